@@ -1,0 +1,66 @@
+"""Paint one picture in the style of another.
+
+    from neural_style import stylize
+
+    stylize("photo.jpg", "painting.jpg").save("out.png")
+
+Names are loaded when first used: importing this package takes milliseconds and does not load TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CheckpointError": "errors",
+    "DivergenceError": "errors",
+    "Extractor": "features",
+    "ImageError": "errors",
+    "KerasExtractor": "features",
+    "NeuralStyleError": "errors",
+    "Result": "result",
+    "Step": "result",
+    "StyleTransfer": "transfer",
+    "VGG16": "features",
+    "VGG19": "features",
+    "WeightsUnavailableError": "errors",
+    "stylize": "api",
+}
+_MODULES = ("callbacks", "color", "errors", "features", "images", "losses", "optimizers", "recipes", "scales")
+
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+if TYPE_CHECKING:
+    from neural_style import callbacks, color, errors, features, images, losses, optimizers, recipes, scales
+    from neural_style.api import stylize
+    from neural_style.errors import (
+        CheckpointError,
+        DivergenceError,
+        ImageError,
+        NeuralStyleError,
+        WeightsUnavailableError,
+    )
+    from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor
+    from neural_style.result import Result, Step
+    from neural_style.transfer import StyleTransfer
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

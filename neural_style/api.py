@@ -1,0 +1,83 @@
+"""Two pictures to one, with good defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from neural_style.features import Extractor
+    from neural_style.recipes import Recipe
+    from neural_style.result import Step
+
+__all__ = ["stylize"]
+
+
+def stylize(
+    content: Any,
+    style: Any,
+    *,
+    size: int | None = 512,
+    strength: float = 0.5,
+    steps: int | None = None,
+    recipe: str | Recipe = "default",
+    extractor: Extractor | str | None = None,
+    init: Any = None,
+    seed: int = 0,
+    max_seconds: float | None = None,
+    progress: bool | None = None,
+    callbacks: Iterable[Callable[[Step], object]] = (),
+) -> Image.Image:
+    """Paint one picture in the style of another.
+
+    Args:
+        content: what to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
+            (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1].
+        style: how: one picture likewise, or a list of pictures or `(picture, weight)` pairs.
+        size: long side of the result in pixels; None for the content's own.
+        strength: from 0 (keep the content) to 1 (the style rules).
+        steps: total over all scales; None for the recipe's own number.
+        recipe: `"default"`, `"gatys2016"` or a `Recipe`.
+        extractor: an `Extractor`, `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
+        init: `"content"`, `"recolored"`, `"noise"` or a picture; None for the recipe's.
+        seed: of the noise. Equal calls on one machine give equal bits.
+        max_seconds: end after about so long with the picture so far.
+        progress: True shows a bar on stderr where that is a terminal.
+        callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
+
+    Returns:
+        The picture, 8-bit RGB, or RGBA where the content has transparency.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        ValueError: an argument is out of range, or a picture is too small.
+        WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
+        DivergenceError: the loss stopped being finite.
+
+    Example:
+        >>> import numpy as np
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> stylize(content, style, size=48, steps=2, extractor="vgg16").size
+        (48, 32)
+    """
+    from neural_style import recipes
+    from neural_style.callbacks import ProgressBar
+    from neural_style.transfer import StyleTransfer
+
+    chosen = recipes.get(recipe)
+    transfer = StyleTransfer(
+        chosen.loss(strength), extractor, optimizer=chosen.optimizer, scales=chosen.scales
+    )
+    result = transfer.run(
+        content,
+        style,
+        size=size,
+        steps=steps,
+        init=chosen.init if init is None else init,
+        seed=seed,
+        max_seconds=max_seconds,
+        callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
+    )
+    return result.image

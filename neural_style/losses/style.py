@@ -1,0 +1,236 @@
+"""Losses that compare how features are distributed, wherever in the picture they stand.
+
+All of them read a map only through three sums over its positions: of the vectors, of their outer products,
+and of ones. With guides, each style has sums of its own, weighted by its guide (Gatys et al., 2017).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from neural_style.losses.base import Features, Loss, Statistic
+
+__all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
+
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+
+
+class PositionSums(NamedTuple):
+    """Sums over the positions of a map, for each of R regions.
+
+    Attributes:
+        outer: sum of outer products, (R, channels, channels).
+        total: sum of vectors, (R, channels).
+        count: number (or weight) of positions, (R,).
+    """
+
+    outer: tf.Tensor
+    total: tf.Tensor
+    count: tf.Tensor
+
+    def mean(self) -> tf.Tensor:
+        """(R, channels)."""
+        return self.total / self.count[:, None]
+
+    def gram(self) -> tf.Tensor:
+        """Mean outer product, (R, channels, channels)."""
+        return self.outer / self.count[:, None, None]
+
+    def covariance(self) -> tf.Tensor:
+        """Mean outer product about the mean, (R, channels, channels)."""
+        mean = self.mean()
+        return self.gram() - mean[:, :, None] * mean[:, None, :]
+
+
+def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> PositionSums:
+    """Sum a map over its positions.
+
+    Args:
+        features: float32 (1, rows, columns, channels).
+        guide: weights in [0, 1], (1, rows, columns, R); None means one region, everywhere.
+    """
+    vectors = tf.reshape(features, [-1, features.shape[-1]])
+    if guide is None:
+        count = tf.cast(tf.shape(vectors)[:1], tf.float32)
+        return PositionSums(_outer_sum(vectors)[None], tf.reduce_sum(vectors, axis=0)[None], count)
+    weights = tf.reshape(guide, [-1, guide.shape[-1]])
+    regions = [_outer_sum(vectors * tf.sqrt(w)[:, None]) for w in tf.unstack(weights, axis=1)]
+    return PositionSums(
+        tf.stack(regions), tf.matmul(weights, vectors, transpose_a=True), tf.reduce_sum(weights, axis=0)
+    )
+
+
+@tf.custom_gradient
+def _outer_sum(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """(N, C) -> (C, C); its gradient in one product where automatic differentiation takes two."""
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(vectors, upstream + tf.transpose(upstream))
+
+    return tf.matmul(vectors, vectors, transpose_a=True), gradient
+
+
+def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+    """Mean outer product of a map's vectors.
+
+    Args:
+        features: float32 (1, rows, columns, channels).
+
+    Returns:
+        (channels, channels), symmetric, positive semi-definite, blind to position.
+    """
+    return position_sums(features).gram()[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Distribution(Loss):
+    """What `Gram` and `Moments` share: the statistic, and a weighted mean over layers and regions."""
+
+    layers: tuple[str, ...] = STYLE_LAYERS
+    layer_weights: tuple[float, ...] | None = None
+    name: str = "style"
+    uses_style: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.layer_weights is not None and len(self.layer_weights) != len(self.layers):
+            raise ValueError(f"{len(self.layers)} layers need as many weights, not {len(self.layer_weights)}")
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        return {layer: position_sums(features[layer], guides.get(layer)) for layer in self.layers}
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        weights = self.layer_weights or (1.0,) * len(self.layers)
+        distances = [
+            weight * _over_regions(statistic[layer].count, self.distance(statistic[layer], target[layer]))
+            for layer, weight in zip(self.layers, weights, strict=True)
+        ]
+        return tf.add_n(distances) / sum(weights)
+
+    def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
+        """How far two distributions are apart, (R,)."""
+        raise NotImplementedError
+
+
+def _over_regions(count: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
+    """Each region counts by its share of the picture."""
+    return tf.reduce_sum(count * distances) / tf.reduce_sum(count)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gram(_Distribution):
+    r"""Squared distance of Gram matrices.
+
+    .. math:: \sum_l w_l \frac{\lVert G^l - A^l \rVert^2}{\lVert A^l \rVert^2} \Big/ \sum_l w_l
+
+    Gatys et al. (2016), equations 3 to 5, with G the mean (not the sum) of outer products and the target's
+    own norm in place of :math:`4 N^2 M^2`, so that every layer counts alike at every size.
+
+    Args:
+        layers: where to compare.
+        layer_weights: one for each layer; None weights them alike.
+        name: what it is reported by.
+    """
+
+    def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
+        return _relative_square(sums.gram(), target.gram())
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments(_Distribution):
+    r"""Squared distance of means and of centred second moments.
+
+    With `spread="covariance"`:
+
+    .. math:: \frac{\lVert \mu - \hat\mu \rVert^2}{\lVert \hat\mu \rVert^2}
+              + \frac{\lVert \Sigma - \hat\Sigma \rVert^2}{\lVert \hat\Sigma \rVert^2}
+
+    A Gram matrix is :math:`\Sigma + \mu\mu^T`, in which the mean drowns the rest; apart, each is heard.
+    With `spread="wasserstein"` the distance of the two Gaussians with these moments (Dowson and Landau,
+    1982), over the target's mean square so that layers count alike:
+
+    .. math:: \frac{\lVert \mu - \hat\mu \rVert^2 + \operatorname{tr}(\Sigma + \hat\Sigma
+              - 2 (\hat\Sigma^{1/2} \Sigma \hat\Sigma^{1/2})^{1/2})}{\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
+
+    With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017, equation 13).
+
+    Args:
+        layers: where to compare.
+        layer_weights: one for each layer; None weights them alike.
+        spread: `"covariance"`, `"wasserstein"` or `"deviation"`.
+        name: what it is reported by.
+    """
+
+    spread: str = "covariance"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.spread not in _SPREADS:
+            raise ValueError(f"spread is one of {', '.join(map(repr, _SPREADS))}, not {self.spread!r}")
+
+    def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
+        return _SPREADS[self.spread](sums, target)
+
+
+def _covariance_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
+    means = _relative_square(sums.mean(), target.mean())
+    return means + _relative_square(sums.covariance(), target.covariance())
+
+
+def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
+    means = _relative_square(sums.mean(), target.mean())
+    return means + _relative_square(_deviation(sums), _deviation(target))
+
+
+def _deviation(sums: PositionSums) -> tf.Tensor:
+    return tf.sqrt(tf.nn.relu(tf.linalg.diag_part(sums.covariance())) + 1e-8)
+
+
+def _wasserstein_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
+    covariance, goal = sums.covariance(), target.covariance()
+    root = _square_root(goal)
+    cross = _trace_of_root(root @ covariance @ root)
+    means = tf.reduce_sum(tf.math.squared_difference(sums.mean(), target.mean()), axis=-1)
+    spreads = tf.linalg.trace(covariance) + tf.linalg.trace(goal) - 2.0 * cross
+    energy = tf.reduce_sum(tf.square(target.mean()), axis=-1) + tf.linalg.trace(goal)
+    return (means + tf.nn.relu(spreads)) / (energy + 1e-8)
+
+
+_SPREADS: Mapping[str, Callable[[PositionSums, PositionSums], tf.Tensor]] = {
+    "covariance": _covariance_distance,
+    "wasserstein": _wasserstein_distance,
+    "deviation": _deviation_distance,
+}
+
+
+def _relative_square(value: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
+    """Squared distance over the goal's squared norm, for each region (the first axis)."""
+    axes = list(range(1, len(value.shape)))
+    distance = tf.reduce_sum(tf.math.squared_difference(value, goal), axis=axes)
+    return distance / (tf.reduce_sum(tf.square(goal), axis=axes) + 1e-8)
+
+
+def _square_root(matrix: tf.Tensor) -> tf.Tensor:
+    values, vectors = tf.linalg.eigh(matrix)
+    return tf.matmul(vectors * tf.sqrt(tf.nn.relu(values))[:, None, :], vectors, transpose_b=True)
+
+
+@tf.custom_gradient
+def _trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Trace of the square root of a symmetric positive semi-definite matrix, (R, C, C) -> (R,).
+
+    The gradient of a trace of a root is half the inverse root; eigenvectors need no gradient of their own,
+    which saves the division by differences of eigenvalues that makes the general formula blow up.
+    """
+    values, vectors = tf.linalg.eigh(matrix)
+    floor = 1e-6 * tf.reduce_max(values, axis=-1, keepdims=True) + 1e-12
+    roots = tf.sqrt(tf.maximum(values, floor))
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        inverse = tf.matmul(vectors / roots[:, None, :], vectors, transpose_b=True)
+        return 0.5 * upstream[:, None, None] * inverse
+
+    return tf.reduce_sum(tf.sqrt(tf.nn.relu(values)), axis=-1), gradient

@@ -1,0 +1,145 @@
+"""Losses and an extractor, compiled: from a canvas to its loss and gradient.
+
+Every function here is pure and traced once: rows and columns are unspecified in the signatures, and weights
+and targets are arguments, so any size, strength, style and run of the same losses on the same extractor use
+one trace. That matters because TensorFlow never frees a trace.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from neural_style.features.base import Extractor, check_layers
+from neural_style.losses.base import Features, Loss, Statistic
+
+__all__ = ["Evaluation", "Objective", "objective_for"]
+
+
+class Evaluation(NamedTuple):
+    """What one look at a canvas tells.
+
+    Attributes:
+        loss: the weighted sum, a float32 scalar.
+        terms: each term's weighted part of it, float32 (terms,).
+        gradient: of `loss` with respect to the canvas, float32 (1, height, width, 3).
+    """
+
+    loss: tf.Tensor
+    terms: tf.Tensor
+    gradient: tf.Tensor
+
+
+class Objective:
+    """What is minimised, up to weights and targets.
+
+    Args:
+        losses: in the order in which weights, targets and reports come.
+        extractor: gives the layers the losses need.
+
+    Raises:
+        ValueError: a loss needs a layer that the extractor does not have.
+    """
+
+    def __init__(self, losses: Sequence[Loss], extractor: Extractor) -> None:
+        self.losses = tuple(losses)
+        self.extractor = extractor
+        self.layers = _union(self.losses)
+        self.content_layers = _union(loss for loss in self.losses if loss.uses_content)
+        self.style_layers = _union(loss for loss in self.losses if loss.uses_style)
+        check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
+        self.content = _OneTrace(self._content)
+        self.target = _OneTrace(self._target)
+        self.evaluate = _OneTrace(self._evaluate)
+
+    @property
+    def smallest_side(self) -> int:
+        """The fewest pixels a side may have for the deepest map to have a cell."""
+        return max([self.extractor.layers[layer].stride for layer in self.layers if layer != "image"], default=1)
+
+    def features(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
+        """The image's maps in float32, with `"image"` itself where asked for."""
+        deep = [layer for layer in layers if layer != "image"]
+        maps = self.extractor(image, deep) if deep else {}
+        named = {layer: image if layer == "image" else maps[layer] for layer in layers}
+        return {layer: tf.cast(value, tf.float32) for layer, value in named.items()}
+
+    def _content(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The content picture's maps, as far as a loss reads them."""
+        return self.features(image, self.content_layers)
+
+    def _target(self, image: tf.Tensor, guides: Features) -> tuple[Statistic | None, ...]:
+        """Each loss's statistic of a style picture, None for losses that read none."""
+        features = self.features(image, self.style_layers)
+        return tuple(loss.statistic(features, {}, guides) if loss.uses_style else None for loss in self.losses)
+
+    def _evaluate(
+        self,
+        canvas: tf.Tensor,
+        content: Features,
+        targets: tuple[Statistic | None, ...],
+        weights: tf.Tensor,
+        guides: Features,
+    ) -> Evaluation:
+        with tf.GradientTape() as tape:
+            tape.watch(canvas)
+            features = self.features(canvas, self.layers)
+            values = [
+                loss.compare(loss.statistic(features, content, guides), target)
+                for loss, target in zip(self.losses, targets, strict=True)
+            ]
+            terms = weights * tf.stack(values)
+            total = tf.reduce_sum(terms)
+        return Evaluation(total, terms, tape.gradient(total, canvas))
+
+
+_lock = threading.RLock()
+
+
+def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> Objective:
+    """The objective of these losses on this extractor, with whatever it has already compiled."""
+    with _lock:
+        return _cached_objective(losses, extractor)
+
+
+@functools.lru_cache(maxsize=32)
+def _cached_objective(losses: tuple[Loss, ...], extractor: Extractor) -> Objective:
+    return Objective(losses, extractor)
+
+
+class _OneTrace:
+    """A function compiled once for each structure of its arguments, whatever their rows and columns."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = tf.function(function, autograph=False)
+        self._compiled: dict[Any, Callable[..., Any]] = {}
+
+    @property
+    def traces(self) -> int:
+        """How often it was traced."""
+        return len(self._compiled)
+
+    def __call__(self, *arguments: Any) -> Any:
+        specs = tf.nest.map_structure(_any_size, arguments)
+        key = (str(tf.nest.map_structure(lambda _: 0, arguments)), tuple(tf.nest.flatten(specs)))
+        if key not in self._compiled:
+            with _lock:
+                if key not in self._compiled:
+                    self._compiled[key] = self._function.get_concrete_function(*specs)
+        return self._compiled[key](*arguments)
+
+
+def _any_size(value: Any) -> Any:
+    """The signature of a tensor; a picture's or map's rows and columns are left open."""
+    if not tf.is_tensor(value):
+        return value
+    shape = [1, None, None, value.shape[-1]] if value.shape.rank == 4 else value.shape
+    return tf.TensorSpec(shape, value.dtype)
+
+
+def _union(losses: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(layer for loss in losses for layer in loss.layers))
