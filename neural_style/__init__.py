@@ -32,7 +32,31 @@ _HOMES = {
 }
 _MODULES = ("callbacks", "color", "errors", "features", "images", "losses", "optimizers", "recipes", "scales")
 
-__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
+__all__ = [
+    "VGG16",
+    "VGG19",
+    "CheckpointError",
+    "DivergenceError",
+    "Extractor",
+    "ImageError",
+    "KerasExtractor",
+    "NeuralStyleError",
+    "Result",
+    "Step",
+    "StyleTransfer",
+    "WeightsUnavailableError",
+    "__version__",
+    "callbacks",
+    "color",
+    "errors",
+    "features",
+    "images",
+    "losses",
+    "optimizers",
+    "recipes",
+    "scales",
+    "stylize",
+]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 

@@ -391,8 +391,9 @@ def read_orientation(exif: object) -> int:
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None or len(block) < 10:
         return 1
-    (start,) = struct.unpack_from(order + "I", block, 4)
-    for at in range(start + 2, len(block) - 11, 12):
+    start = struct.unpack_from(order + "I", block, 4)[0] + 2
+    entries = struct.unpack_from(order + "H", block, start - 2)[0] if start <= len(block) else 0
+    for at in range(start, min(start + 12 * entries, len(block) - 11), 12):
         tag, kind, count = struct.unpack_from(order + "HHI", block, at)
         if tag == 0x0112 and kind == 3 and count == 1:
             value = struct.unpack_from(order + "H", block, at + 8)[0]

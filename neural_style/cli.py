@@ -89,7 +89,7 @@ def _paint(options: argparse.Namespace) -> int:
     for source in (options.content, options.style):
         images.load(source, size=options.size)  # a bad picture is told before TensorFlow takes seconds to load
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _show_warning  # type: ignore[assignment]
         result = _run(options)
     result.save(options.output)
     _report(options, result, time.perf_counter() - began)

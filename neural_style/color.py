@@ -28,7 +28,8 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray
     root, inverse = _power(spread, 0.5), _power(spread, -0.5)
     transform = inverse @ _power(root @ np.cov(goal, rowvar=False) @ root, 0.5) @ inverse
     moved = (source - source.mean(axis=0)) @ transform + goal.mean(axis=0)
-    return np.clip(moved, 0.0, 1.0).reshape(pixels.shape).astype(np.float32)
+    result: np.ndarray = np.clip(moved, 0.0, 1.0).reshape(pixels.shape).astype(np.float32)
+    return result
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:

@@ -182,8 +182,9 @@ def _open_regular(path: Any) -> IO[bytes]:
         what = "a symbolic link to a missing file" if os.path.islink(path) else "no such file"
         raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        is_folder = isinstance(error, OSError) and os.path.isdir(path)
-        raise ImageError("a folder; expected a file" if is_folder else f"cannot be opened ({error})") from error
+        if isinstance(error, OSError) and os.path.isdir(path):
+            raise ImageError("a folder; expected a picture file") from error
+        raise ImageError(f"cannot be opened ({error})") from error
     if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
         handle.close()
         raise ImageError("a pipe, socket or device; expected a regular file, or an open binary file")
@@ -274,7 +275,7 @@ def _check_range(samples: np.ndarray, slack: float) -> None:
         return
     if not np.isfinite([low, high]).all():
         raise ImageError("holds values that are not finite (NaN or infinity); expected floats in [0, 1]")
-    hint = "divide by 255" if 0 <= low and 2 < high <= 255 else "rescale or clip it"
+    hint = "divide by 255" if low >= 0 and 2 < high <= 255 else "rescale or clip it"
     raise ImageError(f"holds floats from {low:.6g} to {high:.6g}; expected [0, 1]; {hint}")
 
 
@@ -301,7 +302,8 @@ def _hide_invisible(colours: np.ndarray, alpha: np.ndarray) -> None:
 def resize(pixels: Any, size: tuple[int, int]) -> np.ndarray:
     """Resize with antialiasing: Lanczos where a side shrinks, bicubic otherwise.
 
-    Each channel is filtered in float32, so no precision is lost. Both kernels overshoot at edges, hence the clip.
+    Each channel is filtered in float32, so no precision is lost. Both kernels overshoot at edges: hence the
+    clip.
 
     Args:
         pixels: (1, H, W, C), floats in [0, 1], any number of channels.
@@ -389,9 +391,9 @@ def _bands(height: int, row: int) -> Iterator[slice]:
 def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
     """Write a picture whole or not at all, marked as sRGB and without any metadata of its sources.
 
-    The format follows the suffix. JPEG is written at quality 95 without colour subsampling, WebP without loss.
-    JPEG has no alpha: the picture is laid over white. The file appears under its name only when it is complete
-    and on disk; an older one of that name is there until then, and stays when anything fails.
+    The format follows the suffix. JPEG is written at quality 95 without colour subsampling, WebP without
+    loss. JPEG has no alpha: the picture is laid over white. The file appears under its name only when it is
+    complete and on disk; an older one of that name is there until then, and stays when anything fails.
 
     Args:
         picture: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; a `Picture`.

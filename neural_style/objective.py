@@ -103,7 +103,7 @@ _lock = threading.RLock()
 def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> Objective:
     """The objective of these losses on this extractor, with whatever it has already compiled."""
     with _lock:
-        return _cached_objective(losses, extractor)
+        return _cached_objective(losses, extractor)  # type: ignore[arg-type]
 
 
 @functools.lru_cache(maxsize=32)

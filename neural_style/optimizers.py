@@ -90,14 +90,14 @@ class Adam:
     def rate(self, progress: float) -> float:
         """The learning rate when `progress` in [0, 1] of a scale is done."""
         late = max(0.0, progress - (1.0 - self.tail)) / self.tail if self.tail > 0 else 0.0
-        return self.learning_rate * self.final_rate**late
+        return self.learning_rate * float(self.final_rate**late)
 
 
 _CANVAS = tf.TensorSpec([1, None, None, 3])
 
 
-@tf.function(
-    input_signature=[_CANVAS, _CANVAS, _CANVAS, _CANVAS, tf.TensorSpec([]), tf.TensorSpec([4])], autograph=False
+@tf.function(  # type: ignore[untyped-decorator]
+    input_signature=[*[_CANVAS] * 4, tf.TensorSpec([]), tf.TensorSpec([4])], autograph=False
 )
 def _adam(
     canvas: tf.Tensor,

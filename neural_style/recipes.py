@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from neural_style.losses import Content, Gram, Loss, Moments, Sum, TotalVariation
+from neural_style.losses import Content, Gram, Moments, Sum, TotalVariation
 from neural_style.optimizers import Adam, Optimizer
 from neural_style.scales import CoarseToFine, Schedule
 
@@ -55,22 +55,14 @@ class Recipe:
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
 
-def _sum(*losses: Loss | Sum) -> Sum:
-    return sum(losses[1:], 1.0 * losses[0])
-
+STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 DEFAULT = Recipe(
     name="default",
     citation="This project's own, after Gatys et al. (2016) and Li et al. (2017, arXiv:1701.01036): style as the "
     "distributions' means and centred covariances, painted coarse to fine.",
     content=0.075 * Content(("block4_conv2",)),
-    style=_sum(
-        Moments(
-            ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"),
-            layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5),
-        ),
-        0.5 * TotalVariation(),
-    ),
+    style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=100),
     optimizer=Adam(),
 )
@@ -82,10 +74,7 @@ GATYS_2016 = Recipe(
     "place of L-BFGS, coarse to fine, start from the content; pass an extractor with pooling='average' for the "
     "paper's pooling.",
     content=0.05 * Content(("block4_conv2",)),
-    style=_sum(
-        Gram(("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1"), name="gram"),
-        0.5 * TotalVariation(),
-    ),
+    style=Gram(STYLE_LAYERS, name="gram") + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=100),
     optimizer=Adam(),
 )

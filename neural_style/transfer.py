@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from neural_style.errors import DivergenceError
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.losses import Loss, Statistic, Sum
 from neural_style.objective import Evaluation, Objective, objective_for
-from neural_style.optimizers import Adam, Optimizer
+from neural_style.optimizers import Optimizer
 from neural_style.result import Result, Step, StoppedBy
-from neural_style.scales import CoarseToFine, Scale, Schedule, fit
+from neural_style.scales import Scale, Schedule, fit
 
 __all__ = ["StyleTransfer"]
 
@@ -67,9 +66,8 @@ class StyleTransfer:
         self._objective = objective_for(tuple(term.loss for term in self.loss), self.extractor)
 
     def __repr__(self) -> str:
-        return (
-            f"StyleTransfer({self.loss!r}, {self.extractor!r}, optimizer={self.optimizer!r}, scales={self.scales!r})"
-        )
+        settings = f"optimizer={self.optimizer!r}, scales={self.scales!r}"
+        return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {settings})"
 
     def run(
         self,
@@ -241,7 +239,8 @@ class _Run:
             statistic = self.objective.target(tf.constant(images.resize(pixels, size)), {})
             share = weight if len(self.styles) > 1 else 1.0
             parts.append((statistic, share / (size[0] * size[1])))
-        return parts[0][0] if len(parts) == 1 else _blend(parts)
+        targets: tuple[Statistic | None, ...] = parts[0][0] if len(parts) == 1 else _blend(parts)
+        return targets
 
     def _record(self, scale: Scale, evaluation: Evaluation, began: float) -> Step:
         loss = float(evaluation.loss)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import tensorflow as tf
@@ -51,7 +51,7 @@ class _VGG:
         fields = _fields(self.convolutions)
         self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
         self._arrays = arrays
-        self._twins: dict[str, Self] = {}
+        self._twins: dict[str, Any] = {}
         self._set_precision(precision)
 
     def __repr__(self) -> str:
@@ -64,10 +64,11 @@ class _VGG:
         Maps come out in that precision. Preprocessing is float32 always.
         """
         if precision not in self._twins:
-            twin = object.__new__(type(self))
+            twin: Self = object.__new__(type(self))
             twin.__dict__.update(self.__dict__)
             twin._set_precision(precision)
-        return self._twins[precision]
+        found: Self = self._twins[precision]
+        return found
 
     def _set_precision(self, precision: str) -> None:
         if precision not in ("float32", "bfloat16", "float16"):

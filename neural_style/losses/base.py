@@ -210,4 +210,4 @@ def custom(
         >>> custom(brightness, ["image"]).name
         'brightness'
     """
-    return Custom(function, tuple(layers), name or getattr(function, "__name__", "custom"))
+    return Custom(function, tuple(layers), name or str(getattr(function, "__name__", "custom")))

@@ -64,7 +64,7 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
     )
 
 
-@tf.custom_gradient
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def _outer_sum(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """(N, C) -> (C, C); its gradient in one product where automatic differentiation takes two."""
 
@@ -218,7 +218,7 @@ def _square_root(matrix: tf.Tensor) -> tf.Tensor:
     return tf.matmul(vectors * tf.sqrt(tf.nn.relu(values))[:, None, :], vectors, transpose_b=True)
 
 
-@tf.custom_gradient
+@tf.custom_gradient  # type: ignore[untyped-decorator]
 def _trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Trace of the square root of a symmetric positive semi-definite matrix, (R, C, C) -> (R,).
 
