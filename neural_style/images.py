@@ -194,6 +194,8 @@ def _open_regular(path: Any) -> IO[bytes]:
 def _read_all(handle: Any, limits: Limits) -> bytes:
     """Read to the end, and no further than any picture within the limits could reach."""
     most = limits.max_pixels * 8 + (1 << 26)  # 16-bit RGBA, uncompressed, and room for metadata
+    if (length := _size_on_disk(handle)) > most:
+        raise ImageError(f"{length:,} bytes, more than {most:,}; pass a larger max_pixels if you trust it")
     parts, total, identified = [], 0, False
     while part := _read_some(handle):
         parts.append(part)
@@ -202,8 +204,16 @@ def _read_all(handle: Any, limits: Limits) -> bytes:
             identify(b"".join(parts)[:4096])  # refuses before reading gigabytes of something else
             identified = True
         if total > most:
-            raise ImageError(f"longer than {most:,} bytes; pass a larger max_pixels if you trust it")
+            raise ImageError(f"more than {most:,} bytes; pass a larger max_pixels if you trust it")
     return b"".join(parts)
+
+
+def _size_on_disk(handle: Any) -> int:
+    """The length of the file behind a handle; 0 when there is none."""
+    try:
+        return os.fstat(handle.fileno()).st_size
+    except Exception:  # not every file-like object has a descriptor, nor says so in the same way
+        return 0
 
 
 def _read_some(handle: Any) -> bytes:
