@@ -17,7 +17,7 @@ import tensorflow as tf
 from neural_style.features.base import Extractor, check_layers
 from neural_style.losses.base import Features, Loss, Statistic
 
-__all__ = ["Evaluation", "Objective", "objective_for"]
+__all__ = ["Evaluation", "Objective", "OneTrace", "objective_for"]
 
 
 class Evaluation(NamedTuple):
@@ -52,9 +52,9 @@ class Objective:
         self.content_layers = _union(loss for loss in self.losses if loss.uses_content)
         self.style_layers = _union(loss for loss in self.losses if loss.uses_style)
         check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
-        self.content = _OneTrace(self._content)
-        self.target = _OneTrace(self._target)
-        self.evaluate = _OneTrace(self._evaluate)
+        self.content = OneTrace(self._content)
+        self.target = OneTrace(self._target)
+        self.evaluate = OneTrace(self._evaluate)
 
     @property
     def smallest_side(self) -> int:
@@ -111,7 +111,7 @@ def _cached_objective(losses: tuple[Loss, ...], extractor: Extractor) -> Objecti
     return Objective(losses, extractor)
 
 
-class _OneTrace:
+class OneTrace:
     """A function compiled once for each structure of its arguments, whatever their rows and columns."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
