@@ -67,6 +67,9 @@ class Loss(_Composable):
         additive: whether statistics of disjoint regions add up to that of their union.
         uses_content: whether `statistic` reads the content's features.
         uses_style: whether `compare` reads a target made from the style.
+        reach: for a loss that reads only `"image"`: its statistic is a sum of terms, each of pixels inside the
+            region and within so many rows of one another, so that a tiled run can take it band by band. None
+            if that is not so: then it is taken of the whole canvas at once.
 
     Example:
         A loss that wants the mean brightness of the style:
@@ -91,6 +94,7 @@ class Loss(_Composable):
     additive: ClassVar[bool] = True
     uses_content: ClassVar[bool] = False
     uses_style: ClassVar[bool] = False
+    reach: ClassVar[int | None] = None
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -174,7 +178,7 @@ class Custom(Loss):
     """A loss made of one plain function; see `custom`."""
 
     function: Callable[[Features, Features, Features], tf.Tensor]
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] = ()
     name: str = "custom"
     additive: ClassVar[bool] = False
     uses_content: ClassVar[bool] = True

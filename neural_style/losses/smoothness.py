@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -25,6 +26,7 @@ class TotalVariation(Loss):
     """
 
     name: str = "total_variation"
+    reach: ClassVar[int | None] = 1
 
     @property
     def layers(self) -> tuple[str, ...]:
