@@ -51,6 +51,7 @@ class _Stripped:
     data: bytes
     profile: bytes | None = None
     orientation: int = 1
+    grey_ends: tuple[int, int] = (0, 65_535)  # the 16-bit numbers that mean black and white
 
 
 def decode(data: bytes, limits: Limits, name: str) -> np.ndarray:
@@ -72,6 +73,12 @@ def decode(data: bytes, limits: Limits, name: str) -> np.ndarray:
         return _decode_as(kind, data, limits, name)
     except ImageError as error:
         raise ImageError(f"{kind}: {error}") from error.__cause__
+    except Image.DecompressionBombError as error:  # only a plugin with a limit of its own still gets here
+        raise ImageError(
+            f"{kind}: more pixels than Pillow decodes of it; save it smaller, or as PNG"
+        ) from error
+    except MemoryError as error:
+        raise ImageError(f"{kind}: not enough memory to decode it; save it smaller") from error
     except Exception as error:  # Pillow raises at least seven types for damaged files
         reason = " ".join(str(error).split()) or "no reason given"
         raise ImageError(
@@ -93,7 +100,7 @@ def _decode_as(kind: str, data: bytes, limits: Limits, name: str) -> np.ndarray:
         orientation = stripped.orientation
         if kind in ("WEBP", "AVIF"):  # their plugins hand the block over unread
             orientation = read_orientation(image.info.get("exif"))
-        return turn_upright(flatten(image, profile, name), orientation)
+        return turn_upright(_stretch(flatten(image, profile, name), stripped.grey_ends), orientation)
 
 
 def check_size(size: tuple[int, int], limits: Limits) -> None:
@@ -214,6 +221,14 @@ def _match_key_to_8_bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> 
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
+def _stretch(samples: np.ndarray, ends: tuple[int, int]) -> np.ndarray:
+    """Bring 12-bit or inverted 16-bit grey to 0 for black and 65535 for white, which Pillow leaves undone."""
+    black, white = ends
+    if ends == (0, 65_535) or samples.dtype.kind != "u" or samples.itemsize != 2:
+        return samples
+    return np.rint((samples.astype(np.float32) - black) / (white - black) * 65_535).astype(np.uint16)
+
+
 def _decode_heic(data: bytes, limits: Limits, name: str) -> np.ndarray:
     try:
         heif: Any = importlib.import_module("pillow_heif")
@@ -268,6 +283,8 @@ def _strip_png(data: bytes) -> _Stripped:
     while start + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
         end = start + 12 + length
+        if end > len(data) and kind != b"IDAT":
+            break  # cut after the pixels, or the decoder will miss what was cut off
         if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
             kept.append(data[start:end])
         elif kind == b"iCCP":
@@ -329,6 +346,8 @@ def _strip_tiff(data: bytes) -> _Stripped:
     if _first_number(values.get(277, b""), order) > _TIFF_MOST_SAMPLES:
         raise ImageError(f"more than {_TIFF_MOST_SAMPLES} samples a pixel; save it as RGB or RGBA")
     _check_tiff_strips(data, entries, order)
+    brightest = 4095 if _first_number(values.get(258, b""), order) == 12 else 65_535
+    white_is_zero = 262 in values and _first_number(values[262], order) == 0
     kept = [struct.pack(layout.entry, *entry[:4]) for entry in entries if entry[0] in _TIFF_PIXEL_TAGS]
     directory = struct.pack(order + layout.count, len(kept)) + b"".join(kept) + bytes(layout.slot)
     header = data[:at] + struct.pack(order + layout.offset, len(data))
@@ -336,6 +355,7 @@ def _strip_tiff(data: bytes) -> _Stripped:
         b"".join([header, data[len(header) :], directory]),
         values.get(34675),
         orientation if 1 <= orientation <= 8 else 1,
+        (brightest, 0) if white_is_zero else (0, brightest),
     )
 
 
@@ -386,8 +406,6 @@ def _check_deflated(packed: bytes) -> None:
     while packed and not unpacker.eof:
         unpacker.decompress(packed, 1 << 20)
         packed = unpacker.unconsumed_tail
-    if not unpacker.eof:
-        raise ImageError("cut short: a strip of pixels is incomplete; use another copy")
 
 
 def _numbers(kind: int, value: bytes, order: str) -> list[int]:

@@ -135,6 +135,17 @@ def test_16_bit_grey_written_by_hand():
         assert np.abs(levels(data, full=65_535)[..., 0] - grey).max() < 0.01
 
 
+def test_12_bit_and_inverted_tiff():
+    size = [(256, 3, [2]), (257, 3, [1]), (277, 3, [1])]
+    twelve = raw_tiff([*size, (258, 3, [12]), (262, 3, [1])], bytes([0xFF, 0xF8, 0x00]))
+    assert np.allclose(images.load(twelve)[0, 0, :, 0], [1, 2048 / 4095], atol=1e-4)
+    deep = np.array([0, 16_384], "<u2").tobytes()
+    inverted = raw_tiff([*size, (258, 3, [16]), (262, 3, [0])], deep)
+    assert np.allclose(images.load(inverted)[0, 0, :, 0], [1, 0.75], atol=1e-4)
+    shallow = raw_tiff([*size, (258, 3, [8]), (262, 3, [0])], b"\0\xff")
+    assert np.array_equal(images.load(shallow)[0, 0, :, 0], [1, 0])
+
+
 def test_pgm_of_another_depth():
     grey = np.array([[0, 500, 1000]], np.uint16)
     got = images.load(b"P5 3 1 1000\n" + grey.astype(">u2").tobytes())
