@@ -113,15 +113,15 @@ class KerasExtractor:
         if self.preprocess is not None:
             image = self.preprocess(image)
         maps = self._part(tuple(layers))(image, training=False)
-        return dict(zip(layers, maps, strict=True))
+        return {name: maps[name] for name in layers}
 
     def _part(self, layers: tuple[str, ...]) -> Any:
         """The sub-model that gives just these layers."""
         import keras
 
         if layers not in self._parts:
-            outputs = [self.model.get_layer(name).output for name in layers]
-            self._parts[layers] = keras.Model(self.model.inputs, outputs)
+            outputs = {name: self.model.get_layer(name).output for name in layers}
+            self._parts[layers] = keras.Model(self.model.inputs[0], outputs)
         return self._parts[layers]
 
     def _find_fields(self) -> dict[str, Field]:
@@ -132,7 +132,7 @@ class KerasExtractor:
         layers = [layer for layer in self.model.layers[1:] if len(getattr(layer.output, "shape", ())) == 4]
         if not layers:
             return {}
-        whole = keras.Model(self.model.inputs, [layer.output for layer in layers])
+        whole = keras.Model(self.model.inputs[0], [layer.output for layer in layers])
         shapes = whole.compute_output_shape((1, side, side, 3))
         return {
             layer.name: Field(stride=max(1, round(side / shape[1])), radius=self.UNBOUNDED)

@@ -129,7 +129,8 @@ def _read_npz(path: Path, names: Sequence[str]) -> Arrays:
     with np.load(path, allow_pickle=False) as stored:
         found = [name for name in names if f"{name}/kernel" in stored.files]
         if not found or found != list(names[: len(found)]):
-            raise WeightsUnavailableError(f"{path} lacks {names[len(found)]}/kernel; it has {stored.files}")
+            lacking = next(name for name in names if name not in found)
+            raise WeightsUnavailableError(f"{path} lacks {lacking}/kernel; it has {stored.files}")
         return {
             name: (
                 np.asarray(stored[f"{name}/kernel"], np.float32),
@@ -160,7 +161,8 @@ def _read_h5(path: Path, names: Sequence[str]) -> Arrays:
         file.visititems(visit)
     found = [name for name in names if name in kernels and name in biases]
     if not found or found != list(names[: len(found)]):
-        raise WeightsUnavailableError(f"{path} lacks the convolution {names[len(found)]}")
+        lacking = next(name for name in names if name not in found)
+        raise WeightsUnavailableError(f"{path} lacks the convolution {lacking}")
     return {name: (kernels[name], biases[name]) for name in found}
 
 
@@ -238,6 +240,8 @@ def _open(url: str) -> http.client.HTTPResponse:
         try:
             outcome.append(urllib.request.urlopen(url, timeout=STALL_SECONDS))
         except Exception as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
             outcome.append(error)
 
     thread = threading.Thread(target=attempt, name="neural_style-download", daemon=True)
