@@ -1,0 +1,176 @@
+"""VGG16 and VGG19: what Keras's own models compute, on any host, and never more than was asked for."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from neural_style.features import VGG16, VGG19, Field
+from neural_style.features.vgg import mean_color
+
+NETWORKS = {
+    "vgg16": (VGG16, keras.applications.VGG16, keras.applications.vgg16.preprocess_input),
+    "vgg19": (VGG19, keras.applications.VGG19, keras.applications.vgg19.preprocess_input),
+}
+FORMATS = ("weights.h5", "h5", "npz")
+PARTS = ("kernel", "bias")
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(3).random((1, 35, 50, 3), np.float32)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def reference(request, image, tmp_path_factory):
+    """A Keras model with random weights, saved in every format, and the maps it makes of the image."""
+    ours, theirs, preprocess = NETWORKS[request.param]
+    keras.utils.set_random_seed(5)
+    model = theirs(weights=None, include_top=False)
+    layers = [layer for layer in model.layers if "conv" in layer.name]
+    rng = np.random.default_rng(8)
+    for layer in layers:
+        layer.bias.assign(rng.normal(0.0, 0.1, layer.bias.shape))
+    maps = keras.Model(model.inputs[0], {layer.name: layer.output for layer in layers})(preprocess(image * 255.0))
+    folder = tmp_path_factory.mktemp(request.param)
+    paths = {kind: folder / f"saved.{kind}" for kind in FORMATS}
+    model.save_weights(paths["weights.h5"])
+    model.save(paths["h5"])
+    arrays = {f"{layer.name}/{part}": layer.weights[i].numpy() for layer in layers for i, part in enumerate(PARTS)}
+    np.savez(paths["npz"], **arrays)
+    yield ours, paths, {layer.name: maps[layer.name].numpy() for layer in layers}
+    for path in paths.values():
+        path.unlink()
+
+
+@contextlib.contextmanager
+def plain_host():
+    yield
+
+
+@contextlib.contextmanager
+def odd_host():
+    """A program that has set Keras up its own way."""
+    policy, layout = keras.mixed_precision.global_policy(), keras.config.image_data_format()
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(policy)
+        keras.config.set_image_data_format(layout)
+
+
+@pytest.mark.parametrize(("kind", "host"), [*[(kind, plain_host) for kind in FORMATS], ("npz", odd_host)])
+def test_every_layer_equals_keras(reference, image, kind, host):
+    network, paths, expected = reference
+    with host():
+        maps = network(paths[kind])(tf.constant(image), list(expected))
+    assert list(maps) == list(expected)
+    for name, value in maps.items():
+        scale = np.abs(expected[name]).max()
+        assert scale > 0
+        assert np.abs(value.numpy() - expected[name]).max() <= 1e-4 * scale, name
+
+
+def test_bundled_weights_reach_the_first_convolution_of_the_fifth_block(vgg16):
+    assert next(iter(vgg16.layers)) == "block1_conv1"
+    assert list(vgg16.layers)[-1] == "block5_conv1"
+    assert len(vgg16.layers) == 11
+
+
+def test_bundled_maps_have_the_right_shapes_and_are_alive(vgg16, content):
+    image = tf.constant(content[None] / np.float32(255.0))
+    maps = vgg16(image, list(vgg16.layers))
+    for name, value in maps.items():
+        stride = vgg16.layers[name].stride
+        assert value.shape == (1, 48 // stride, 64 // stride, 64 * 2 ** min(int(name[5]) - 1, 3))
+        assert value.numpy().min() == 0.0
+        assert value.numpy().max() > 0.0
+
+
+def test_a_picture_of_the_mean_colour_is_zero_to_the_network(vgg16):
+    first = vgg16(tf.constant(mean_color() * np.ones((1, 4, 4, 3), np.float32)), ["block1_conv1"])["block1_conv1"]
+    bias = vgg16._arrays["block1_conv1"][1]
+    np.testing.assert_allclose(first[0, 1, 1], np.maximum(bias, 0.0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "convolutions", "poolings"),
+    [(["block1_conv1"], 1, 0), (["block2_conv2", "block1_conv1"], 4, 1), (["block5_conv1"], 11, 4), ([], 0, 0)],
+)
+def test_nothing_deeper_than_asked_for_is_computed(vgg16, layers, convolutions, poolings):
+    traced = tf.function(lambda x: vgg16(x, layers)).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
+    kinds = [op.type for op in traced.graph.get_operations()]
+    assert kinds.count("Conv2D") == convolutions
+    assert kinds.count("MaxPool") == poolings
+
+
+def test_a_cell_sees_its_field_and_no_pixel_beyond(vgg16):
+    """Change one pixel: the cells that change are those whose field it lies in."""
+    base = np.full((1, 64, 64, 3), 0.5, np.float32)
+    moved = base.copy()
+    moved[0, 29, 29] = 1.0
+    layers = ["block1_conv2", "block2_conv1", "block3_conv1"]
+    before, after = (vgg16(tf.constant(x), layers) for x in (base, moved))
+    for name in layers:
+        stride, radius = vgg16.layers[name]
+        changed = np.flatnonzero(np.abs(before[name] - after[name]).max(axis=(0, 2, 3)))
+        sees = [i for i in range(64 // stride) if i * stride - radius <= 29 <= i * stride + stride - 1 + radius]
+        assert changed.size
+        assert set(changed) <= set(sees), name
+
+
+def test_fields_add_up():
+    assert VGG16().layers["block1_conv1"] == Field(1, 1)
+    assert VGG16().layers["block1_conv2"] == Field(1, 2)
+    assert VGG16().layers["block2_conv1"] == Field(2, 4)
+    assert VGG16().layers["block5_conv1"] == Field(16, 2 + 4 + 12 + 24 + 16)
+
+
+def test_average_pooling_averages(vgg16, content):
+    image = tf.constant(content[None] / np.float32(255.0))
+    layers = ["block1_conv2", "block2_conv1"]
+    maps = VGG16(pooling="average")(image, layers)
+    kernel, bias = vgg16._arrays["block2_conv1"]
+    pooled = maps["block1_conv2"].numpy().reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
+    expected = tf.nn.relu(tf.nn.conv2d(pooled, kernel, 1, "SAME") + bias)
+    np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
+def test_reduced_precision_stays_close(vgg16, content, precision, tolerance):
+    image = tf.constant(content[None, :32, :32] / np.float32(255.0))
+    twin = vgg16.with_precision(precision)
+    exact = vgg16(image, ["block3_conv1"])["block3_conv1"].numpy()
+    rough = twin(image, ["block3_conv1"])["block3_conv1"]
+    assert rough.dtype == precision
+    error = np.linalg.norm(tf.cast(rough, tf.float32) - exact) / np.linalg.norm(exact)
+    assert 0.0 < error < tolerance
+
+
+def test_each_precision_is_one_object(vgg16):
+    twin = vgg16.with_precision("bfloat16")
+    assert twin is vgg16.with_precision("bfloat16")
+    assert twin is not vgg16
+    assert twin.with_precision("float32") is vgg16
+
+
+def test_the_representation_tells_the_settings():
+    assert repr(VGG16(pooling="average")) == "VGG16('bundled', pooling='average', precision='float32')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"pooling": "median"}, "'max' or 'average', not 'median'"), ({"precision": "int8"}, "not 'int8'")],
+)
+def test_wrong_settings_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        VGG16(**arguments)
+
+
+def test_layers_beyond_the_weights_are_refused_by_name(vgg16):
+    with pytest.raises(ValueError, match="no layer 'block5_conv2'; it has block1_conv1"):
+        vgg16(tf.zeros([1, 32, 32, 3]), ["block5_conv2"])
