@@ -56,7 +56,9 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
     vectors = tf.reshape(features, [-1, features.shape[-1]])
     if guide is None:
         count = tf.cast(tf.shape(vectors)[:1], tf.float32)
-        return PositionSums(_outer_sum(vectors)[None], tf.reduce_sum(vectors, axis=0)[None], count)
+        # In two stages: one long float32 sum over a megapixel loses four digits.
+        total = tf.reduce_sum(tf.reduce_sum(features, axis=2), axis=1)
+        return PositionSums(_outer_sum(vectors)[None], total, count)
     weights = tf.reshape(guide, [-1, guide.shape[-1]])
     regions = [_outer_sum(vectors * tf.sqrt(w)[:, None]) for w in tf.unstack(weights, axis=1)]
     return PositionSums(
