@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -121,6 +122,11 @@ class Loss(_Composable):
         """
 
 
+def layer_names(layers: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a tuple, whatever they came in: a loss has to be hashable."""
+    return (layers,) if isinstance(layers, str) else tuple(layers)
+
+
 @dataclasses.dataclass(frozen=True)
 class Term:
     """A loss with its weight in a sum."""
@@ -168,8 +174,8 @@ class Sum(_Composable):
         """What each term is reported by."""
         names: list[str] = []
         for term in self._terms:
-            count = 1 + sum(earlier.loss.name == term.loss.name for earlier in self._terms[: len(names)])
-            names.append(term.loss.name if count == 1 else f"{term.loss.name}_{count}")
+            numbered = (f"{term.loss.name}_{count}" for count in itertools.count(2))
+            names.append(next(name for name in itertools.chain([term.loss.name], numbered) if name not in names))
         return tuple(names)
 
 

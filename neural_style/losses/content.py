@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import Features, Loss, Statistic, layer_names
 
 __all__ = ["Content"]
 
@@ -30,6 +30,9 @@ class Content(Loss):
     layers: tuple[str, ...] = ("block4_conv2",)
     name: str = "content"
     uses_content: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", layer_names(self.layers))
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         return {

@@ -16,7 +16,7 @@ __all__ = ["TotalVariation"]
 class TotalVariation(Loss):
     r"""Mean squared difference of neighbouring pixels, in the two axes and the two diagonals.
 
-    .. math:: \frac{1}{4N} \sum_{d} \sum_{ij} (x_{ij} - x_{ij+d})^2
+    .. math:: \frac{1}{3N} \sum_{d} w_d \sum_{ij} (x_{ij} - x_{ij+d})^2
 
     Mahendran and Vedaldi (2015), equation 5, with exponent 2. Deviation: the diagonals count, at half weight
     (their distance is the root of 2), so that the penalty does not favour edges along the axes.

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import Features, Loss, Statistic, layer_names
 
 __all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
 
@@ -33,12 +33,12 @@ class PositionSums(NamedTuple):
     count: tf.Tensor
 
     def mean(self) -> tf.Tensor:
-        """(R, channels)."""
-        return self.total / self.count[:, None]
+        """(R, channels); 0 where a region is empty."""
+        return tf.math.divide_no_nan(self.total, self.count[:, None])
 
     def gram(self) -> tf.Tensor:
-        """Mean outer product, (R, channels, channels)."""
-        return self.outer / self.count[:, None, None]
+        """Mean outer product, (R, channels, channels); 0 where a region is empty."""
+        return tf.math.divide_no_nan(self.outer, self.count[:, None, None])
 
     def covariance(self) -> tf.Tensor:
         """Mean outer product about the mean, (R, channels, channels)."""
@@ -98,8 +98,14 @@ class _Distribution(Loss):
     uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.layer_weights is not None and len(self.layer_weights) != len(self.layers):
+        object.__setattr__(self, "layers", layer_names(self.layers))
+        if self.layer_weights is None:
+            return
+        object.__setattr__(self, "layer_weights", tuple(self.layer_weights))
+        if len(self.layer_weights) != len(self.layers):
             raise ValueError(f"{len(self.layers)} layers need as many weights, not {len(self.layer_weights)}")
+        if min(self.layer_weights) < 0 or sum(self.layer_weights) <= 0:
+            raise ValueError(f"layer weights are at least 0 and not all 0, not {self.layer_weights}")
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         return {layer: position_sums(features[layer], guides.get(layer)) for layer in self.layers}
