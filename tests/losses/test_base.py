@@ -1,0 +1,119 @@
+"""How losses add, scale, take names and are made of plain functions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neural_style import losses
+from neural_style.losses import Content, Gram, Moments, Sum, Term, TotalVariation, custom
+from neural_style.objective import Objective
+
+PARTS = (Content(("deep",)), Gram(("shallow",)), TotalVariation())
+
+
+def value(loss, network, painted, kept, wanted):
+    objective = Objective([term.loss for term in loss.terms], network)
+    weights = tf.constant([term.weight for term in loss.terms], tf.float32)
+    target = objective._target(wanted, {})
+    return objective._evaluate(painted, objective._content(kept), target, weights, {}).loss.numpy()
+
+
+@settings(max_examples=15)
+@given(weights=st.lists(st.floats(0.0, 100.0), min_size=3, max_size=3), order=st.permutations(range(3)))
+def test_sums_commute_in_value(network, painted, kept, wanted, weights, order):
+    terms = [weight * part for weight, part in zip(weights, PARTS, strict=True)]
+    pictures = (network, painted, kept, wanted)
+    straight = value(terms[0] + terms[1] + terms[2], *pictures)
+    shuffled = value(terms[order[0]] + (terms[order[1]] + terms[order[2]]), *pictures)
+    assert shuffled == pytest.approx(straight, rel=1e-5, abs=1e-30)
+
+
+def test_a_sum_is_worth_what_its_parts_are(network, painted, kept, wanted):
+    pictures = (network, painted, kept, wanted)
+    apart = [value(part, *pictures) for part in PARTS]
+    together = 2.0 * PARTS[0] + PARTS[1] + 0.5 * PARTS[2]
+    assert value(together, *pictures) == pytest.approx(2.0 * apart[0] + apart[1] + 0.5 * apart[2], rel=1e-5)
+
+
+@given(first=st.floats(0.0, 1e3), second=st.floats(0.0, 1e3))
+def test_weights_multiply(first, second):
+    [term] = first * (second * Gram())
+    assert term == Term(second * first, Gram())
+    assert first * Gram() == Gram() * first
+
+
+def test_the_builtin_sum_adds_losses():
+    assert sum(PARTS) == PARTS[0] + PARTS[1] + PARTS[2] == Sum([Term(1.0, part) for part in PARTS])
+
+
+def test_a_weight_reaches_every_term_of_a_sum():
+    assert [term.weight for term in 2.0 * (3.0 * PARTS[0] + PARTS[1])] == [6.0, 2.0]
+
+
+def test_terms_of_one_name_are_told_apart():
+    assert (Gram() + Moments() + Content() + Gram()).names == ("style", "style_2", "content", "style_3")
+
+
+def test_names_never_clash():
+    names = (Gram(name="a") + Gram(name="a") + Gram(name="a_2")).names
+    assert len(set(names)) == 3
+
+
+def test_layers_are_each_named_once_in_order():
+    loss = Gram(("a", "b")) + TotalVariation() + Content(("b", "c"))
+    assert loss.layers == ("a", "b", "image", "c")
+
+
+def test_layers_may_come_as_a_list_or_alone():
+    assert Content(["deep"]) == Content(("deep",)) == Content("deep")
+    assert hash(Gram(["deep"], layer_weights=[2.0])) == hash(Gram(("deep",), layer_weights=(2.0,)))
+
+
+def test_the_representation_of_a_sum_pastes_back():
+    loss = 0.1 * Content(("deep",)) + Gram(("shallow",), name="strokes") + 3 * TotalVariation()
+    assert eval(repr(loss), vars(losses).copy()) == loss
+
+
+def test_equal_sums_are_equal_keys():
+    first, second = (0.5 * Content() + Gram() for _ in range(2))
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != Content() + Gram()
+
+
+@pytest.mark.parametrize("stranger", ["style", None, 1, [1.0]])
+def test_a_loss_adds_to_losses_only(stranger):
+    with pytest.raises(TypeError):
+        Gram() + stranger
+    with pytest.raises(TypeError):
+        stranger + Gram()
+
+
+@pytest.mark.parametrize("factor", ["2", None, True, Gram()])
+def test_a_loss_is_weighted_by_numbers_only(factor):
+    with pytest.raises(TypeError):
+        factor * Gram()
+
+
+def test_a_plain_function_is_a_loss_of_its_name():
+    def darkness(features, content, style):
+        return tf.reduce_mean(features["image"])
+
+    assert custom(darkness, ["image"]).name == "darkness"
+    assert custom(darkness, ["image"], name="gloom").name == "gloom"
+    assert custom(darkness, ["image"]).layers == ("image",)
+    assert not custom(darkness, ["image"]).additive
+
+
+def test_a_plain_function_sees_the_three_pictures(network, painted, kept, wanted):
+    seen = {}
+
+    def look(features, content, style):
+        seen.update(features=features, content=content, style=style)
+        return tf.constant(0.0)
+
+    value(custom(look, ["image"]), network, painted, kept, wanted)
+    for name, picture in (("features", painted), ("content", kept), ("style", wanted)):
+        np.testing.assert_array_equal(seen[name]["image"], picture)

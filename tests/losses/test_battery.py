@@ -1,0 +1,234 @@
+"""One battery, a row per loss: what every loss must do, whatever it measures."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.linalg import sqrtm
+
+from neural_style import losses
+from neural_style.losses import Content, Gram, Loss, Moments, TotalVariation, custom
+from neural_style.objective import Objective
+from neural_style.optimizers import Adam
+
+BOTH = ("shallow", "deep")
+
+
+class Row(NamedTuple):
+    """A loss, and what plain NumPy says it is worth for maps of the painted, the kept and the wanted picture."""
+
+    loss: Loss
+    in_numpy: Callable
+    at_best: str = "same"  # where the loss is 0: when all three pictures are the same, or when they are flat
+    pastes_back: bool = True
+
+
+def distance(value, goal):
+    return np.sum((value - goal) ** 2) / np.sum(goal**2)
+
+
+def content(painted, kept, wanted):
+    return np.mean([distance(painted[layer], kept[layer]) for layer in BOTH])
+
+
+def vectors(features):
+    return features.reshape(-1, features.shape[-1])
+
+
+def gram(features):
+    return vectors(features).T @ vectors(features) / len(vectors(features))
+
+
+def mean_and_covariance(features):
+    return vectors(features).mean(axis=0), np.cov(vectors(features), rowvar=False, bias=True)
+
+
+def grams(painted, kept, wanted):
+    return np.mean([distance(gram(painted[layer]), gram(wanted[layer])) for layer in BOTH])
+
+
+def weighted_grams(painted, kept, wanted):
+    shallow, deep = (distance(gram(painted[layer]), gram(wanted[layer])) for layer in BOTH)
+    return (3.0 * shallow + 1.0 * deep) / 4.0
+
+
+def over_layers(apart):
+    def whole(painted, kept, wanted):
+        pairs = [(mean_and_covariance(painted[x]), mean_and_covariance(wanted[x])) for x in BOTH]
+        return np.mean([apart(*ours, *goal) for ours, goal in pairs])
+
+    return whole
+
+
+def covariances_apart(mean, covariance, mean_goal, covariance_goal):
+    return distance(mean, mean_goal) + distance(covariance, covariance_goal)
+
+
+def deviations_apart(mean, covariance, mean_goal, covariance_goal):
+    return distance(mean, mean_goal) + distance(np.sqrt(np.diag(covariance)), np.sqrt(np.diag(covariance_goal)))
+
+
+def gaussians_apart(mean, covariance, mean_goal, covariance_goal):
+    root = sqrtm(covariance_goal)
+    cross = np.trace(sqrtm(root @ covariance @ root)).real
+    spread = np.trace(covariance) + np.trace(covariance_goal) - 2.0 * cross
+    energy = np.sum(mean_goal**2) + np.trace(covariance_goal)
+    return (np.sum((mean - mean_goal) ** 2) + spread) / energy
+
+
+def total_variation(painted, kept, wanted):
+    x = painted["image"][0]
+    total = 0.0
+    for row in range(x.shape[0]):
+        for column in range(x.shape[1]):
+            for down, right, weight in ((1, 0, 1.0), (0, 1, 1.0), (1, 1, 0.5), (1, -1, 0.5)):
+                if row + down < x.shape[0] and 0 <= column + right < x.shape[1]:
+                    total += weight * np.sum((x[row + down, column + right] - x[row, column]) ** 2)
+    return total / (3.0 * x.size)
+
+
+def brightness(features, content, style):
+    ours, theirs = (tf.reduce_mean(maps["image"]) for maps in (features, style))
+    return (ours - theirs) ** 2 + tf.reduce_mean((features["deep"] - content["deep"]) ** 2)
+
+
+def brightness_in_numpy(painted, kept, wanted):
+    means = painted["image"].mean() - wanted["image"].mean()
+    return means**2 + np.mean((painted["deep"] - kept["deep"]) ** 2)
+
+
+ROWS = {
+    "content": Row(Content(BOTH), content),
+    "gram": Row(Gram(BOTH), grams),
+    "weighted gram": Row(Gram(BOTH, layer_weights=(3.0, 1.0)), weighted_grams),
+    "moments": Row(Moments(BOTH), over_layers(covariances_apart)),
+    "deviations": Row(Moments(BOTH, spread="deviation"), over_layers(deviations_apart)),
+    "wasserstein": Row(Moments(BOTH, spread="wasserstein"), over_layers(gaussians_apart)),
+    "total variation": Row(TotalVariation(), total_variation, at_best="flat"),
+    "custom": Row(custom(brightness, ["image", "deep"]), brightness_in_numpy, pastes_back=False),
+}
+
+
+@pytest.fixture(params=ROWS)
+def row(request):
+    return ROWS[request.param]
+
+
+@pytest.fixture(scope="module")
+def objective_of(network):
+    made = {}
+
+    def of(loss):
+        return made.setdefault(loss, Objective([loss], network))
+
+    return of
+
+
+@pytest.fixture
+def evaluate(row, objective_of, kept, wanted):
+    """From a canvas to loss and gradient, compiled, against the kept and the wanted picture."""
+    objective = objective_of(row.loss)
+
+    def at(canvas, kept=kept, wanted=wanted):
+        return objective.evaluate(canvas, objective.content(kept), objective.target(wanted, {}), tf.ones([1]), {})
+
+    return at
+
+
+def test_it_is_zero_at_its_target(row, evaluate, kept):
+    best = kept if row.at_best == "same" else tf.fill([1, 8, 6, 3], 0.3)
+    assert evaluate(best, best, best).loss.numpy() == pytest.approx(0.0, abs=2e-6)
+
+
+def test_it_agrees_with_numpy(row, evaluate, objective_of, painted, kept, wanted):
+    objective = objective_of(row.loss)
+    maps = [
+        {name: value.numpy().astype(np.float64) for name, value in objective.features(x, row.loss.layers).items()}
+        for x in (painted, kept, wanted)
+    ]
+    expected = row.in_numpy(*maps)
+    assert expected > 1e-3
+    assert evaluate(painted).loss.numpy() == pytest.approx(expected, rel=2e-4)
+
+
+def test_its_gradient_agrees_with_finite_differences(evaluate, painted):
+    gradient = evaluate(painted).gradient.numpy().ravel()
+    step = 0.01
+    expected = np.empty_like(gradient)
+    for i in range(gradient.size):
+        nudge = np.zeros(gradient.size, np.float32)
+        nudge[i] = step
+        nudge = nudge.reshape(painted.shape)
+        expected[i] = (evaluate(painted + nudge).loss - evaluate(painted - nudge).loss) / (2 * step)
+    assert np.linalg.norm(expected) > 1e-3
+    assert np.linalg.norm(gradient - expected) < 0.01 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5])
+def test_its_gradient_is_finite_on_flat_pictures(evaluate, painted, level):
+    flat = tf.fill([1, 8, 6, 3], level)
+    for canvas, target in ((flat, painted), (painted, flat), (flat, flat)):
+        assert np.isfinite(evaluate(canvas, target, target).gradient).all()
+
+
+def test_three_small_steps_make_it_smaller(evaluate, painted):
+    optimizer = Adam(learning_rate=0.003)
+    canvas, state = painted, optimizer.start(painted)
+    for i in range(3):
+        canvas, state, _ = optimizer.step(evaluate, canvas, state, i / 3)
+    assert evaluate(canvas).loss < evaluate(painted).loss
+
+
+def test_eager_equals_compiled(row, evaluate, objective_of, painted, kept, wanted):
+    objective = objective_of(row.loss)
+    target = objective._target(wanted, {})
+    eager = objective._evaluate(painted, objective._content(kept), target, tf.ones([1]), {})
+    compiled = evaluate(painted)
+    np.testing.assert_allclose(eager.loss, compiled.loss, rtol=1e-5)
+    scale = np.abs(compiled.gradient).max()
+    np.testing.assert_allclose(eager.gradient, compiled.gradient, rtol=1e-4, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("loss", [pytest.param(row.loss, id=name) for name, row in ROWS.items() if row.pastes_back])
+def test_its_representation_pastes_back(loss):
+    assert eval(repr(loss), vars(losses).copy()) == loss
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [pytest.param(row.loss, id=name) for name, row in ROWS.items() if row.loss.additive and row.loss.reach is None],
+)
+def test_statistics_of_two_halves_add_up(loss, network, painted, kept):
+    """Cut the maps, not the picture: what a cell sees is the extractor's affair."""
+
+    def statistic(part):
+        maps, held = ({k: v[:, part] for k, v in network(x, BOTH).items()} for x in (painted, kept))
+        return loss.statistic(maps, held, {})
+
+    whole = statistic(slice(None))
+    parts = tf.nest.map_structure(lambda a, b: a + b, statistic(slice(0, 3)), statistic(slice(3, None)))
+    tf.nest.assert_same_structure(whole, parts)
+    for value, goal in zip(tf.nest.flatten(parts), tf.nest.flatten(whole), strict=True):
+        np.testing.assert_allclose(value, goal, rtol=1e-5)
+
+
+def test_it_scales(row, evaluate, objective_of, painted, kept, wanted):
+    objective = objective_of(row.loss)
+    weights = tf.constant([term.weight for term in (3.0 * row.loss).terms])
+    scaled = objective.evaluate(painted, objective.content(kept), objective.target(wanted, {}), weights, {})
+    np.testing.assert_allclose(scaled.loss, 3.0 * evaluate(painted).loss, rtol=1e-5)
+    np.testing.assert_allclose(scaled.gradient, 3.0 * evaluate(painted).gradient, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_its_weight_is_at_least_zero_and_finite(row, weight):
+    with pytest.raises(ValueError, match="at least 0 and finite"):
+        weight * row.loss
+
+
+def test_it_is_immutable_and_hashable(row):
+    with pytest.raises(AttributeError):
+        row.loss.name = "other"
+    assert hash(row.loss) == hash(row.loss)

@@ -1,0 +1,134 @@
+"""Sums over positions, Gram matrices and moments: their laws, guides, and equality with NumPy."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from neural_style.losses import Gram, Moments, gram_matrix, position_sums
+
+maps = hnp.arrays(
+    np.float32,
+    st.tuples(st.just(1), st.integers(1, 5), st.integers(1, 5), st.integers(1, 4)),
+    elements=st.floats(-10, 10, width=32),
+)
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(5).normal(1.0, 2.0, (1, 6, 5, 4)).astype(np.float32)
+
+
+@pytest.fixture
+def guide():
+    """Soft weights of two regions."""
+    return np.random.default_rng(6).random((1, 6, 5, 2)).astype(np.float32)
+
+
+@given(features=maps)
+def test_a_gram_matrix_is_symmetric_and_positive(features):
+    gram = gram_matrix(features).numpy()
+    np.testing.assert_allclose(gram, gram.T, rtol=1e-6, atol=1e-6)
+    assert np.linalg.eigvalsh(gram.astype(np.float64)).min() >= -1e-4
+
+
+@given(features=maps, seed=st.integers(0, 1000))
+def test_a_gram_matrix_is_blind_to_position(features, seed):
+    vectors = features.reshape(-1, features.shape[-1])
+    shuffled = np.random.default_rng(seed).permutation(vectors).reshape(features.shape)
+    np.testing.assert_allclose(gram_matrix(shuffled), gram_matrix(features), rtol=1e-5, atol=1e-4)
+
+
+@given(features=maps)
+def test_a_gram_matrix_equals_numpy(features):
+    vectors = features.reshape(-1, features.shape[-1]).astype(np.float64)
+    np.testing.assert_allclose(gram_matrix(features), vectors.T @ vectors / len(vectors), rtol=1e-5, atol=1e-4)
+
+
+def test_sums_give_numpys_moments(features):
+    sums = position_sums(features)
+    vectors = features.reshape(-1, 4)
+    np.testing.assert_allclose(sums.mean()[0], vectors.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(sums.covariance()[0], np.cov(vectors.T, bias=True), rtol=1e-4, atol=1e-5)
+    assert sums.count.numpy().tolist() == [30.0]
+
+
+def test_guided_sums_equal_numpy(features, guide):
+    sums = position_sums(features, guide)
+    vectors = features.reshape(-1, 4).astype(np.float64)
+    for region, weights in enumerate(guide.reshape(-1, 2).T.astype(np.float64)):
+        np.testing.assert_allclose(sums.outer[region], (vectors * weights[:, None]).T @ vectors, rtol=1e-5)
+        np.testing.assert_allclose(sums.total[region], weights @ vectors, rtol=1e-5)
+        np.testing.assert_allclose(sums.count[region], weights.sum(), rtol=1e-5)
+        centred = vectors - np.average(vectors, axis=0, weights=weights)
+        covariance = (centred * weights[:, None]).T @ centred / weights.sum()
+        np.testing.assert_allclose(sums.covariance()[region], covariance, rtol=1e-4, atol=1e-4)
+
+
+def test_a_guide_of_ones_is_no_guide(features):
+    plain, guided = position_sums(features), position_sums(features, np.ones((1, 6, 5, 1), np.float32))
+    for value, goal in zip(guided, plain, strict=True):
+        np.testing.assert_allclose(value, goal, rtol=1e-5)
+
+
+def test_hard_guides_cut_a_map_in_two(features):
+    left = np.zeros((1, 6, 5, 1), np.float32)
+    left[:, :, :2] = 1.0
+    sums = position_sums(features, np.concatenate([left, 1.0 - left], axis=-1))
+    for region, part in enumerate((features[:, :, :2], features[:, :, 2:])):
+        np.testing.assert_allclose(sums.gram()[region], gram_matrix(part), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [Gram(("a",)), *(Moments(("a",), spread=s) for s in ("covariance", "wasserstein", "deviation"))]
+)
+def test_regions_count_by_their_share(loss, features, guide):
+    target = {"a": position_sums(features[:, ::-1] * 0.5 + 1.0, guide)}
+    sums = loss.statistic({"a": features}, {}, {"a": guide})
+    apart = loss.distance(sums["a"], target["a"]).numpy()
+    share = guide.sum(axis=(0, 1, 2)) / guide.sum()
+    assert apart.shape == (2,)
+    assert float(loss.compare(sums, target)) == pytest.approx(float(share @ apart), rel=1e-5)
+
+
+def test_an_empty_region_counts_for_nothing(features):
+    guide = np.zeros((1, 6, 5, 2), np.float32)
+    guide[..., 0] = 1.0
+    loss = Moments(("a",))
+    target = {"a": position_sums(tf.concat([features, features], -1)[..., 2:6], np.ones((1, 6, 5, 2), np.float32))}
+    alone = {"a": type(target["a"])(*(part[:1] for part in target["a"]))}
+    with tf.GradientTape() as tape:
+        x = tf.constant(features)
+        tape.watch(x)
+        value = loss.compare(loss.statistic({"a": x}, {}, {"a": guide}), target)
+    expected = loss.compare(loss.statistic({"a": features}, {}, {}), alone)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+    assert np.isfinite(tape.gradient(value, x)).all()
+
+
+def test_moments_hear_the_spread_that_a_mean_drowns():
+    rng = np.random.default_rng(1)
+    calm, wild = (rng.normal(50.0, spread, (1, 20, 20, 3)).astype(np.float32) for spread in (1.0, 3.0))
+
+    def worth(loss):
+        return float(loss.compare(loss.statistic({"a": wild}, {}, {}), loss.statistic({"a": calm}, {}, {})))
+
+    assert worth(Gram(("a",))) < 0.01
+    assert worth(Moments(("a",))) > 10
+
+
+@pytest.mark.parametrize("kind", [Gram, Moments])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [((1.0,), "2 layers need as many weights, not 1"), ((1.0, -1.0), "at least 0"), ((0.0, 0.0), "not all 0")],
+)
+def test_layer_weights_are_checked(kind, weights, message):
+    with pytest.raises(ValueError, match=message):
+        kind(("a", "b"), layer_weights=weights)
+
+
+def test_an_unknown_spread_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="'covariance', 'wasserstein', 'deviation', not 'variance'"):
+        Moments(spread="variance")
