@@ -199,10 +199,12 @@ def _deviation(sums: PositionSums) -> tf.Tensor:
 
 def _wasserstein_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
     covariance, goal = sums.covariance(), target.covariance()
-    root = _square_root(goal)
-    cross = _trace_of_root(root @ covariance @ root)
+    # The spreads are a small difference of large traces; in float32 three digits of it would be left.
+    exact = tf.cast(covariance, tf.float64), tf.cast(goal, tf.float64)
+    root = _square_root(exact[1])
+    cross = _trace_of_root(root @ exact[0] @ root)
+    spreads = tf.cast(tf.linalg.trace(exact[0]) + tf.linalg.trace(exact[1]) - 2.0 * cross, tf.float32)
     means = tf.reduce_sum(tf.math.squared_difference(sums.mean(), target.mean()), axis=-1)
-    spreads = tf.linalg.trace(covariance) + tf.linalg.trace(goal) - 2.0 * cross
     energy = tf.reduce_sum(tf.square(target.mean()), axis=-1) + tf.linalg.trace(goal)
     return (means + tf.nn.relu(spreads)) / (energy + 1e-8)
 
