@@ -1,0 +1,247 @@
+"""A tiled evaluation gives what an untiled one gives, in less memory."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from neural_style.features import VGG16, Field, KerasExtractor
+from neural_style.losses import Content, Custom, Gram, Loss, Moments, TotalVariation, custom
+from neural_style.objective import objective_for
+from neural_style.tiles import TiledObjective
+
+
+@dataclasses.dataclass(frozen=True)
+class Small:
+    """Two random 3x3 convolutions with a pooling between: quick, and as odd as VGG about its edges."""
+
+    pooling: str = "max"
+    precision: str = "float32"
+
+    @property
+    def layers(self):
+        return {"shallow": Field(1, 1), "deep": Field(2, 3), "deeper": Field(4, 7)}
+
+    def __call__(self, image, layers):
+        pool = tf.nn.max_pool2d if self.pooling == "max" else tf.nn.avg_pool2d
+        random = np.random.default_rng(3)
+        maps, x = {}, tf.cast(image - 0.4, self.precision)
+        for name, channels in (("shallow", 4), ("deep", 6), ("deeper", 5)):
+            x = x if name == "shallow" else pool(x, 2, 2, "VALID")
+            kernel = random.normal(0, 0.5, (3, 3, x.shape[-1], channels)).astype(np.float32)
+            x = tf.nn.relu(tf.nn.conv2d(x, tf.cast(kernel, self.precision), 1, "SAME") + 0.1)
+            maps[name] = x
+        return {name: maps[name] for name in layers}
+
+
+@dataclasses.dataclass(frozen=True)
+class Strided(Small):
+    """A strided convolution whose own padding depends on whether the picture's side is odd."""
+
+    @property
+    def layers(self):
+        return {"deep": Field(2, 3)}
+
+    def __call__(self, image, layers):
+        kernel = np.random.default_rng(3).normal(0, 0.5, (3, 3, 3, 4)).astype(np.float32)
+        return {"deep": tf.nn.conv2d(image, kernel, 2, "SAME")}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanColor(Loss):
+    """A loss on the pixels that does not say how far it reaches."""
+
+    name: str = "mean_color"
+    layers: ClassVar = ("image",)
+    uses_style: ClassVar = True
+
+    def statistic(self, features, content, guides):
+        image = features["image"]
+        return {"sum": tf.reduce_sum(image, axis=[0, 1, 2]), "count": tf.cast(tf.size(image), tf.float32)}
+
+    def compare(self, statistic, target):
+        mean, goal = (each["sum"] / each["count"] for each in (statistic, target))
+        return tf.reduce_sum((mean - goal) ** 2)
+
+
+def first_mean(features, content, style):
+    return tf.reduce_mean(features["shallow"])
+
+
+SMALL = ("shallow", "deep", "deeper")
+LOSSES = {
+    "content": Content(("deep", "image")),
+    "gram": Gram(SMALL),
+    "covariance": Moments(SMALL),
+    "deviation": Moments(SMALL, layer_weights=(3.0, 1.0, 1.0), spread="deviation"),
+    "wasserstein": Moments(("shallow", "deep"), spread="wasserstein"),
+    "total_variation": TotalVariation(),
+    "mean_color": MeanColor(),
+    "pixels": Moments(("image",)),
+    "mixed": Gram(("image", "deep")),
+}
+
+
+def picture(height, width, seed=0):
+    random = np.random.default_rng(seed)
+    coarse = random.random((1, height // 8 + 2, width // 8 + 2, 3))
+    smooth = np.asarray(tf.image.resize(coarse, (height, width)))
+    return tf.constant(np.clip(0.85 * smooth + 0.15 * random.random(smooth.shape), 0, 1), tf.float32)
+
+
+def both(losses, extractor, tile, size, *, guides=None, **settings):
+    """The untiled and the tiled evaluation of one canvas."""
+    width, height = size
+    content, canvas, style = picture(height, width), picture(height, width, 1), picture(height + 9, width - 4, 2)
+    weights = tf.range(1.0, len(losses) + 1)
+    guides = guides or {}
+    style_guides = {layer: tf.ones_like(_map(extractor, style, layer)[..., :1]) * [[0.3, 0.7]] for layer in guides}
+    found = []
+    for objective in (
+        objective_for(losses, extractor),
+        TiledObjective(losses, extractor, tile, **{"whole": 0, **settings}),
+    ):
+        targets = objective.target(style, style_guides)
+        found.append(objective.evaluate(canvas, objective.content(content), targets, weights, guides))
+    return found
+
+
+def _map(extractor, image, layer):
+    return image if layer == "image" else extractor(image, [layer])[layer]
+
+
+def assert_same(untiled, tiled, loss=1e-5, gradient=1e-4):
+    np.testing.assert_allclose(tiled.loss, untiled.loss, rtol=loss)
+    np.testing.assert_allclose(tiled.terms, untiled.terms, rtol=loss, atol=loss * float(untiled.loss))
+    largest = np.abs(untiled.gradient).max()
+    assert largest > 0
+    assert np.abs(tiled.gradient.numpy() - untiled.gradient.numpy()).max() <= gradient * largest
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [(64, 48), (71, 53)])
+def test_every_loss_is_the_same_in_tiles(name, size):
+    assert_same(*both((LOSSES[name],), Small(), 16, size))
+
+
+@settings(max_examples=25)
+@given(
+    width=st.integers(24, 90),
+    height=st.integers(24, 90),
+    tile=st.integers(1, 60),
+    pooling=st.sampled_from(["max", "average"]),
+    keep=st.sampled_from([0.0, float("inf")]),
+)
+def test_any_size_and_tile_give_the_same(width, height, tile, pooling, keep):
+    losses = (LOSSES["content"], LOSSES["covariance"], LOSSES["total_variation"], LOSSES["mixed"])
+    assert_same(*both(losses, Small(pooling), tile, (width, height), keep=keep))
+
+
+@pytest.mark.parametrize("size", [(64, 48), (71, 53), (66, 51)])
+def test_padding_that_depends_on_parity_is_met(size):
+    assert_same(*both((Gram(("deep",)), Content(("deep",))), Strided(), 16, size))
+
+
+def test_guides_are_cut_with_the_picture():
+    width, height = 70, 50
+    losses = (Moments(SMALL), Content(("deep",)))
+    guides = {}
+    for layer, field in Small().layers.items():
+        rows, columns = height // field.stride, width // field.stride
+        left = tf.tile(tf.linspace(0.0, 1.0, columns)[None, None, :, None], [1, rows, 1, 1])
+        guides[layer] = tf.concat([left, 1.0 - left], axis=-1)
+    assert_same(*both(losses, Small(), 16, (width, height), guides=guides))
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("size", [(160, 112), (149, 117)])
+def test_vgg16_gives_the_same_in_tiles(pooling, size):
+    losses = (Content(), Moments(), TotalVariation())
+    assert_same(*both(losses, VGG16(pooling=pooling), 96, size))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("size", [(512, 384), (517, 389)])
+@pytest.mark.parametrize("tile", [128, 256])
+def test_vgg16_gives_the_same_in_tiles_at_full_size(pooling, size, tile):
+    losses = (Content(), Gram(), Moments(), Moments(spread="deviation"), TotalVariation())
+    assert_same(*both(losses, VGG16(pooling=pooling), tile, size))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_reduced_precision_is_the_same_in_tiles(precision):
+    """Each cell is computed from the same numbers in the same way, so it is no less exact than float32."""
+    losses = (Content(("deep",)), Moments(SMALL))
+    assert_same(*both(losses, Small(precision=precision), 16, (71, 53)), gradient=1e-2)
+
+
+def test_one_trace_serves_every_size_and_tile():
+    losses = (Content(("deep",), name="traced"), Gram(SMALL, name="traced"))
+    for tile, size in ((16, (64, 48)), (24, (71, 53)), (40, (90, 66))):
+        both(losses, Small(), tile, size)
+    objective = TiledObjective(losses, Small(), 16, whole=0)
+    (part,) = objective._parts(picture(48, 64))
+    assert [part.programs.statistics.traces, part.programs.pull_back.traces, part.programs.target.traces] == [1, 1, 1]
+
+
+def test_a_picture_no_larger_than_a_window_is_taken_whole():
+    losses = (Content(("deep",)), Gram(SMALL))
+    objective = TiledObjective(losses, Small(), 32)
+    image = picture(40, 40)
+    assert isinstance(objective.content(image), dict)
+    assert isinstance(objective.content(picture(60, 60)), list)
+
+
+def test_a_loss_that_does_not_add_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"'first_mean'.*does not add.*tile=None"):
+        TiledObjective((Gram(("deep",)), custom(first_mean, ["shallow"])), Small(), 16)
+    assert not Custom.additive
+
+
+def test_an_extractor_without_radii_is_refused():
+    import keras
+
+    pixels = keras.Input((None, None, 3))
+    model = keras.Model(pixels, keras.layers.Conv2D(2, 3, padding="same", name="only")(pixels))
+    with pytest.raises(ValueError, match=r"how far 'only' sees.*fields="):
+        TiledObjective((Gram(("only",)),), KerasExtractor(model), 16)
+    told = KerasExtractor(model, fields={"only": Field(1, 1)})
+    assert_same(*both((Gram(("only",)),), told, 16, (40, 30)))
+
+
+def test_a_tile_has_a_size():
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        TiledObjective((TotalVariation(),), Small(), 0)
+
+
+def test_two_devices_share_the_tiles():
+    """In a process of its own: the number of devices is fixed once TensorFlow has started."""
+    program = """
+        import time
+        import tensorflow as tf
+        processor = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+        from neural_style.tiles import _spread
+        from tests import test_tiles
+        def where(_):
+            time.sleep(0.1)
+            return tf.zeros([]).device[-5:]
+        assert set(_spread(where, range(6))) == {"CPU:0", "CPU:1"}
+        losses = tuple(test_tiles.LOSSES[name] for name in ("content", "covariance", "total_variation"))
+        test_tiles.assert_same(*test_tiles.both(losses, test_tiles.Small(), 16, (71, 53)))
+        first, second = (test_tiles.both(losses, test_tiles.Small(), 16, (71, 53))[1] for _ in range(2))
+        assert (first.gradient.numpy() == second.gradient.numpy()).all()
+    """
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
