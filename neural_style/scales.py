@@ -48,7 +48,7 @@ class SingleScale:
     steps: int = 500
 
     def __call__(self, size: tuple[int, int], steps: int | None = None) -> tuple[Scale, ...]:
-        return (Scale(*size, self.steps if steps is None else steps),)
+        return (Scale(*size, *_share(self.steps if steps is None else steps, [1])),)
 
 
 @dataclasses.dataclass(frozen=True)
