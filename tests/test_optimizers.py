@@ -1,0 +1,120 @@
+"""Adam on a canvas: the algorithm of the paper, equal to Keras's, inside [0, 1]."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from neural_style.objective import Evaluation
+from neural_style.optimizers import Adam
+
+SHAPE = (1, 4, 5, 3)
+
+
+@pytest.fixture
+def start():
+    return np.random.default_rng(0).uniform(0.4, 0.6, SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def goal():
+    return np.random.default_rng(1).uniform(0.3, 0.7, SHAPE).astype(np.float32)
+
+
+@pytest.fixture
+def evaluate(goal):
+    """A bowl with slopes of very different steepness."""
+    steepness = np.logspace(-3, 2, goal.size).reshape(SHAPE).astype(np.float32)
+
+    def at(canvas):
+        loss = 0.5 * tf.reduce_sum(steepness * (canvas - goal) ** 2)
+        return Evaluation(loss, loss[None], steepness * (canvas - goal))
+
+    return at
+
+
+def run(optimizer, evaluate, start, steps):
+    canvas = tf.constant(start)
+    state = optimizer.start(canvas)
+    for i in range(steps):
+        canvas, state, _ = optimizer.step(evaluate, canvas, state, i / steps)
+    return canvas.numpy()
+
+
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.005, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}])
+def test_it_is_the_algorithm_of_the_paper(evaluate, start, settings):
+    optimizer = Adam(**settings)
+    theta, mean, square = start.astype(np.float64), 0.0, 0.0
+    for i in range(12):
+        gradient = np.float64(evaluate(theta.astype(np.float32)).gradient)
+        mean = optimizer.beta_1 * mean + (1 - optimizer.beta_1) * gradient
+        square = optimizer.beta_2 * square + (1 - optimizer.beta_2) * gradient**2
+        unbiased_mean, unbiased_square = (
+            mean / (1 - optimizer.beta_1 ** (i + 1)),
+            square / (1 - optimizer.beta_2 ** (i + 1)),
+        )
+        theta -= optimizer.rate(i / 12) * unbiased_mean / (np.sqrt(unbiased_square) + optimizer.epsilon)
+    np.testing.assert_allclose(run(optimizer, evaluate, start, 12), theta, atol=2e-5)
+
+
+def test_it_equals_keras(evaluate, start):
+    ours = Adam(learning_rate=0.01, beta_1=0.9, beta_2=0.99, epsilon=1e-12, tail=0.0)
+    theirs = keras.optimizers.Adam(0.01, 0.9, 0.99, epsilon=1e-12)
+    variable = keras.Variable(start)
+    for _ in range(12):
+        theirs.apply([evaluate(variable.value).gradient], [variable])
+    np.testing.assert_allclose(run(ours, evaluate, start, 12), variable.numpy(), atol=2e-5)
+
+
+def test_it_reaches_the_bottom_of_a_bowl(evaluate, start, goal):
+    reached = run(Adam(learning_rate=0.01), evaluate, start, 200)
+    assert np.abs(reached - goal).max() < 0.01
+
+
+def test_the_canvas_stays_between_zero_and_one():
+    def uphill(canvas):
+        sign = tf.constant([1.0, -1.0, 0.0])
+        return Evaluation(tf.constant(1.0), tf.ones([1]), sign * tf.ones_like(canvas))
+
+    reached = run(Adam(learning_rate=0.3), uphill, np.full(SHAPE, 0.5, np.float32), 5)
+    np.testing.assert_array_equal(reached, np.broadcast_to(np.float32([0.0, 1.0, 0.5]), SHAPE))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_size_of_the_loss_does_not_matter(evaluate, start, scale):
+    def scaled(canvas):
+        loss, terms, gradient = evaluate(canvas)
+        return Evaluation(scale * loss, scale * terms, scale * gradient)
+
+    np.testing.assert_allclose(run(Adam(), scaled, start, 8), run(Adam(), evaluate, start, 8), atol=1e-4)
+
+
+def test_the_evaluation_handed_back_is_the_one_before_the_step(evaluate, start):
+    optimizer, canvas = Adam(), tf.constant(start)
+    _, _, evaluation = optimizer.step(evaluate, canvas, optimizer.start(canvas), 0.0)
+    np.testing.assert_array_equal(evaluation.loss, evaluate(canvas).loss)
+
+
+def test_one_optimizer_serves_two_runs_at_once(evaluate, start):
+    optimizer = Adam()
+    alone = run(optimizer, evaluate, start, 4)
+    canvases = [tf.constant(start), tf.constant(start[:, ::-1, :, :].copy())]
+    states = [optimizer.start(canvas) for canvas in canvases]
+    for i in range(4):
+        for j in (0, 1):
+            canvases[j], states[j], _ = optimizer.step(evaluate, canvases[j], states[j], i / 4)
+    np.testing.assert_array_equal(canvases[0], alone)
+
+
+def test_the_rate_holds_and_then_falls_to_its_fraction():
+    adam = Adam(learning_rate=0.02, tail=0.4, final_rate=0.1)
+    assert [adam.rate(progress) for progress in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
+    assert adam.rate(0.8) == pytest.approx(0.02 * 0.1**0.5)
+    assert adam.rate(1.0) == pytest.approx(0.002)
+    assert Adam(tail=0.0).rate(1.0) == 0.02
+
+
+def test_it_is_a_value():
+    assert eval(repr(Adam(learning_rate=0.5)), {"Adam": Adam}) == Adam(learning_rate=0.5)
+    with pytest.raises(AttributeError):
+        Adam().learning_rate = 1.0

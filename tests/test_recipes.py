@@ -1,0 +1,73 @@
+"""Recipes: named, cited, balanced by strength, and fit for the network that ships."""
+
+import itertools
+
+import pytest
+
+from neural_style import recipes
+from neural_style.losses import Content
+from neural_style.recipes import RECIPES, Recipe
+
+
+@pytest.fixture(params=RECIPES)
+def recipe(request):
+    return RECIPES[request.param]
+
+
+def weights(loss):
+    return [term.weight for term in loss.terms]
+
+
+def test_it_is_found_by_its_name(recipe):
+    assert recipes.get(recipe.name) is recipe
+    assert recipes.get(recipe) is recipe
+
+
+def test_it_says_where_it_comes_from(recipe):
+    assert len(recipe.citation) > 40
+
+
+def test_it_runs_on_the_network_that_ships(recipe, vgg16):
+    assert set(recipe.loss().layers) - {"image"} <= set(vgg16.layers)
+
+
+def test_terms_have_names_of_their_own(recipe):
+    names = [term.loss.name for term in recipe.loss().terms]
+    assert len(set(names)) == len(names)
+
+
+def test_half_strength_takes_the_recipe_as_written(recipe):
+    assert recipe.loss(0.5) == recipe.content + recipe.style
+
+
+def test_the_ends_leave_one_side_alone(recipe):
+    sides = len(recipe.content.terms)
+    assert not any(weights(recipe.loss(0.0))[sides:])
+    assert all(weights(recipe.loss(0.0))[:sides])
+    assert not any(weights(recipe.loss(1.0))[:sides])
+    assert all(weights(recipe.loss(1.0))[sides:])
+
+
+def test_more_strength_weighs_style_more_and_content_less(recipe):
+    sides = len(recipe.content.terms)
+    rising = [weights(recipe.loss(strength)) for strength in (0.0, 0.2, 0.5, 0.9, 1.0)]
+    for less, more in itertools.pairwise(rising):
+        assert all(a > b for a, b in zip(less[:sides], more[:sides], strict=True))
+        assert all(a < b for a, b in zip(less[sides:], more[sides:], strict=True))
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), 50])
+def test_strength_outside_its_range_is_refused(recipe, strength):
+    with pytest.raises(ValueError, match=r"strength is between 0 .* and 1"):
+        recipe.loss(strength)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=f"no recipe is called 'monet'; there are {', '.join(RECIPES)}"):
+        recipes.get("monet")
+
+
+def test_a_recipe_of_ones_own_is_as_good(recipe):
+    own = Recipe("own", "nowhere", 1.0 * Content(), recipe.style, recipe.scales, recipe.optimizer)
+    assert recipes.get(own) is own
+    assert own.loss(0.5).terms[0].weight == 1.0
