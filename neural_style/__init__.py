@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Checkpoint": "checkpoint",
     "CheckpointError": "errors",
     "DivergenceError": "errors",
     "Extractor": "features",
@@ -35,6 +36,7 @@ _MODULES = ("callbacks", "color", "errors", "features", "images", "losses", "opt
 __all__ = [
     "VGG16",
     "VGG19",
+    "Checkpoint",
     "CheckpointError",
     "DivergenceError",
     "Extractor",
@@ -63,6 +65,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from neural_style import callbacks, color, errors, features, images, losses, optimizers, recipes, scales
     from neural_style.api import stylize
+    from neural_style.checkpoint import Checkpoint
     from neural_style.errors import (
         CheckpointError,
         DivergenceError,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 if TYPE_CHECKING:
+    from neural_style.checkpoint import Checkpoint
     from neural_style.features import Extractor
     from neural_style.recipes import Recipe
     from neural_style.result import Step
@@ -27,6 +29,7 @@ def stylize(
     init: Any = None,
     seed: int = 0,
     max_seconds: float | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Iterable[Callable[[Step], object]] = (),
 ) -> Image.Image:
@@ -44,6 +47,8 @@ def stylize(
         init: `"content"`, `"recolored"`, `"noise"` or a picture; None for the recipe's.
         seed: of the noise. Equal calls on one machine give equal bits.
         max_seconds: end after about so long with the picture so far.
+        checkpoint: a file to keep the run in, or a `Checkpoint`; the next equal call goes on from there. See
+            `StyleTransfer.run`.
         progress: True shows a bar on stderr where that is a terminal.
         callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
 
@@ -54,7 +59,8 @@ def stylize(
         ImageError: a picture cannot be read.
         ValueError: an argument is out of range, or a picture is too small.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
-        DivergenceError: the loss stopped being finite.
+        DivergenceError: the loss stopped being finite, and smaller steps did not help.
+        CheckpointError: the checkpoint belongs to another run, is damaged or cannot be written to.
 
     Example:
         >>> import numpy as np
@@ -78,6 +84,7 @@ def stylize(
         init=chosen.init if init is None else init,
         seed=seed,
         max_seconds=max_seconds,
+        checkpoint=checkpoint,
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
     )
     return result.image

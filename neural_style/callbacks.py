@@ -1,8 +1,12 @@
-"""Watchers of a run: any callable taking a `Step`. Raising `StopIteration` ends the run with the picture so far."""
+"""Watchers of a run: any callable taking a `Step`. Raising `StopIteration` ends the run with the picture so far.
+
+One with a method `resume(history)` is told the steps already done when a run goes on from a checkpoint.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,11 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._done_before = 0.0
+
+    def resume(self, history: Sequence[Step]) -> None:
+        """Begin where a resumed run begins, so that the time left is not guessed from work done before."""
+        self._done_before = history[-1].progress
 
     def __call__(self, step: Step) -> None:
         if self._bar is None:
@@ -40,7 +49,7 @@ class ProgressBar:
         from tqdm.auto import tqdm
 
         layout = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-        return tqdm(total=1.0, desc="painting", bar_format=layout, disable=None)
+        return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=None)
 
 
 class SaveEvery:
@@ -81,6 +90,11 @@ class EarlyStopping:
         self.min_improvement = min_improvement
         self._best = float("inf")
         self._waited = 0
+
+    def resume(self, history: Sequence[Step]) -> None:
+        """Remember what a resumed run saw before; raises `StopIteration` where that was enough."""
+        for step in history:
+            self(step)
 
     def __call__(self, step: Step) -> None:
         if step.scale != step.size or step.step == 1:

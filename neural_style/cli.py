@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--init", default=defaults["init"], help="content, recolored, noise or a picture (the recipe's)")
     add("--seed", type=int, default=defaults["seed"], help="of the noise (%(default)s)")
     add("--max-seconds", type=float, default=defaults["max_seconds"], help="stop after so long with the picture so far")
+    add("--checkpoint", type=Path, metavar="FILE", help="keep the run in FILE; the same command goes on from there")
     add("--save-every", type=int, metavar="N", help="also save the canvas every N steps, as OUTPUT-0040.png")
     add("--json", action="store_true", help="print a JSON record instead of a line")
     add("--quiet", action="store_true", help="no progress bar")
@@ -116,6 +117,7 @@ def _run(options: argparse.Namespace) -> Result:
         init=recipe.init if options.init is None else options.init,
         seed=options.seed,
         max_seconds=options.max_seconds,
+        checkpoint=options.checkpoint,
         callbacks=callbacks,
     )
 

@@ -129,8 +129,31 @@ class OneTrace:
         if key not in self._compiled:
             with _lock:
                 if key not in self._compiled:
-                    self._compiled[key] = self._function.get_concrete_function(*specs)
+                    self._compiled[key] = _in_own_thread(self._function.get_concrete_function, specs)
         return self._compiled[key](*arguments)
+
+
+def _in_own_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call where nothing of the caller's context holds.
+
+    A device scope, gradient tape or name scope of the first caller would become part of a trace that later
+    callers share; TensorFlow keeps all of these by thread.
+    """
+    outcome: list[Any] = []
+
+    def call() -> None:
+        try:
+            outcome.extend((function(*arguments), None))
+        except BaseException as error:
+            outcome.extend((None, error))
+
+    thread = threading.Thread(target=call, name="neural_style-trace")
+    thread.start()
+    thread.join()
+    value, error = outcome
+    if error is not None:
+        raise error
+    return value
 
 
 def _any_size(value: Any) -> Any:

@@ -1,10 +1,10 @@
-"""The run: targets once a scale, a compiled step, a loop."""
+"""The run: pictures to a plan with targets once a scale; the loop does the rest."""
 
 from __future__ import annotations
 
-import logging
+import dataclasses
+import os
 import platform
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,17 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images, recipes
-from neural_style.errors import DivergenceError
+from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
 from neural_style.features import Extractor, default_extractor, named_extractor
-from neural_style.losses import Loss, Statistic, Sum
+from neural_style.loop import Loop, Plan
+from neural_style.losses import Features, Loss, Statistic, Sum
 from neural_style.objective import Evaluation, Objective, objective_for
 from neural_style.optimizers import Optimizer
-from neural_style.result import Result, Step, StoppedBy
-from neural_style.scales import Scale, Schedule, fit
+from neural_style.result import Result, Step
+from neural_style.scales import Schedule, fit
 
 __all__ = ["StyleTransfer"]
 
-logger = logging.getLogger("neural_style")
+_STARTS = ("content", "recolored", "noise")
 
 
 class StyleTransfer:
@@ -57,6 +58,7 @@ class StyleTransfer:
         optimizer: Optimizer | None = None,
         scales: Schedule | None = None,
     ) -> None:
+        _check_eager()
         recipe = recipes.DEFAULT
         loss = recipe.loss() if loss is None else loss
         self.loss = Sum(tuple(term for term in loss.terms if term.weight > 0))
@@ -79,6 +81,7 @@ class StyleTransfer:
         init: Any = "content",
         seed: int = 0,
         max_seconds: float | None = None,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         callbacks: Iterable[Callable[[Step], object]] = (),
     ) -> Result:
         """Paint one picture.
@@ -92,19 +95,36 @@ class StyleTransfer:
             init: `"content"`, `"recolored"` (the content in the style's palette), `"noise"` or a picture.
             seed: of the noise. Equal calls on one machine give equal bits.
             max_seconds: end after about so long with the picture so far.
+            checkpoint: a file to keep the run in, or a `Checkpoint`. The next equal call goes on from there, and
+                on the same machine with the same number of threads ends with the bits of an unbroken run. The
+                file stays when all is done; an equal call then hands the picture back at once.
             callbacks: called with a `Step` after every step; `StopIteration` from one ends the run with the
-                picture so far. Ctrl-C does the same.
+                picture so far. Ctrl-C does the same. Any other exception passes through, after a save.
 
         Returns:
-            The picture, exactly `size` on its long side, with its history.
+            The picture, exactly `size` on its long side, with its history. A run that was ended early gives its
+            last canvas, or an earlier one of that scale whose loss was lower.
 
         Raises:
             ImageError: a picture cannot be read.
             ValueError: a picture is too small for the layers used, or an argument is out of range.
-            DivergenceError: the loss stopped being finite.
+            DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
+                not help.
+            CheckpointError: the checkpoint belongs to other inputs, settings or versions (the text says which),
+                is damaged with no whole one before it, or cannot be written to.
+            RuntimeError: called inside a `tf.function`.
         """
+        _check_eager()
         run = _Run(self, content, style, size=size, steps=steps, init=init, seed=seed)
-        return run.paint(max_seconds, tuple(callbacks))
+        return run.paint(checkpoint, max_seconds, tuple(callbacks))
+
+
+def _check_eager() -> None:
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "a style transfer is a loop of its own and cannot run inside a tf.function; call it outside, or through "
+            "tf.py_function"
+        )
 
 
 def _extractor(choice: Extractor | str | None) -> Extractor:
@@ -118,7 +138,7 @@ def _extractor(choice: Extractor | str | None) -> Extractor:
 
 
 class _Run:
-    """One picture in the making."""
+    """One picture in the making: its inputs, and what is minimised at each of its scales."""
 
     def __init__(
         self,
@@ -131,8 +151,6 @@ class _Run:
         init: Any,
         seed: int,
     ) -> None:
-        if not tf.executing_eagerly():
-            raise RuntimeError("a style transfer is a loop of its own; call it outside tf.function")
         if size is not None and size < 1:
             raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
         self.transfer = transfer
@@ -144,20 +162,49 @@ class _Run:
         self.size = fit((width, height), size or max(width, height))
         self._check_size()
         self.styles = _weighted_styles(style, size)
-        self.scales = tuple(transfer.scales(self.size, steps))
-        self.weights = tf.constant([term.weight for term in transfer.loss], tf.float32)
-        self.canvas = tf.constant(self._start(init, seed))
+        self.init = init if isinstance(init, str) and init in _STARTS else images.load(init)
+        self.seed = seed
+        scales = tuple(transfer.scales(self.size, steps))
+        self.plan = Plan(self.size, scales, transfer.loss.names, transfer.optimizer, self._task)
         self.settings = {
-            "loss": repr(transfer.loss),
-            "extractor": repr(transfer.extractor),
-            "optimizer": repr(transfer.optimizer),
-            "scales": [tuple(scale) for scale in self.scales],
-            "init": init if isinstance(init, str) else "picture",
+            "loss": stable_repr(transfer.loss),
+            "extractor": stable_repr(transfer.extractor),
+            "optimizer": stable_repr(transfer.optimizer),
+            "scales": [tuple(scale) for scale in scales],
+            "init": init if isinstance(self.init, str) else "picture",
             "seed": seed,
             "size": self.size,
             "versions": _versions(),
         }
-        self.history: list[Step] = []
+
+    def paint(
+        self,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None,
+        max_seconds: float | None,
+        callbacks: Sequence[Callable[[Step], object]],
+    ) -> Result:
+        saver = None if checkpoint is None else Saver(as_checkpoint(checkpoint), self._identity())
+        position = None if saver is None else saver.load()
+        if position is None:
+            position = Position(tf.constant(self._start()))
+        loop = Loop(self.plan, position, callbacks, max_seconds, saver)
+        stopped_by = loop.run()
+        pixels = images.resize(loop.canvas.numpy(), self.size)
+        alpha = None if self.alpha is None else images.resize(self.alpha, self.size)[0]
+        settings = self.settings | {"seconds": loop.position.seconds}
+        return Result(pixels[0], list(loop.position.history), settings, stopped_by, alpha)
+
+    def _identity(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint must agree with to be this run's: inputs, settings and what computes the bits."""
+        inputs = {"content": fingerprint(self.content, self.alpha)}
+        for number, (pixels, weight) in enumerate(self.styles, 1):
+            name = "style" if len(self.styles) == 1 else f"style {number}"
+            inputs[name] = fingerprint(pixels, np.array(weight))
+        if not isinstance(self.init, str):
+            inputs["init picture"] = fingerprint(self.init)
+        settings = {name: value for name, value in self.settings.items() if name != "versions"}
+        versions = {name: value for name, value in _versions().items() if name != "python"}
+        return {"inputs": inputs, "settings": settings, "versions": versions}
 
     def _check_size(self) -> None:
         least = self.objective.smallest_side
@@ -168,65 +215,22 @@ class _Run:
                 f"Ask for a larger size, or for losses on shallower layers."
             )
 
-    def _start(self, init: Any, seed: int) -> np.ndarray:
-        first = self.scales[0]
+    def _start(self) -> np.ndarray:
+        first = self.plan.scales[0]
         size = (first.width, first.height)
-        if isinstance(init, str) and init == "noise":
-            noise = np.random.default_rng(seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
+        if not isinstance(self.init, str):
+            return images.resize(self.init, size)
+        if self.init == "noise":
+            noise = np.random.default_rng(self.seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
             return np.clip(noise, 0.0, 1.0).astype(np.float32)
-        if isinstance(init, str) and init in ("content", "recolored"):
-            start = images.resize(self.content, size)
-            return color.match_color_moments(start, self.styles[0][0]) if init == "recolored" else start
-        return images.resize(images.load(init), size)
+        start = images.resize(self.content, size)
+        return color.match_color_moments(start, self.styles[0][0]) if self.init == "recolored" else start
 
-    def paint(self, max_seconds: float | None, callbacks: Sequence[Callable[[Step], object]]) -> Result:
-        began = time.perf_counter()
-        deadline = None if max_seconds is None else began + max_seconds
-        stopped_by: StoppedBy = "steps"
-        try:
-            for scale in self.scales:
-                stopped_by = self._paint_scale(scale, began, deadline, callbacks)
-                if stopped_by != "steps":
-                    break
-        except KeyboardInterrupt:
-            stopped_by = "interrupt"
-        pixels = images.resize(self.canvas.numpy(), self.size)
-        alpha = None if self.alpha is None else images.resize(self.alpha, self.size)[0]
-        self.settings["seconds"] = time.perf_counter() - began
-        return Result(pixels[0], self.history, self.settings, stopped_by, alpha)
-
-    def _paint_scale(
-        self,
-        scale: Scale,
-        began: float,
-        deadline: float | None,
-        callbacks: Sequence[Callable[[Step], object]],
-    ) -> StoppedBy:
-        size = (scale.width, scale.height)
-        self.canvas = tf.constant(images.resize(self.canvas.numpy(), size))
-        evaluate = self._evaluate_at(size)
-        optimizer = self.transfer.optimizer
-        state = optimizer.start(self.canvas)
-        for done in range(scale.steps):
-            canvas, state, evaluation = optimizer.step(evaluate, self.canvas, state, done / scale.steps)
-            step = self._record(scale, evaluation, began)
-            self.canvas = canvas
-            self.history.append(step.without_image())
-            try:
-                for callback in callbacks:
-                    callback(step)
-            except StopIteration:
-                return "callback"
-            if deadline is not None and time.perf_counter() >= deadline:
-                return "time"
-        return "steps"
-
-    def _evaluate_at(self, size: tuple[int, int]) -> Callable[[tf.Tensor], Evaluation]:
+    def _task(self, size: tuple[int, int]) -> _Task:
         """The objective with content and targets of one scale filled in."""
-        objective = self.objective
-        content = objective.content(tf.constant(images.resize(self.content, size)))
-        targets = self._targets(max(size))
-        return lambda canvas: objective.evaluate(canvas, content, targets, self.weights, {})
+        content = self.objective.content(tf.constant(images.resize(self.content, size)))
+        weights = tf.constant([term.weight for term in self.transfer.loss], tf.float32)
+        return _Task(self.objective, self.plan.names, content, self._targets(max(size)), weights)
 
     def _targets(self, long_side: int) -> tuple[Statistic | None, ...]:
         """Statistics of the styles at this scale, added as if they were parts of one picture."""
@@ -242,31 +246,33 @@ class _Run:
         targets: tuple[Statistic | None, ...] = parts[0][0] if len(parts) == 1 else _blend(parts)
         return targets
 
-    def _record(self, scale: Scale, evaluation: Evaluation, began: float) -> Step:
-        loss = float(evaluation.loss)
-        terms = dict(zip(self.transfer.loss.names, evaluation.terms.numpy().tolist(), strict=True))
-        if not np.isfinite(loss):
-            guilty = [name for name, value in terms.items() if not np.isfinite(value)]
-            raise DivergenceError(
-                f"the loss is {loss} at step {len(self.history) + 1} (from {', '.join(guilty)}). "
-                "Lower the learning rate, or the weight of that term."
-            )
-        number = len(self.history) + 1
-        work = [scale.width * scale.height * scale.steps for scale in self.scales]
-        before = self.scales.index(scale)
-        done = number - sum(earlier.steps for earlier in self.scales[:before])
-        painted = sum(work[:before]) + scale.width * scale.height * done
-        return Step(
-            step=number,
-            steps=sum(each.steps for each in self.scales),
-            scale=(scale.width, scale.height),
-            size=self.size,
-            progress=painted / sum(work),
-            loss=loss,
-            terms=terms,
-            seconds=time.perf_counter() - began,
-            _pixels=lambda: self.canvas.numpy(),
-        )
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """An objective with everything but the canvas filled in."""
+
+    objective: Objective
+    names: tuple[str, ...]
+    content: Features
+    targets: tuple[Statistic | None, ...]
+    weights: tf.Tensor
+
+    def __call__(self, canvas: tf.Tensor) -> Evaluation:
+        evaluation: Evaluation = self.objective.evaluate(canvas, self.content, self.targets, self.weights, {})
+        return evaluation
+
+    def blame(self, canvas: tf.Tensor) -> list[str]:
+        """The terms whose gradient is not finite, each on its own: in their sum the others are lost."""
+        guilty = []
+        for name, loss, target in zip(self.names, self.objective.losses, self.targets, strict=True):
+            with tf.GradientTape() as tape:
+                tape.watch(canvas)
+                features = self.objective.features(canvas, loss.layers)
+                value = loss.compare(loss.statistic(features, self.content, {}), target)
+            gradient = tape.gradient(value, canvas)
+            if gradient is not None and not np.isfinite(gradient.numpy()).all():
+                guilty.append(name)
+        return guilty
 
 
 def _weighted_styles(style: Any, size: int | None) -> list[tuple[np.ndarray, float]]:

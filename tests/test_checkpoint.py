@@ -1,0 +1,464 @@
+"""A run on disk: resumed bit for bit, refused when it is another's, never lost to a fault."""
+
+import errno
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from neural_style import checkpoint as module
+from neural_style.callbacks import EarlyStopping
+from neural_style.checkpoint import Checkpoint, Position, Saver
+from neural_style.errors import CheckpointError
+from neural_style.optimizers import Adam
+from tests.tiny import CONTENT, LOSS, STYLE, picture, transfer
+
+STEPS = 14
+
+
+def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", **options):
+    return transfer().run(
+        content, style, size=32, steps=steps, seed=seed, init=init, checkpoint=checkpoint, **options
+    )
+
+
+def stop_at(number):
+    def stop(step):
+        if step.step == number:
+            raise StopIteration
+
+    return stop
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The run nobody interrupts."""
+    return run()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run.npz"
+
+
+def assert_same(result, expected):
+    np.testing.assert_array_equal(result.pixels, expected.pixels)
+    assert [(s.step, s.scale, s.loss, s.terms) for s in result.history] == [
+        (s.step, s.scale, s.loss, s.terms) for s in expected.history
+    ]
+
+
+# --- going on ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(1, STEPS + 1))
+def test_a_run_stopped_at_any_step_ends_with_the_bits_of_the_whole_run(path, whole, number):
+    first = run(path, callbacks=[stop_at(number)])
+    assert (first.stopped_by, len(first.history)) == ("callback", number)
+    steps = []
+    second = run(path, callbacks=[steps.append])
+    assert_same(second, whole)
+    assert [step.step for step in steps] == list(range(number + 1, STEPS + 1))
+    assert [step.seconds for step in second.history] == sorted(step.seconds for step in second.history)
+
+
+def test_a_run_broken_off_again_and_again_arrives(path, whole):
+    for number in range(1, STEPS + 1, 2):
+        run(path, callbacks=[stop_at(number)], init="noise", seed=5)
+    assert_same(run(path, init="noise", seed=5), run(init="noise", seed=5))
+
+
+def test_a_finished_run_is_handed_back_at_once(path, whole):
+    assert_same(run(path), whole)
+    steps = []
+    again = run(path, callbacks=[steps.append])
+    assert_same(again, whole)
+    assert steps == []
+    assert again.stopped_by == "steps"
+
+
+def test_a_checkpoint_changes_no_bit(path, whole):
+    assert_same(run(Checkpoint(path, every_steps=1)), whole)
+
+
+def test_time_and_ctrl_c_leave_a_run_to_go_on_from(path, whole):
+    assert run(path, max_seconds=0.0).stopped_by == "time"
+
+    def interrupt(step):
+        raise KeyboardInterrupt
+
+    assert run(path, callbacks=[interrupt]).stopped_by == "interrupt"
+    result = run(path)
+    assert_same(result, whole)
+
+
+def test_an_exception_of_a_callback_passes_through_after_a_save(path, whole):
+    def fail(step):
+        if step.step == 5:
+            raise MemoryError("the callback's own")
+
+    with pytest.raises(MemoryError, match="the callback's own"):
+        run(path, callbacks=[fail])
+    steps = []
+    assert_same(run(path, callbacks=[steps.append]), whole)
+    assert steps[0].step == 6
+
+
+def test_early_stopping_remembers_what_it_saw_before(path):
+    def early():
+        return EarlyStopping(patience=2, min_improvement=0.2)
+
+    expected = run(callbacks=[early()])
+    assert expected.stopped_by == "callback"
+    last = len(expected.history)
+    run(path, callbacks=[early(), stop_at(last - 1)])
+    for _ in range(2):  # goes on to the same end, and stays there
+        result = run(path, callbacks=[early()])
+        assert_same(result, expected)
+        assert result.stopped_by == "callback"
+
+
+def test_a_picture_so_far_is_the_best_of_its_scale(path):
+    class Growing(Adam):
+        """Steps that overshoot at last."""
+
+        def rate(self, progress):
+            return 0.01 if progress < 0.7 else 0.5
+
+    def paint(checkpoint, stop):
+        return transfer(optimizer=Growing()).run(
+            CONTENT, STYLE, size=32, steps=STEPS, checkpoint=checkpoint, callbacks=[stop]
+        )
+
+    result = paint(None, stop_at(STEPS))
+    losses = [step.loss for step in result.history if step.scale == (32, 24)]
+    assert losses[-1] > min(losses)
+    best = losses.index(min(losses)) + STEPS - len(losses)  # the canvas after this many steps has that loss
+    np.testing.assert_array_equal(result.pixels, paint(None, stop_at(best)).pixels)
+    paint(path, stop_at(STEPS - 1))
+    assert_same(paint(path, stop_at(STEPS)), result)
+
+
+# --- when it is written ------------------------------------------------------------------------------
+
+
+def test_it_is_written_as_often_as_asked_for_and_at_the_end_of_a_scale(path, monkeypatch):
+    counts = []
+    write = module._write
+    monkeypatch.setattr(module, "_write", lambda *arguments: (counts.append(len(steps)), write(*arguments)))
+    steps = []
+    run(Checkpoint(path, every_steps=4, every_seconds=None), callbacks=[steps.append])
+    coarse = sum(step.scale != (32, 24) for step in steps)
+    assert counts == sorted({*range(4, STEPS + 1, 4)} | {coarse, STEPS})
+
+
+def test_no_more_than_a_share_of_the_time_goes_into_writing(path, monkeypatch):
+    saver = Saver(Checkpoint(path, every_seconds=0.0), {})
+    saver._took = 1000.0
+    saver.save_if_due(Position(tf.zeros([1, 4, 4, 3])))
+    assert not path.exists()
+    saver._took = 0.0
+    saver.save_if_due(Position(tf.zeros([1, 4, 4, 3])))
+    assert path.exists()
+
+
+@pytest.mark.parametrize("options", [{"every_steps": 0}, {"every_seconds": -1.0}, {"every_seconds": float("nan")}])
+def test_impossible_intervals_are_refused(options):
+    with pytest.raises(ValueError, match="every_"):
+        Checkpoint("run.npz", **options)
+
+
+def test_a_checkpoint_is_a_path():
+    with pytest.raises(TypeError, match="not int"):
+        run(3)
+
+
+def test_any_state_of_an_optimiser_is_kept_to_the_bit(path):
+    state = {
+        "half": tf.constant([1.5, -2.25], tf.bfloat16),
+        "count": tf.constant(3, tf.int64),
+        "pairs": tf.random.stateless_normal([4, 1, 5, 5, 3], (1, 2), dtype=tf.float64),
+        "on": tf.constant(True),
+        "none": tf.zeros([0, 3]),
+    }
+    position = Position(tf.zeros([1, 4, 4, 3]), 1, 2, state, tf.ones([1, 4, 4, 3]), 0.1, 3)
+    Saver(Checkpoint(path), {}).save(position)
+    found = Saver(Checkpoint(path), {}).load()
+    assert list(found.optimizer) == list(state)
+    for key, value in state.items():
+        assert found.optimizer[key].dtype == value.dtype
+        assert found.optimizer[key].shape == value.shape
+        assert found.optimizer[key].numpy().tobytes() == value.numpy().tobytes()
+    assert (found.scale, found.done, found.best_loss, found.setbacks) == (1, 2, 0.1, 3)
+
+
+# --- whose it is -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"content": picture(3)}, "content differs"),
+        ({"style": picture(4)}, "style differs"),
+        ({"style": [STYLE, picture(4)]}, "style 1 differs; style 2 differs; style differs"),
+        ({"seed": 1}, "seed was 0 and is 1 now"),
+        ({"steps": 20}, "scales was .* now"),
+        ({"init": "noise"}, "init was 'content' and is 'noise' now"),
+        ({"init": picture(5)}, "init picture differs; init was 'content' and is 'picture' now"),
+    ],
+)
+def test_another_run_is_refused_and_told_what_differs(path, change, told):
+    run(path, callbacks=[stop_at(4)])
+    before = path.read_bytes()
+    with pytest.raises(CheckpointError, match=told) as caught:
+        run(path, **change)
+    assert isinstance(caught.value, ValueError)
+    assert str(path) in str(caught.value)
+    assert "delete" in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_other_losses_are_refused(path):
+    run(path, callbacks=[stop_at(4)])
+    with pytest.raises(CheckpointError, match="another run: loss was .* and is .* now"):
+        transfer(2.0 * LOSS).run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
+
+
+def test_another_version_is_refused(path, monkeypatch):
+    monkeypatch.setattr("neural_style.__version__", "0.0.9")
+    run(path, callbacks=[stop_at(4)])
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match=r"neural_style was '0\.0\.9' and is '.*' now"):
+        run(path)
+
+
+def test_another_format_is_refused(path, monkeypatch):
+    monkeypatch.setattr(module, "FORMAT", 99)
+    run(path, callbacks=[stop_at(4)])
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="has format 99"):
+        run(path)
+
+
+def test_addresses_in_memory_tell_no_runs_apart():
+    class Plain:
+        pass
+
+    assert module.stable_repr(Plain()) == module.stable_repr(Plain())
+    assert " at 0x" not in module.stable_repr([stop_at(1)])
+
+
+# --- damage ------------------------------------------------------------------------------------------
+
+
+def damage_cut(data):
+    return data[: len(data) // 2]
+
+
+def damage_flip(data):
+    middle = data.index(b"canvas.npy") + 400
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+DAMAGES = {
+    "cut": damage_cut,
+    "flipped": damage_flip,
+    "empty": lambda data: b"",
+    "foreign": lambda data: b"\x89PNG\r\n" * 40,
+    "pickle": lambda data: b"\x80\x04\x95.",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_gives_way_to_the_one_before(path, whole, kind, caplog):
+    run(Checkpoint(path, every_steps=1), callbacks=[stop_at(6)])
+    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+    steps = []
+    assert_same(run(path, callbacks=[steps.append]), whole)
+    assert steps[0].step == 6
+    assert re.search(r"run\.npz cannot be read.*going on from run\.npz\.bak", caplog.text, re.DOTALL)
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_with_none_before_is_refused_and_kept(path, kind):
+    run(Checkpoint(path, every_seconds=None), callbacks=[stop_at(2)])
+    harmed = DAMAGES[kind](path.read_bytes())
+    path.write_bytes(harmed)
+    with pytest.raises(CheckpointError, match="damaged or no checkpoint") as caught:
+        run(path)
+    assert "delete" in str(caught.value)
+    assert path.read_bytes() == harmed
+
+
+def test_a_foreign_archive_is_refused(path):
+    np.savez(path, canvas=np.zeros((1, 4, 4, 3), np.float32))
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        run(path)
+
+
+def test_a_canvas_that_is_not_finite_is_damage(path):
+    position = Position(tf.constant(np.full((1, 4, 4, 3), np.nan, np.float32)))
+    Saver(Checkpoint(path), {}).save(position)
+    with pytest.raises(CheckpointError, match="not finite"):
+        Saver(Checkpoint(path), {}).load()
+
+
+def test_nothing_is_unpickled(path):
+    np.savez(path, about=np.array([{}], object))
+    with pytest.raises(CheckpointError, match="allow_pickle=False"):
+        run(path)
+
+
+# --- places ------------------------------------------------------------------------------------------
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_first_step(tmp_path):
+    steps = []
+    with pytest.raises(CheckpointError, match="Create its folder"):
+        run(tmp_path / "nowhere" / "run.npz", callbacks=[steps.append])
+    with pytest.raises(CheckpointError, match="is a folder"):
+        run(tmp_path, callbacks=[steps.append])
+    assert steps == []
+
+
+def test_what_killed_processes_left_is_swept(path):
+    old, fresh, foreign = (path.with_name(name) for name in (".run.npz.a.part", ".run.npz.b.part", ".other.a.part"))
+    for file in (old, fresh, foreign):
+        file.write_bytes(b"half")
+        os.utime(file, (time.time() - 3600,) * 2)
+    os.utime(fresh)
+    run(path, callbacks=[stop_at(1)])
+    assert [file.exists() for file in (old, fresh, foreign)] == [False, True, True]
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path, whole):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "run.npz"
+    link.symlink_to(tmp_path / "disk" / "real.npz")
+    run(link, callbacks=[stop_at(3)])
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "real.npz").is_file()
+    assert_same(run(link), whole)
+
+
+# --- faults ------------------------------------------------------------------------------------------
+
+
+class Faults:
+    """Makes the k-th write, fsync or rename fail."""
+
+    def __init__(self, patch, at):
+        self.count, self.at = 0, at
+        for name in ("fsync", "replace"):
+            patch.setattr(module.os, name, self.counted(getattr(os, name)))
+        fdopen = os.fdopen
+        patch.setattr(module.os, "fdopen", lambda *arguments: self.watch(fdopen(*arguments)))
+
+    def counted(self, function):
+        def call(*arguments):
+            self.count += 1
+            if self.count == self.at:
+                raise OSError(errno.ENOSPC, "no space left on device")
+            return function(*arguments)
+
+        return call
+
+    def watch(self, handle):
+        counted = self.counted(handle.write)
+
+        class Watched:
+            """A file whose writes are counted."""
+
+            write = staticmethod(counted)
+
+            def __getattr__(self, name):
+                return getattr(handle, name)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                handle.close()
+
+        return Watched()
+
+
+def test_no_fault_of_the_disk_loses_the_checkpoint_before(path, monkeypatch, caplog):
+    canvases = [np.full((1, 4, 4, 3), value, np.float32) for value in (0.2, 0.4, 0.6)]
+    for at in range(1, 1000):
+        for file in path.parent.iterdir():
+            file.unlink()
+        saver = Saver(Checkpoint(path), {})
+        for canvas in canvases[:2]:
+            saver.save(Position(tf.constant(canvas)))
+        with monkeypatch.context() as patch:
+            faults = Faults(patch, at)
+            saver.save(Position(tf.constant(canvases[2])))
+        found = Saver(Checkpoint(path), {}).load().canvas.numpy()[0, 0, 0, 0]
+        assert found in (np.float32(0.4), np.float32(0.6))
+        assert not list(path.parent.glob(".run.npz.*"))
+        if faults.count < at:
+            break
+    assert found == np.float32(0.6)
+    assert at > 10
+    assert "could not be written: [Errno 28]" in caplog.text
+
+
+def test_a_run_on_a_failing_disk_still_gives_its_picture(path, whole, monkeypatch):
+    with monkeypatch.context() as patch:
+        for name in ("fsync",):
+            patch.setattr(module.os, name, lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "input/output error")))
+        assert_same(run(Checkpoint(path, every_steps=3)), whole)
+    assert not path.exists()
+
+
+# --- killed ------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+from tests.test_checkpoint import Checkpoint, run
+run(Checkpoint(sys.argv[1], every_steps=1), steps=300, callbacks=[lambda step: print(step.step, flush=True)])
+"""
+
+
+def start(path):
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "2"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE, text=True, env=environment, cwd=root
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is of POSIX")
+def test_a_killed_run_goes_on_and_ends_with_the_bits_of_the_whole_run(path):
+    last = 0
+    for number in (20, 90, 200):  # steps after which it is killed
+        with start(path) as process:
+            for line in process.stdout:
+                assert int(line) > last
+                if int(line) >= number:
+                    time.sleep(0.002 * (number % 7))
+                    process.kill()
+                    break
+        last = number - 1
+    steps = []
+    result = run(path, steps=300, callbacks=[steps.append])
+    assert 200 <= steps[0].step <= 300
+    assert_same(result, run(steps=300))
+
+
+def test_the_file_is_plain(path):
+    run(path, callbacks=[stop_at(10)])
+    with np.load(path, allow_pickle=False) as stored:
+        assert {"about", "canvas", "best", "optimizer/mean", "optimizer/square", "optimizer/count"} == set(stored)
+        about = json.loads(bytes(stored["about"]))
+    assert re.fullmatch("[0-9a-f]{64}", about["identity"]["inputs"]["style"])
+    assert len(about["history"]) == 10
