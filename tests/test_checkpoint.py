@@ -228,7 +228,7 @@ def test_another_run_is_refused_and_told_what_differs(path, change, told):
 
 def test_other_losses_are_refused(path):
     run(path, callbacks=[stop_at(4)])
-    with pytest.raises(CheckpointError, match="another run: loss was .* and is .* now"):
+    with pytest.raises(CheckpointError, match=r"another run: loss was .* and is .* now"):
         transfer(2.0 * LOSS).run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
 
 
