@@ -29,6 +29,7 @@ _HOMES = {
     "VGG16": "features",
     "VGG19": "features",
     "WeightsUnavailableError": "errors",
+    "clear_cache": "api",
     "stylize": "api",
 }
 _MODULES = ("callbacks", "color", "errors", "features", "images", "losses", "optimizers", "recipes", "scales")
@@ -49,6 +50,7 @@ __all__ = [
     "WeightsUnavailableError",
     "__version__",
     "callbacks",
+    "clear_cache",
     "color",
     "errors",
     "features",
@@ -64,7 +66,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from neural_style import callbacks, color, errors, features, images, losses, optimizers, recipes, scales
-    from neural_style.api import stylize
+    from neural_style.api import clear_cache, stylize
     from neural_style.checkpoint import Checkpoint
     from neural_style.errors import (
         CheckpointError,

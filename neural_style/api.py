@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from neural_style.recipes import Recipe
     from neural_style.result import Step
 
-__all__ = ["stylize"]
+__all__ = ["clear_cache", "stylize"]
 
 
 def stylize(
@@ -88,3 +88,16 @@ def stylize(
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
     )
     return result.image
+
+
+def clear_cache() -> None:
+    """Let go of the networks and compiled functions kept for the next call.
+
+    For a long-lived process that has painted for now. Whatever is in use stays whole; the next call loads and
+    compiles anew. TensorFlow itself keeps a little of every function it ever compiled.
+    """
+    from neural_style import objective, tiles
+    from neural_style.features import defaults
+
+    for kept in (objective._cached_objective, tiles._cached_programs, defaults._default, defaults._build):
+        kept.cache_clear()

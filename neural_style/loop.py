@@ -40,7 +40,7 @@ class Task(Protocol):
         ...
 
     def blame(self, canvas: tf.Tensor) -> list[str]:
-        """The terms whose gradient at a canvas is not finite, by name."""
+        """The terms whose gradient at a canvas is not finite or too large to square, by name."""
         ...
 
 
@@ -173,7 +173,7 @@ class Loop:
         position = self.position
         terms = zip(self.plan.names, evaluation.terms.numpy().tolist(), strict=True)
         guilty = [name for name, value in terms if not math.isfinite(value)] or task.blame(position.canvas)
-        what = f"the loss is {float(evaluation.loss):g} with a gradient that is not finite"
+        what = f"the loss is {float(evaluation.loss):g} with a gradient that is not finite or too large to square"
         if not math.isfinite(float(evaluation.loss)):
             what = f"the loss is {float(evaluation.loss):g}"
         story = f"{what} at step {len(position.history) + 1} (from {', '.join(guilty) or 'the step itself'})"
@@ -241,7 +241,8 @@ def _slowed(optimizer: Optimizer, factor: float) -> Optimizer:
 def _is_finite(canvas: tf.Tensor, evaluation: Evaluation) -> bool:
     """Whether a step may be taken: one pass over gradient and canvas, nothing beside a network's.
 
-    The canvas does not tell on its own: clipping can turn what is not a number into black.
+    The canvas does not tell on its own: clipping can turn what is not a number into black. Squares, because Adam
+    takes them, and a pixel whose square is infinite would never move again.
     """
     sums = (evaluation.loss, tf.nn.l2_loss(evaluation.gradient), tf.nn.l2_loss(canvas))
     return all(math.isfinite(float(value)) for value in sums)

@@ -19,7 +19,7 @@ from neural_style.losses import Features, Loss, Statistic, Sum
 from neural_style.objective import Evaluation, Objective, objective_for
 from neural_style.optimizers import Optimizer
 from neural_style.result import Result, Step
-from neural_style.scales import Schedule, fit
+from neural_style.scales import Schedule, SingleScale, fit
 
 __all__ = ["StyleTransfer"]
 
@@ -165,6 +165,9 @@ class _Run:
         self.init = init if isinstance(init, str) and init in _STARTS else images.load(init)
         self.seed = seed
         scales = tuple(transfer.scales(self.size, steps))
+        if isinstance(self.init, str) and self.init == "content" and not self.objective.style_layers:
+            # Nothing new to paint: a way over coarse canvases would only cost the content its detail.
+            scales = SingleScale()(self.size, sum(scale.steps for scale in scales))
         self.plan = Plan(self.size, scales, transfer.loss.names, transfer.optimizer, self._task)
         self.settings = {
             "loss": stable_repr(transfer.loss),
@@ -262,15 +265,16 @@ class _Task:
         return evaluation
 
     def blame(self, canvas: tf.Tensor) -> list[str]:
-        """The terms whose gradient is not finite, each on its own: in their sum the others are lost."""
+        """The terms whose gradient cannot be used, each on its own: in their sum the others are lost."""
         guilty = []
-        for name, loss, target in zip(self.names, self.objective.losses, self.targets, strict=True):
+        weights = self.weights.numpy()
+        for name, loss, target, weight in zip(self.names, self.objective.losses, self.targets, weights, strict=True):
             with tf.GradientTape() as tape:
                 tape.watch(canvas)
                 features = self.objective.features(canvas, loss.layers)
-                value = loss.compare(loss.statistic(features, self.content, {}), target)
+                value = weight * loss.compare(loss.statistic(features, self.content, {}), target)
             gradient = tape.gradient(value, canvas)
-            if gradient is not None and not np.isfinite(gradient.numpy()).all():
+            if gradient is not None and not np.isfinite(tf.nn.l2_loss(gradient)):
                 guilty.append(name)
         return guilty
 

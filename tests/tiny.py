@@ -48,3 +48,8 @@ def picture(seed, height=24, width=32):
 
 
 CONTENT, STYLE = picture(1), picture(2, 28, 28)
+
+
+def paint(content=CONTENT, style=STYLE, steps=6):
+    """A run for another process to be given."""
+    return transfer().run(content, style, size=32, steps=steps)
