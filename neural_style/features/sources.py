@@ -1,12 +1,14 @@
 """Where a network's weights come from: this package, Keras's cache or download, or a file of the user's.
 
-Nothing is unpickled. Keras's own files are opened only after their hash agrees with the one Keras publishes;
+Nothing is unpickled. Keras's own files are opened only after size and hash agree with what Keras publishes;
 what ships here carries its SHA-256. A download goes to a temporary file of its own and is renamed into
-Keras's cache when its hash agrees, so a cut connection or a killed process leaves no bad file behind.
+Keras's cache when size and hash agree, so a cut connection or a killed process leaves no bad file behind, and
+two processes at once do not disturb each other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import io
@@ -14,12 +16,13 @@ import logging
 import os
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -33,7 +36,9 @@ Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 logger = logging.getLogger("neural_style")
 
 CONNECT_SECONDS = 4.0  # what being offline may cost, also where packets are dropped
-STALL_SECONDS = 20.0
+STALL_SECONDS = 20.0  # between two pieces of a download
+TOTAL_SECONDS = 1800.0  # for all of it, so that a trickle ends too
+STALE_SECONDS = 3600.0  # a partial file nobody has written to for so long has lost its process
 OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
 
 BUNDLED_SHA256 = {"vgg16": "98d4de9ad6837e594fb380ea52c979632016e9039c7a6deed171688531002b2b"}
@@ -41,7 +46,8 @@ BUNDLED_SHA256 = {"vgg16": "98d4de9ad6837e594fb380ea52c979632016e9039c7a6deed171
 
 class _KerasFile(NamedTuple):
     url: str
-    md5: str
+    md5: str  # Keras publishes no stronger hash; no way is known to make a second file of a given MD5 and size
+    size: int
 
     @property
     def name(self) -> str:
@@ -51,10 +57,10 @@ class _KerasFile(NamedTuple):
 _BASE = "https://storage.googleapis.com/tensorflow/keras-applications"
 _KERAS_FILES = {
     "vgg16": _KerasFile(
-        f"{_BASE}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc"
+        f"{_BASE}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", 58889256
     ),
     "vgg19": _KerasFile(
-        f"{_BASE}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6"
+        f"{_BASE}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6", 80134624
     ),
 }
 
@@ -184,9 +190,9 @@ def _imagenet(network: str) -> Path:
     home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     path = home / "models" / file.name
     if path.is_file():
-        if _md5(path) == file.md5:
+        if path.stat().st_size == file.size and _md5(path) == file.md5:
             return path
-        reason = "that file is there but damaged (its MD5 differs)"
+        reason = "that file is there but damaged (its size or MD5 differs)"
     elif os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0"):
         reason = f"{OFFLINE_VARIABLE} is set"
     else:
@@ -207,26 +213,55 @@ def _md5(path: Path) -> str:
 
 
 def _download(file: _KerasFile, path: Path) -> None:
-    """Fetch to a temporary file beside the goal; rename only when the hash agrees."""
+    """Fetch to a temporary file beside the goal; rename only when size and hash agree."""
     response = _open(file.url)
     with response:
+        _check_secure(file.url, response.geturl())
         logger.info("downloading %s to %s", file.url, path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{file.name}.", suffix=".part")
         try:
-            digest = hashlib.md5(usedforsecurity=False)
             with os.fdopen(handle, "wb") as stream:
-                while chunk := response.read(1 << 20):
-                    digest.update(chunk)
-                    stream.write(chunk)
+                _copy(file, response, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if digest.hexdigest() != file.md5:
-                raise OSError(f"what {file.url} sent has MD5 {digest.hexdigest()}, not {file.md5}")
             os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _copy(file: _KerasFile, response: http.client.HTTPResponse, stream: IO[bytes]) -> None:
+    """Write what a server sends, and raise `OSError` unless it is the file."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    deadline = time.monotonic() + TOTAL_SECONDS
+    while chunk := response.read1(1 << 20):  # read() would wait for all of it, however slowly it came
+        digest.update(chunk)
+        size += len(chunk)
+        if size > file.size:
+            raise OSError(f"{file.url} sends more than the {file.size} bytes the file has")
+        if time.monotonic() > deadline:
+            raise OSError(f"{size} of {file.size} bytes came within {TOTAL_SECONDS:g} seconds")
+        stream.write(chunk)
+    if size != file.size or digest.hexdigest() != file.md5:
+        raise OSError(
+            f"what {file.url} sent has MD5 {digest.hexdigest()} and {size} bytes, not {file.md5} and {file.size}"
+        )
+
+
+def _check_secure(asked: str, answered: str) -> None:
+    """Refuse to be led from an encrypted address to an open one."""
+    if asked.startswith("https:") and not answered.startswith("https:"):
+        raise OSError(f"{asked} leads to {answered}, which is not https")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left of downloading this file."""
+    for partial in path.parent.glob(f".{path.name}.*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                partial.unlink()
 
 
 def _open(url: str) -> http.client.HTTPResponse:

@@ -1,8 +1,10 @@
 """Weights from this package, from Keras's cache, from a server, from a file: the right ones or a clear refusal."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import http.server
+import os
 import re
 import threading
 import time
@@ -54,7 +56,7 @@ def listed(monkeypatch, published):
     """Lists the small file in place of VGG19's, at a given address."""
 
     def at(url):
-        file = sources._KerasFile(url, hashlib.md5(published).hexdigest())
+        file = sources._KerasFile(url, hashlib.md5(published).hexdigest(), len(published))
         monkeypatch.setitem(sources._KERAS_FILES, "vgg19", file)
         return file
 
@@ -307,6 +309,24 @@ def send_half_and_stall(handler, data):
     time.sleep(1.5)
 
 
+def send_without_end(handler, data):
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        while True:
+            handler.wfile.write(data)
+
+
+def send_a_trickle(handler, data):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for i in range(40):
+            handler.wfile.write(data[i : i + 1])
+            time.sleep(0.1)
+
+
 def send_nonsense(handler, data):
     handler.wfile.write(b"what?\r\n")
 
@@ -319,11 +339,47 @@ def send_nonsense(handler, data):
         (send_nothing_there, "404"),
         (send_half_and_stall, "timed out"),
         (send_nonsense, "what"),
+        (send_without_end, "sends more than the"),
+        (send_a_trickle, "bytes came within 1 seconds"),
     ],
 )
-def test_a_bad_download_is_told_and_leaves_nothing_behind(online, listed, published, answer, reason):
+def test_a_bad_download_is_told_and_leaves_nothing_behind(online, listed, published, answer, reason, monkeypatch):
+    monkeypatch.setattr(sources, "TOTAL_SECONDS", 1.0)
     with serving(lambda handler: answer(handler, published)) as url:
         listed(url)
         with pytest.raises(WeightsUnavailableError, match=f"downloading failed.*({reason})"):
             VGG19()
     assert not online.exists() or not list(online.iterdir())
+
+
+def test_an_encrypted_address_may_not_lead_to_an_open_one():
+    sources._check_secure("https://here.example/a.h5", "https://there.example/a.h5")
+    with pytest.raises(OSError, match="which is not https"):
+        sources._check_secure("https://here.example/a.h5", "http://there.example/a.h5")
+    assert all(file.url.startswith("https://") for file in sources._KERAS_FILES.values())
+
+
+def test_partial_files_of_killed_processes_are_swept(online, listed, published):
+    with serving(lambda handler: send(handler, published)) as url:
+        file = listed(url)
+        online.mkdir(parents=True)
+        stale, fresh = online / f".{file.name}.a.part", online / f".{file.name}.b.part"
+        for path in (stale, fresh):
+            path.write_bytes(b"half")
+        os.utime(stale, (time.time() - 7200,) * 2)
+        sources.load_weights("vgg19", "imagenet", NAMES)
+    assert (stale.exists(), fresh.exists()) == (False, True)
+
+
+def test_two_at_once_do_not_disturb_each_other(online, listed, published):
+    together = threading.Barrier(2, timeout=10)
+
+    def answer(handler):
+        together.wait()  # neither is done before both have begun
+        send(handler, published)
+
+    with serving(answer) as url, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        file = listed(url)
+        for arrays in pool.map(lambda _: sources.load_weights("vgg19", "imagenet", NAMES), range(2)):
+            assert_same(arrays, small_arrays())
+    assert [path.name for path in online.iterdir()] == [file.name]
