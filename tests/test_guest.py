@@ -21,8 +21,9 @@ import tensorflow as tf
 import neural_style
 from neural_style import stylize
 from neural_style.losses import Content, Gram
+from neural_style.objective import objective_for
 from tests import tiny
-from tests.tiny import CONTENT, STYLE, Tiny, picture, transfer
+from tests.tiny import CONTENT, STYLE, TINY, Tiny, picture, transfer
 
 
 def paint(content=CONTENT, style=STYLE, **options):
@@ -151,7 +152,8 @@ def test_the_first_callers_device_binds_nobody_else():
     with tf.device("/CPU:0"):
         made = transfer(loss)
         made.run(CONTENT, STYLE, size=32, steps=1)
-    for function in (made._objective.content, made._objective.target, made._objective.evaluate):
+    objective = objective_for(tuple(term.loss for term in loss), TINY)
+    for function in (objective.content, objective.target, objective.evaluate):
         for concrete in function._compiled.values():
             assert {node.device for node in concrete.graph.get_operations()} == {""}
 
@@ -248,12 +250,13 @@ def resident():
 
 
 def test_any_number_of_sizes_is_one_trace():
-    made = transfer(0.9 * Content(("deep",)) + Gram(("deep", "shallow")))
+    loss = 0.9 * Content(("deep",)) + Gram(("deep", "shallow"))
+    made = transfer(loss)
     rng = np.random.default_rng(0)
     for _ in range(20):
         height, width = 4 * rng.integers(4, 12, 2)
         made.run(picture(1, height, width), STYLE, size=None, steps=1)
-    objective = made._objective
+    objective = objective_for(tuple(term.loss for term in loss), TINY)
     assert [f.traces for f in (objective.content, objective.target, objective.evaluate)] == [1, 1, 1]
 
 

@@ -1,0 +1,80 @@
+"""What a long-lived process keeps: resident memory over many runs of one size, and of many sizes.
+
+    python benchmarks/leaks.py
+    python benchmarks/leaks.py --vgg
+
+Gates: 2,000 runs of one size grow by less than 20 MB after the first 50; 300 runs of 300 sizes by less than 300 MB.
+Each measurement is a process of its own; its pictures are 32 to 63 pixels a side and are painted in two steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MEASUREMENTS = {"one size": (2000, 50, 20.0), "many sizes": (300, 1, 300.0)}
+"""For each: how many runs, how many before the growth counts, and how many megabytes it may be."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vgg", action="store_true", help="the default recipe on VGG16; otherwise two convolutions")
+    parser.add_argument("--runs", type=int, help="instead of the usual number")
+    parser.add_argument("--worker", choices=MEASUREMENTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(measure(options.worker, options.vgg, options.runs)))
+        return
+    rows = [apart(name) for name in MEASUREMENTS]
+    print(json.dumps({"rows": rows, "hardware": f"{platform.machine()}, {os.cpu_count()} cores"}, indent=1))
+    sys.exit(not all(row["passed"] for row in rows))
+
+
+def apart(name: str) -> dict[str, Any]:
+    """One measurement in a process of its own."""
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, __file__, *sys.argv[1:], "--worker", name]
+    done = subprocess.run(command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def measure(name: str, vgg: bool, runs: int | None) -> dict[str, Any]:
+    import psutil
+
+    from neural_style import StyleTransfer
+    from neural_style.scales import SingleScale
+    from tests import tiny
+
+    transfer = StyleTransfer(None if vgg else tiny.LOSS, "vgg16" if vgg else tiny.TINY, scales=SingleScale())
+    usual, warm_up, limit = MEASUREMENTS[name]
+    count, style = runs or usual, tiny.picture(2, 64, 64)
+    resident = [0.0] * count
+    for i in range(count):
+        height, width = (32, 32) if name == "one size" else (32 + i % 32, 32 + (i // 32 + 5 * i) % 32)
+        content = tiny.picture(i, 64, 64)[:height, :width]
+        transfer.run(content, style, size=None, steps=2)
+        gc.collect()
+        resident[i] = psutil.Process().memory_info().rss / 1e6
+    grown = resident[-1] - resident[warm_up - 1]
+    return {
+        "what": name,
+        "network": "VGG16" if vgg else "two convolutions",
+        "runs": count,
+        "resident_mb": [round(resident[warm_up - 1], 1), round(resident[-1], 1)],
+        "grown_mb": round(grown, 1),
+        "limit_mb": limit,
+        "passed": grown < limit,
+    }
+
+
+if __name__ == "__main__":
+    main()
