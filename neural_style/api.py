@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -26,6 +26,7 @@ def stylize(
     steps: int | None = None,
     recipe: str | Recipe = "default",
     extractor: Extractor | str | None = None,
+    tile: int | Literal["auto"] | None = None,
     init: Any = None,
     seed: int = 0,
     max_seconds: float | None = None,
@@ -44,6 +45,8 @@ def stylize(
         steps: total over all scales; None for the recipe's own number.
         recipe: `"default"`, `"gatys2016"` or a `Recipe`.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
+        tile: paint a large picture in tiles of so many pixels a side, in bounded memory; `"auto"` where it would
+            not fit otherwise; None never. See `StyleTransfer`.
         init: `"content"`, `"recolored"`, `"noise"` or a picture; None for the recipe's.
         seed: of the noise. Equal calls on one machine give equal bits.
         max_seconds: end after about so long with the picture so far.
@@ -59,6 +62,7 @@ def stylize(
         ImageError: a picture cannot be read.
         ValueError: an argument is out of range, or a picture is too small.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
+        MemoryError: the picture does not fit into memory; the text names a tile or a size that would.
         DivergenceError: the loss stopped being finite, and smaller steps did not help.
         CheckpointError: the checkpoint belongs to another run, is damaged or cannot be written to.
 
@@ -74,7 +78,7 @@ def stylize(
 
     chosen = recipes.get(recipe)
     transfer = StyleTransfer(
-        chosen.loss(strength), extractor, optimizer=chosen.optimizer, scales=chosen.scales
+        chosen.loss(strength), extractor, optimizer=chosen.optimizer, scales=chosen.scales, tile=tile
     )
     result = transfer.run(
         content,

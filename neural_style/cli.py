@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _paint(options)
     except (ImageError, WeightsUnavailableError, ValueError, TypeError) as error:
         return _fail(error, 2, options.debug)
-    except NeuralStyleError as error:
+    except (NeuralStyleError, MemoryError) as error:
         return _fail(error, 1, options.debug)
     except KeyboardInterrupt:
         print("interrupted before there was a picture", file=sys.stderr)  # noqa: T201
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=defaults["steps"], help="total over all scales (the recipe's)")
     add("--recipe", default=defaults["recipe"], help="which losses and schedule (%(default)s)")
     add("--extractor", default=defaults["extractor"], help="vgg19 or vgg16 (vgg19 if its weights can be had)")
+    add("--tile", type=_tile, default=defaults["tile"], help="paint in tiles of so many pixels, or 'auto' (untiled)")
     add("--init", default=defaults["init"], help="content, recolored, noise or a picture (the recipe's)")
     add("--seed", type=int, default=defaults["seed"], help="of the noise (%(default)s)")
     add("--max-seconds", type=float, default=defaults["max_seconds"], help="stop after so long with the picture so far")
@@ -80,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _size(text: str) -> int | None:
     return None if text == "content" else int(text)
+
+
+def _tile(text: str) -> int | str:
+    return text if text == "auto" else int(text)
 
 
 def _paint(options: argparse.Namespace) -> int:
@@ -107,7 +112,11 @@ def _run(options: argparse.Namespace) -> Result:
     if options.save_every is not None:
         callbacks.append(SaveEvery(options.output, options.save_every))
     transfer = StyleTransfer(
-        recipe.loss(options.strength), options.extractor, optimizer=recipe.optimizer, scales=recipe.scales
+        recipe.loss(options.strength),
+        options.extractor,
+        optimizer=recipe.optimizer,
+        scales=recipe.scales,
+        tile=options.tile,
     )
     return transfer.run(
         options.content,

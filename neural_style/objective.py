@@ -45,6 +45,8 @@ class Objective:
         ValueError: a loss needs a layer that the extractor does not have.
     """
 
+    tile: None = None
+
     def __init__(self, losses: Sequence[Loss], extractor: Extractor) -> None:
         self.losses = tuple(losses)
         self.extractor = extractor
@@ -60,6 +62,17 @@ class Objective:
     def smallest_side(self) -> int:
         """The fewest pixels a side may have for the deepest map to have a cell."""
         return max([self.extractor.layers[layer].stride for layer in self.layers if layer != "image"], default=1)
+
+    def slope(
+        self, index: int, canvas: tf.Tensor, content: Features, targets: tuple[Statistic | None, ...], guides: Features
+    ) -> tf.Tensor:
+        """The gradient of one loss alone, unweighted and not compiled, (1, height, width, 3)."""
+        loss = self.losses[index]
+        with tf.GradientTape() as tape:
+            tape.watch(canvas)
+            features = self.features(canvas, loss.layers)
+            value = loss.compare(loss.statistic(features, content, guides), targets[index])
+        return tape.gradient(value, canvas, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         """The image's maps in float32, with `"image"` itself where asked for."""

@@ -82,6 +82,11 @@ class TiledObjective:
         """The fewest pixels a side may have for the deepest map to have a cell."""
         return self._plain.smallest_side
 
+    @property
+    def style_layers(self) -> tuple[str, ...]:
+        """The layers that are read from a style picture."""
+        return self._plain.style_layers
+
     def content(self, image: tf.Tensor) -> Any:
         """What `evaluate` needs of the content picture; see `Objective.content`."""
         if self._in_one_piece(image):
@@ -115,6 +120,21 @@ class TiledObjective:
         for part, maps in parts:
             part.pull_back(canvas, guides, maps, tuple(slopes[i] for i in part.indices), gradient)
         return Evaluation(total, terms, tf.convert_to_tensor(gradient))
+
+    def slope(
+        self, index: int, canvas: tf.Tensor, content: Any, targets: tuple[Statistic | None, ...], guides: Features
+    ) -> tf.Tensor:
+        """The gradient of one loss alone; see `Objective.slope`."""
+        if self._in_one_piece(canvas):
+            return self._plain.slope(index, canvas, content, targets, guides)
+        parts = zip(self._parts(canvas), content, strict=True)
+        group, maps = next((part, maps) for part, maps in parts if index in part.indices)
+        part = _Part(self.losses, self.extractor, (index,), group.regions)
+        statistics = part.add_up(canvas, guides, maps)
+        _, _, slopes = part.programs.compare(statistics, (targets[index],), tf.ones([1]))
+        gradient = np.zeros(canvas.shape, np.float32)
+        part.pull_back(canvas, guides, maps, slopes, gradient)
+        return tf.convert_to_tensor(gradient)
 
     def _in_one_piece(self, image: tf.Tensor) -> bool:
         height, width = map(int, image.shape[1:3])

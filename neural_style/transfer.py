@@ -15,11 +15,13 @@ from neural_style import color, images, recipes
 from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.loop import Loop, Plan
-from neural_style.losses import Features, Loss, Statistic, Sum
+from neural_style.losses import Loss, Statistic, Sum
+from neural_style.memory import Estimate, Tile, objective_within, plan
 from neural_style.objective import Evaluation, Objective, objective_for
 from neural_style.optimizers import Optimizer
 from neural_style.result import Result, Step
 from neural_style.scales import Schedule, SingleScale, fit
+from neural_style.tiles import TiledObjective, check_tiled
 
 __all__ = ["StyleTransfer"]
 
@@ -37,9 +39,14 @@ class StyleTransfer:
         extractor: an `Extractor`, or `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
         optimizer: how the canvas moves.
         scales: sizes and steps.
+        tile: evaluate the picture in tiles of so many pixels a side, exactly and in memory that hardly grows with
+            the picture, in about twice the time; pictures no larger than a tile with its margin stay whole.
+            `"auto"`: untiled at every scale where that fits into memory, in the largest tiles that do where it
+            does not. None: untiled.
 
     Raises:
-        ValueError: the loss needs a layer that the extractor does not have.
+        ValueError: the loss needs a layer that the extractor does not have; or a `tile` was given, and a loss does
+            not add over tiles or the extractor does not know how far its layers see.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
 
     Example:
@@ -57,6 +64,7 @@ class StyleTransfer:
         *,
         optimizer: Optimizer | None = None,
         scales: Schedule | None = None,
+        tile: Tile = None,
     ) -> None:
         _check_eager()
         recipe = recipes.DEFAULT
@@ -65,11 +73,31 @@ class StyleTransfer:
         self.extractor = _extractor(extractor)
         self.optimizer: Optimizer = recipe.optimizer if optimizer is None else optimizer
         self.scales: Schedule = recipe.scales if scales is None else scales
+        _check_tile(tile)
+        self.tile: Tile = tile
         self._objective = objective_for(tuple(term.loss for term in self.loss), self.extractor)
+        if isinstance(tile, int):
+            check_tiled(self._objective.losses, self.extractor)
 
     def __repr__(self) -> str:
-        settings = f"optimizer={self.optimizer!r}, scales={self.scales!r}"
+        settings = f"optimizer={self.optimizer!r}, scales={self.scales!r}, tile={self.tile!r}"
         return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {settings})"
+
+    def estimate(self, size: tuple[int, int]) -> Estimate:
+        """The memory a picture takes, and the tiles it would be painted in.
+
+        Args:
+            size: (width, height) in pixels.
+
+        Returns:
+            Bytes at the peak of a step, beyond what the process holds now; the tile; the bytes there are.
+
+        Example:
+            >>> small, large = (StyleTransfer(extractor="vgg16").estimate(size) for size in [(512, 384), (2048, 1536)])
+            >>> small.bytes < large.bytes
+            True
+        """
+        return plan(self._objective.losses, self.extractor, self.optimizer, size, self.tile)
 
     def run(
         self,
@@ -108,6 +136,7 @@ class StyleTransfer:
         Raises:
             ImageError: a picture cannot be read.
             ValueError: a picture is too small for the layers used, or an argument is out of range.
+            MemoryError: the picture does not fit into memory; the text names a tile or a size that would.
             DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
                 not help.
             CheckpointError: the checkpoint belongs to other inputs, settings or versions (the text says which),
@@ -125,6 +154,12 @@ def _check_eager() -> None:
             "a style transfer is a loop of its own and cannot run inside a tf.function; call it outside, or through "
             "tf.py_function"
         )
+
+
+def _check_tile(tile: Any) -> None:
+    if tile is None or tile == "auto" or (isinstance(tile, int) and not isinstance(tile, bool) and tile > 0):
+        return
+    raise ValueError(f"tile is a positive number of pixels, 'auto' or None, not {tile!r}")
 
 
 def _extractor(choice: Extractor | str | None) -> Extractor:
@@ -154,14 +189,17 @@ class _Run:
         if size is not None and size < 1:
             raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
         self.transfer = transfer
-        self.objective: Objective = transfer._objective
         picture = images.read(content, size=size)
         self.content = picture.pixels
         self.alpha = picture.alpha
         height, width = self.content.shape[1:3]
         self.size = fit((width, height), size or max(width, height))
+        self.objective = objective_within(
+            transfer._objective.losses, transfer.extractor, transfer.optimizer, self.size, transfer.tile
+        )
         self._check_size()
         self.styles = _weighted_styles(style, size)
+        self._check_styles()
         self.init = init if isinstance(init, str) and init in _STARTS else images.load(init)
         self.seed = seed
         scales = tuple(transfer.scales(self.size, steps))
@@ -177,6 +215,7 @@ class _Run:
             "init": init if isinstance(self.init, str) else "picture",
             "seed": seed,
             "size": self.size,
+            "tile": self.objective.tile,
             "versions": _versions(),
         }
 
@@ -205,7 +244,7 @@ class _Run:
             inputs[name] = fingerprint(pixels, np.array(weight))
         if not isinstance(self.init, str):
             inputs["init picture"] = fingerprint(self.init)
-        settings = {name: value for name, value in self.settings.items() if name != "versions"}
+        settings = {name: value for name, value in self.settings.items() if name not in ("versions", "tile")}
         versions = {name: value for name, value in _versions().items() if name != "python"}
         return {"inputs": inputs, "settings": settings, "versions": versions}
 
@@ -217,6 +256,12 @@ class _Run:
                 f"a picture of {width}x{height} is too small: the layers used need {least} pixels a side. "
                 f"Ask for a larger size, or for losses on shallower layers."
             )
+
+    def _check_styles(self) -> None:
+        if len(self.styles) > 1:
+            for loss in self.objective.losses:
+                if loss.uses_style and not loss.additive:
+                    raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes one style only")
 
     def _start(self) -> np.ndarray:
         first = self.plan.scales[0]
@@ -254,9 +299,9 @@ class _Run:
 class _Task:
     """An objective with everything but the canvas filled in."""
 
-    objective: Objective
+    objective: Objective | TiledObjective
     names: tuple[str, ...]
-    content: Features
+    content: Any
     targets: tuple[Statistic | None, ...]
     weights: tf.Tensor
 
@@ -268,13 +313,9 @@ class _Task:
         """The terms whose gradient cannot be used, each on its own: in their sum the others are lost."""
         guilty = []
         weights = self.weights.numpy()
-        for name, loss, target, weight in zip(self.names, self.objective.losses, self.targets, weights, strict=True):
-            with tf.GradientTape() as tape:
-                tape.watch(canvas)
-                features = self.objective.features(canvas, loss.layers)
-                value = weight * loss.compare(loss.statistic(features, self.content, {}), target)
-            gradient = tape.gradient(value, canvas)
-            if gradient is not None and not np.isfinite(tf.nn.l2_loss(gradient)):
+        for index, (name, weight) in enumerate(zip(self.names, weights, strict=True)):
+            gradient = weight * self.objective.slope(index, canvas, self.content, self.targets, {})
+            if not np.isfinite(tf.nn.l2_loss(gradient)):
                 guilty.append(name)
         return guilty
 
@@ -286,15 +327,20 @@ def _weighted_styles(style: Any, size: int | None) -> list[tuple[np.ndarray, flo
     if not pairs:
         raise ValueError("style is an empty list; give at least one picture")
     total = float(sum(weight for _, weight in pairs))
-    if total <= 0 or any(weight < 0 for _, weight in pairs):
+    if not 0 < total < float("inf") or any(weight < 0 for _, weight in pairs):
         raise ValueError(f"style weights are at least 0 and not all 0; got {[weight for _, weight in pairs]}")
     return [(images.load(picture, size=size), weight / total) for picture, weight in pairs if weight > 0]
 
 
-def _blend(parts: Sequence[tuple[Any, float]]) -> Any:
-    """Weighted sum of statistics."""
-    scaled = [tf.nest.map_structure(lambda tensor, f=factor: tensor * f, value) for value, factor in parts]
-    return tf.nest.map_structure(lambda *tensors: tf.add_n(tensors), *scaled)
+def _blend(parts: Sequence[tuple[Any, float]]) -> tuple[Statistic | None, ...]:
+    """Each loss's weighted sum of statistics, None where it reads no style."""
+    factors = [factor for _, factor in parts]
+
+    def add(*tensors: tf.Tensor) -> tf.Tensor:
+        return tf.add_n([factor * tensor for factor, tensor in zip(factors, tensors, strict=True)])
+
+    of_each_loss = zip(*(statistics for statistics, _ in parts), strict=True)
+    return tuple(None if values[0] is None else tf.nest.map_structure(add, *values) for values in of_each_loss)
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,240 @@
+"""How much memory a picture takes, told before TensorFlow asks the system for it.
+
+A step holds the network's maps of one piece (the picture, or a tile's window) and some arrays of the picture's own
+size. The maps are counted on the graph: every output of every operation of the forward pass and the statistics.
+`ALIVE` of that sum is alive at the peak of a step, forward and backward, as measured for VGG16: 0.76 on two cores,
+rounded up (see `benchmarks/README.md`).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import tensorflow as tf
+
+from neural_style.features.base import Extractor
+from neural_style.losses.base import Loss
+from neural_style.objective import Objective, objective_for
+from neural_style.optimizers import Optimizer
+from neural_style.tiles import TiledObjective, check_tiled
+
+__all__ = ["Estimate", "Tile", "available_bytes", "objective_within", "plan"]
+
+Tile = int | Literal["auto"] | None
+
+FIXED = 300 * 2**20  # plans, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
+ALIVE = 0.8
+PIXEL = 12  # bytes of a float32 pixel
+ARRAYS = 10  # content, canvas, the next and the best, gradient and its sum, what the optimiser computes with
+PROBE = 1024  # side of the picture the maps are counted on; nothing of this size is allocated
+UNKNOWN = 4 * 2**30  # what "auto" makes do with where nobody says how much there is
+TILES = (2048, 1024, 512, 256, 128)
+
+
+class Estimate(NamedTuple):
+    """What a run at some size takes.
+
+    Attributes:
+        bytes: at the peak of a step, beyond what the process has now.
+        tile: side of the tiles, None for untiled.
+        available: bytes there are now; None where nobody says.
+    """
+
+    bytes: int
+    tile: int | None
+    available: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room, as far as known."""
+        return self.available is None or self.bytes <= self.available
+
+
+class _Demand(NamedTuple):
+    """Bytes by what they grow with."""
+
+    maps: float
+    content: float
+    arrays: float
+
+    def of(self, pixels: int, piece: int | None = None) -> int:
+        """For a picture of so many pixels, in pieces of at most so many."""
+        kept = self.content * pixels
+        return int(FIXED + kept + self.arrays * pixels + self.maps * min(pixels, piece or pixels))
+
+
+def plan(
+    losses: Sequence[Loss],
+    extractor: Extractor,
+    optimizer: Optimizer,
+    size: tuple[int, int],
+    tile: Tile = None,
+    available: int | None = None,
+) -> Estimate:
+    """What a picture of (width, height) takes with these tiles; for `"auto"`, with those that it would choose.
+
+    Args:
+        losses: what is minimised.
+        extractor: what gives the layers.
+        optimizer: whose state counts too.
+        size: (width, height) in pixels.
+        tile: None for untiled; `"auto"` for untiled where that fits, else the largest tiles that do.
+        available: bytes there are; None for `available_bytes()`.
+
+    Raises:
+        ValueError: the losses or the extractor cannot be tiled, but an integer `tile` asks for it.
+    """
+    available = available_bytes() if available is None else available
+    demand, pixels = _demand(tuple(losses), extractor, optimizer), size[0] * size[1]
+    if tile != "auto":
+        return Estimate(demand.of(pixels, _piece(losses, extractor, tile)), tile, available)
+    room = UNKNOWN if available is None else available
+    choices = [None, *(side for side in TILES if _can_tile(losses, extractor))]
+    estimates = [Estimate(demand.of(pixels, _piece(losses, extractor, side)), side, available) for side in choices]
+    return next((each for each in estimates if each.bytes <= room), estimates[-1])
+
+
+def objective_within(
+    losses: Sequence[Loss], extractor: Extractor, optimizer: Optimizer, size: tuple[int, int], tile: Tile
+) -> Objective | TiledObjective:
+    """The objective that evaluates a picture of (width, height) with these tiles in the memory there is.
+
+    Raises:
+        MemoryError: it does not fit; the text names a tile or a size that would.
+        ValueError: the losses or the extractor cannot be tiled, but an integer `tile` asks for it.
+    """
+    losses, available = tuple(losses), available_bytes()
+    if isinstance(tile, int):
+        check_tiled(losses, extractor)
+    if available is not None and tile is None and size[0] * size[1] * 2**14 < available:
+        return objective_for(losses, extractor)  # small beyond doubt, and not worth counting
+    chosen = plan(losses, extractor, optimizer, size, tile, available)
+    if not chosen.fits:
+        raise MemoryError(_story(losses, extractor, optimizer, size, chosen))
+    if chosen.tile is None:
+        return objective_for(losses, extractor)
+    room = UNKNOWN if available is None else available
+    demand = _demand(losses, extractor, optimizer)
+    whole = int((room - FIXED) / sum(demand)) if tile == "auto" else 0
+    piece = _piece(losses, extractor, chosen.tile) or 0
+    return TiledObjective(losses, extractor, chosen.tile, whole=max(whole, piece), keep=room / 4)
+
+
+def _story(
+    losses: Sequence[Loss], extractor: Extractor, optimizer: Optimizer, size: tuple[int, int], chosen: Estimate
+) -> str:
+    """What does not fit, and what would."""
+    room = chosen.available or 0
+    width, height = size
+    how = "untiled" if chosen.tile is None else f"in tiles of {chosen.tile}"
+    remedies = []
+    better = plan(losses, extractor, optimizer, size, "auto", room)
+    if better.fits and better.tile is not None:
+        remedies.append(f"tile={better.tile}")
+    most = _longest_side(losses, extractor, optimizer, size, chosen.tile, room)
+    if most:
+        remedies.append(f"size={most}")
+    advice = " or ".join(remedies) or "a machine with more memory"
+    needed, there = (f"{value / 2**30:.1f} GiB" for value in (chosen.bytes, room))
+    return f"a picture of {width}x{height} {how} needs about {needed}, and {there} are free. Try {advice}."
+
+
+def _longest_side(
+    losses: Sequence[Loss],
+    extractor: Extractor,
+    optimizer: Optimizer,
+    size: tuple[int, int],
+    tile: int | None,
+    room: int,
+) -> int:
+    """The longest side, in steps of 16 pixels, of a picture of this shape that fits; 0 if none does."""
+    demand, piece = _demand(tuple(losses), extractor, optimizer), _piece(losses, extractor, tile)
+    shape = min(size) / max(size)
+    sides = range(max(size) // 16 * 16, 0, -16)
+    return next((side for side in sides if demand.of(int(side * side * shape), piece) <= room), 0)
+
+
+def _piece(losses: Sequence[Loss], extractor: Extractor, tile: int | None) -> int | None:
+    """Pixels of a window."""
+    return None if tile is None else TiledObjective(losses, extractor, tile).window ** 2
+
+
+def _can_tile(losses: Sequence[Loss], extractor: Extractor) -> bool:
+    try:
+        check_tiled(losses, extractor)
+    except ValueError:
+        return False
+    return True
+
+
+def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer) -> _Demand:
+    side = 8
+    state = tf.nest.flatten(optimizer.start(tf.zeros([1, side, side, 3])))
+    kept = sum(value.dtype.size * int(tf.size(value)) for value in state) / side**2
+    maps, content = _map_bytes(losses, extractor)  # type: ignore[arg-type]
+    return _Demand(maps, content, ARRAYS * PIXEL + 2 * kept)  # twice: the next state is made beside the last
+
+
+@functools.lru_cache(maxsize=64)
+def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor) -> tuple[float, float]:
+    """Bytes a pixel of the maps of a step, and of the content's maps that are kept."""
+    objective = Objective(losses, extractor)
+
+    def forward(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = objective.features(image, objective.layers)
+        for loss in losses:
+            loss.statistic(features, features, {})  # the content's maps are as large as the picture's own
+        return features
+
+    side = PROBE * max(1, objective.smallest_side // PROBE)
+    traced = tf.function(forward, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]))
+    made = [each for each in traced.graph.get_operations() if each.type not in ("Const", "Placeholder", "Identity")]
+    maps = sum(_bytes(value) for each in made for value in each.outputs)
+    content = sum(_bytes(traced.structured_outputs[layer]) for layer in objective.content_layers)
+    return ALIVE * maps / side**2, content / side**2
+
+
+def _bytes(value: tf.Tensor) -> int:
+    return (value.shape.num_elements() or 0) * int(value.dtype.size)
+
+
+def available_bytes() -> int | None:
+    """What this process may still take: of the machine and of its control group; None where nobody says.
+
+    Where TensorFlow sees an accelerator the maps lie in memory that it does not tell about: None.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return None
+    known = [value for value in (_machine_bytes(), _group_bytes()) if value is not None]
+    return min(known, default=None)
+
+
+def _machine_bytes() -> int | None:
+    """Linux's own estimate, or half of what is built in."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _group_bytes() -> int | None:
+    """What a container leaves, by either version of control groups."""
+    for most, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            limit, taken = (Path("/sys/fs/cgroup", name).read_text().strip() for name in (most, used))
+            return None if limit == "max" else max(0, int(limit) - int(taken))
+        except (OSError, ValueError):
+            continue
+    return None
