@@ -49,8 +49,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 report["resumes"] += path.exists() or path.with_name(f"{path.name}.bak").exists()
                 spare = report["kills"] < options.kills
                 finished = attempt(path, report, moments.expovariate(1.5) if spare else None, options.vgg)
-            unbroken = attempt(path.with_name("unbroken.npz"), report, None, options.vgg)
-            path.with_name("unbroken.npz").unlink()
+            unbroken = attempt(path.with_suffix(".unbroken"), report, None, options.vgg)
             report["identical"] += finished == unbroken
             report["runs"] += 1
         report["temporaries_left"] = len(list(Path(folder).glob(".*.part")))

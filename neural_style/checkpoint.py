@@ -3,7 +3,7 @@
 One `.npz` file, read without pickle, holds everything the next step depends on, and what the run was made of:
 a SHA-256 of each picture after loading, the settings and the versions. A write goes to a temporary file of its own
 in the same folder, is flushed to the disk and only then renamed; the file it replaces stays as `.bak`. Whenever a
-process dies, one of the two is whole.
+process dies, one of the two is whole. To begin anew, delete both.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ class Saver:
         Raises:
             CheckpointError: it belongs to another run, or it is damaged and there is no whole one before it.
         """
-        if not self.path.exists() and not self.backup.exists():
-            return None
+        if not self.path.exists():
+            return self._left_over()
         try:
             position = self._read(self.path)
         except _DamagedError as error:
@@ -178,11 +178,23 @@ class Saver:
             position = self._read(self.backup)
         except _DamagedError as other:
             raise CheckpointError(
-                f"{self.path} is damaged or no checkpoint ({error}), and there is none before it ({other}). "
+                f"{self.path} is damaged or no checkpoint ({error}), and there is no other ({other}). "
                 f"{self._remedy()}"
             ) from error
         logger.warning("%s: %s; going on from %s", self.path, error, self.backup.name)
         os.replace(self.backup, self.path)
+        return position
+
+    def _left_over(self) -> Position | None:
+        """What a backup without its file tells: a process died between two renames, or the file was deleted."""
+        if not self.backup.exists():
+            return None
+        try:
+            position = self._read(self.backup)
+        except (_DamagedError, CheckpointError) as error:
+            logger.warning("%s is left over and not used: %s", self.backup, error)
+            return None
+        logger.warning("%s is missing; going on from %s", self.path, self.backup.name)
         return position
 
     def _pack(self, position: Position) -> dict[str, np.ndarray]:
@@ -211,9 +223,7 @@ class Saver:
                 return _unpack(about, stored)
         except CheckpointError:
             raise
-        except FileNotFoundError as error:
-            raise _DamagedError(f"there is no {path.name}") from error
-        except Exception as error:  # a damaged zip makes NumPy and zipfile raise anything
+        except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
             raise _DamagedError(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
 
     def _check(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -233,7 +243,7 @@ class Saver:
 
 
 class _DamagedError(Exception):
-    """A file that is missing, cut, altered or no checkpoint."""
+    """A file that is cut, altered or no checkpoint."""
 
 
 def _unpack(about: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> Position:

@@ -298,6 +298,23 @@ def test_a_damaged_file_with_none_before_is_refused_and_kept(path, kind):
     assert path.read_bytes() == harmed
 
 
+def test_a_death_between_the_two_renames_loses_nothing(path, whole):
+    run(Checkpoint(path, every_steps=1), callbacks=[stop_at(6)])
+    os.replace(path, path.with_name("run.npz.bak"))
+    steps = []
+    assert_same(run(path, callbacks=[steps.append]), whole)
+    assert steps[0].step == 7
+
+
+def test_deleting_the_file_is_enough_to_begin_another_run(path, caplog):
+    run(Checkpoint(path, every_steps=1), callbacks=[stop_at(6)])
+    path.unlink()
+    steps = []
+    run(path, seed=1, callbacks=[steps.append])
+    assert steps[0].step == 1
+    assert re.search(r"run\.npz\.bak is left over and not used: .* seed was 0 and is 1", caplog.text)
+
+
 def test_a_foreign_archive_is_refused(path):
     np.savez(path, canvas=np.zeros((1, 4, 4, 3), np.float32))
     with pytest.raises(CheckpointError, match="no checkpoint"):
