@@ -48,7 +48,7 @@ class ProgressBar:
     def _open(self) -> Any:
         from tqdm.auto import tqdm
 
-        layout = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
+        layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
         return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=None)
 
 
