@@ -43,7 +43,8 @@ class Checkpoint:
     """Where a run is kept and how often it is written there.
 
     A run is also written at the end of each scale and whenever it ends, for whatever reason but a killed process.
-    Writes every so many seconds are made rarer where a single one takes longer than a twentieth of that.
+    Writes every so many seconds are made rarer where a single one takes longer than a twentieth of that. A file is
+    for one run at a time.
 
     Args:
         path: the file; its folder exists. `.bak` is added for the copy before.
