@@ -1,0 +1,128 @@
+"""`stylize`: two pictures to one, a thin cover whose defaults are those of the parts it covers."""
+
+import inspect
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import StyleTransfer, recipes, stylize
+from neural_style.errors import ImageError, WeightsUnavailableError
+from neural_style.losses import Gram, TotalVariation
+from neural_style.recipes import Recipe
+from neural_style.scales import SingleScale
+
+FAST = {"size": 32, "steps": 2, "extractor": "vgg16"}
+
+
+def test_it_gives_an_image_of_the_size_asked_for(content, style):
+    image = stylize(content, style, **FAST)
+    assert isinstance(image, Image.Image)
+    assert image.size == (32, 24)
+    assert image.mode == "RGB"
+
+
+def test_it_is_the_run_it_covers(content, style, vgg16):
+    seen = []
+    image = stylize(content, style, strength=0.7, seed=3, init="noise", callbacks=[seen.append], **FAST)
+    recipe = recipes.DEFAULT
+    transfer = StyleTransfer(recipe.loss(0.7), vgg16, optimizer=recipe.optimizer, scales=recipe.scales)
+    result = transfer.run(content, style, size=32, steps=2, seed=3, init="noise")
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
+    assert [step.loss for step in seen] == [step.loss for step in result.history]
+
+
+def test_options_are_named_and_shared_with_the_run():
+    options = inspect.signature(stylize).parameters
+    assert all(p.kind is p.KEYWORD_ONLY for name, p in options.items() if name not in ("content", "style"))
+    for name, parameter in inspect.signature(StyleTransfer.run).parameters.items():
+        if name not in ("self", "init"):
+            assert options[name].default == parameter.default, name
+
+
+@pytest.mark.parametrize("kind", ["path", "text", "bytes", "file", "pil", "floats"])
+def test_pictures_come_as_people_have_them(kind, content, style, tmp_path):
+    path = tmp_path / "content.png"
+    Image.fromarray(content).save(path)
+    with path.open("rb") as file:
+        given = {
+            "path": path,
+            "text": str(path),
+            "bytes": path.read_bytes(),
+            "file": file,
+            "pil": Image.fromarray(content),
+            "floats": content / 255.0,
+        }[kind]
+        image = stylize(given, style, **FAST)
+    np.testing.assert_array_equal(np.asarray(image), np.asarray(stylize(content, style, **FAST)))
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_every_recipe_paints(name, content, style):
+    start = stylize(content, style, recipe=name, size=32, steps=0, extractor="vgg16")
+    painted = stylize(content, style, recipe=name, **FAST)
+    assert np.abs(np.asarray(painted, int) - np.asarray(start, int)).mean() > 1
+
+
+def test_a_recipes_own_schedule_and_start_are_followed(content, style):
+    seen = []
+    own = Recipe(
+        "own",
+        "here",
+        1.0 * TotalVariation(),
+        1.0 * Gram(("block1_conv1",)),
+        SingleScale(3),
+        recipes.DEFAULT.optimizer,
+        "noise",
+    )
+    stylize(content, style, recipe=own, size=32, extractor="vgg16", callbacks=[seen.append])
+    assert [step.scale for step in seen] == [(32, 24)] * 3
+    assert seen[0].terms["total_variation"] > 0.01
+
+
+def test_several_styles_are_blended(content, style):
+    image = stylize(content, [style, (255 - style, 2.0)], **FAST)
+    assert image.size == (32, 24)
+    assert np.abs(np.asarray(image, int) - np.asarray(stylize(content, style, **FAST), int)).max() > 0
+
+
+def test_progress_shows_a_bar_on_a_terminal(content, style, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for progress, shown in ((True, True), (None, False)):
+        stream = Terminal()
+        monkeypatch.setattr("sys.stderr", stream)
+        stylize(content, style, progress=progress, **FAST)
+        assert ("painting: 100%" in stream.getvalue()) is shown
+
+
+def test_nothing_is_printed(content, style, capfd):
+    stylize(content, style, **FAST)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"strength": 1.5}, ValueError, "strength is between 0"),
+        ({"recipe": "monet"}, ValueError, "no recipe is called 'monet'"),
+        ({"extractor": "resnet"}, ValueError, "no extractor is called 'resnet'"),
+        ({"extractor": "vgg19"}, WeightsUnavailableError, "vgg19"),
+        ({"size": 0}, ValueError, "at least 1"),
+        ({"steps": -1}, ValueError, "steps is at least 0"),
+        ({"size": 8}, ValueError, "too small"),
+    ],
+)
+def test_wrong_arguments_are_told(content, style, options, error, message):
+    with pytest.raises(error, match=message):
+        stylize(content, style, **{**FAST, **options})
+
+
+@pytest.mark.parametrize("side", ["content", "style"])
+def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
+    pictures = {"content": content, "style": content, side: tmp_path / "missing.png"}
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        stylize(**pictures, **FAST)

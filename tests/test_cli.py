@@ -1,0 +1,218 @@
+"""The command line: exit codes, one-line errors, files where they were asked for."""
+
+import inspect
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import __version__, cli, stylize
+from neural_style.features import defaults
+
+FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
+
+
+@pytest.fixture
+def pictures(tmp_path, content, style):
+    """Two files, and where the result shall go."""
+    paths = [tmp_path / name for name in ("content.png", "style.png", "out.png")]
+    Image.fromarray(content).save(paths[0])
+    Image.fromarray(style).save(paths[1])
+    return [str(path) for path in paths]
+
+
+@pytest.fixture
+def run(pictures, capsys):
+    """Calls the command in this process; gives exit code, stdout and stderr."""
+
+    def call(*options, content=pictures[0], style=pictures[1], output=pictures[2]):
+        capsys.readouterr()
+        code = cli.main([content, style, "-o", output, *options])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_it_paints_what_stylize_paints(run, pictures, content, style):
+    code, out, err = run(*FAST, "--strength", "0.8", "--seed", "3")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{pictures[2]}: 32x24, VGG16")
+    assert out.count("\n") == 1
+    expected = stylize(content, style, size=32, steps=2, extractor="vgg16", strength=0.8, seed=3)
+    with Image.open(pictures[2]) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(expected))
+
+
+def test_json_goes_to_stdout_and_says_what_was_done(run, pictures):
+    code, out, err = run(*FAST, "--json")
+    record = json.loads(out)
+    assert (code, err) == (0, "")
+    assert record["output"] == pictures[2]
+    assert record["size"] == [32, 24]
+    assert record["steps"] == 2
+    assert record["stopped_by"] == "steps"
+    assert record["loss"] == pytest.approx(sum(record["terms"].values()), rel=1e-4)
+    assert "VGG16" in record["settings"]["extractor"]
+
+
+def test_pictures_on_the_way_are_saved_beside_the_result(run, tmp_path):
+    code, _, _ = run("--size", "32", "--steps", "4", "--extractor", "vgg16", "--save-every", "2")
+    assert code == 0
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
+
+
+def test_size_content_keeps_the_contents_own(run, pictures):
+    assert run("--size", "content", "--steps", "1", "--extractor", "vgg16")[0] == 0
+    with Image.open(pictures[2]) as saved:
+        assert saved.size == (64, 48)
+
+
+def test_no_steps_leave_the_start(run):
+    code, out, _ = run("--size", "32", "--steps", "0", "--extractor", "vgg16", "--json")
+    assert code == 0
+    assert json.loads(out)["loss"] is None
+
+
+@pytest.mark.filterwarnings("default:VGG19:UserWarning")
+def test_falling_back_is_told_on_stderr(run, monkeypatch):
+    monkeypatch.setattr(defaults, "_build", defaults.functools.cache(defaults._build.__wrapped__))
+    monkeypatch.setattr(defaults, "_default", defaults.functools.cache(defaults._default.__wrapped__))
+    code, out, err = run("--size", "32", "--steps", "1", "--json")
+    assert code == 0
+    assert err.startswith("warning: VGG19's ImageNet weights are not available")
+    assert "VGG16" in json.loads(out)["settings"]["extractor"]
+
+
+@pytest.fixture
+def no_run(monkeypatch):
+    """The run must not begin: what is wrong can be told before."""
+    monkeypatch.setattr(cli, "_run", lambda options: pytest.fail("the run began"))
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"output": "out.xyz"}, "out.xyz"),
+        ({"output": "out"}, "out"),
+        ({"output": "nowhere/out.png"}, "nowhere"),
+        ({"content": "missing.png"}, "missing.png"),
+        ({"style": "missing.png"}, "missing.png"),
+        ({"style": "not-a-picture.png"}, "not-a-picture.png"),
+        ({"content": "."}, "."),
+    ],
+)
+def test_bad_files_are_told_in_one_line_before_the_run(run, wrong, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "not-a-picture.png").write_text("hello")
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run(*FAST, **wrong)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strength", "2"], "strength is between 0"),
+        (["--recipe", "monet"], "no recipe is called 'monet'"),
+        (["--extractor", "resnet"], "no extractor is called 'resnet'"),
+        (["--extractor", "vgg19"], "vgg19"),
+        (["--size", "8"], "too small"),
+        (["--size", "0"], "at least 1"),
+        (["--steps", "-1"], "steps is at least 0"),
+        (["--save-every", "0"], "every is at least 1"),
+        (["--init", "missing.png"], "missing.png"),
+    ],
+)
+def test_bad_options_are_told_in_one_line(run, options, message, pictures, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run(*FAST, *options)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["only-one.png"], ["a.png", "b.png"], ["a", "b", "-o", "c.png", "--size", "big"]]
+)
+def test_bad_usage_exits_with_two(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_debug_shows_where_it_happened(run):
+    with pytest.raises(ValueError, match="strength is between 0"):
+        run(*FAST, "--strength", "2", "--debug")
+
+
+def test_a_failure_of_the_run_exits_with_one(run, monkeypatch):
+    def diverge(options):
+        raise cli.NeuralStyleError("the loss is nan\nat step 3")
+
+    monkeypatch.setattr(cli, "_run", diverge)
+    assert run(*FAST) == (1, "", "error: the loss is nan at step 3\n")
+
+
+def test_an_interrupt_before_there_is_a_picture_exits_with_130(run, monkeypatch, tmp_path):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupt)
+    code, out, err = run(*FAST)
+    assert (code, out) == (130, "")
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_control_c_saves_the_picture_so_far(pictures, tmp_path):
+    options = ["--size", "48", "--steps", "100000", "--extractor", "vgg16", "--save-every", "1", "--json"]
+    command = [sys.executable, "-m", "neural_style", *pictures[:2], "-o", pictures[2], *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 100
+        while not list(tmp_path.glob("out-*.png")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert json.loads(out)["stopped_by"] == "interrupt"
+    with Image.open(pictures[2]) as saved:
+        assert saved.size == (48, 36)
+
+
+def test_help_shows_every_option_with_its_default(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for option in ("--size", "--strength", "--steps", "--recipe", "--extractor", "--init", "--seed", "--max-seconds"):
+        assert option in text
+        assert option[2:].replace("-", "_") in inspect.signature(stylize).parameters
+    assert "(512)" in text
+    assert "(0.5)" in text
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"neural_style {__version__}\n"

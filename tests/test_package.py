@@ -1,0 +1,122 @@
+"""The package as a whole: light to import, complete at its front door, and built from top to bottom."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neural_style
+
+ROOT = Path(neural_style.__file__).parent
+
+ORDER = """
+errors _decode images color
+features.base features.sources features.quantize features.vgg features.defaults features
+losses.base losses.content losses.style losses.smoothness losses
+objective windows passes tiles optimizers memory
+scales recipes result metrics callbacks checkpoint loop transfer api batch video
+cli __main__
+""".split()  # noqa: SIM905
+"""Each file may import only from files named before it."""
+
+
+def run_python(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120)
+
+
+HEAVY = ("tensorflow", "keras", "scipy", "matplotlib", "h5py", "tqdm")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import neural_style", "from neural_style import ImageError; dir(neural_style)", "import neural_style.cli"],
+)
+def test_importing_is_light_and_silent(statement):
+    code = f"import sys, neural_style\n{statement}\nprint(*[m for m in {HEAVY} if m in sys.modules])"
+    done = run_python("-W", "error", "-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_help_does_not_load_tensorflow():
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['neural_style', '--help']\n"
+        "try:\n    runpy.run_module('neural_style', run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        f"    print('exit', end.code, [m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = run_python("-c", code)
+    assert done.stdout.startswith("usage: python -m neural_style")
+    assert done.stdout.endswith("exit 0 []\n")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", neural_style.__all__)
+def test_every_public_name_resolves(name):
+    assert getattr(neural_style, name) is not None
+    assert name in dir(neural_style)
+
+
+def test_public_names_are_sorted_and_unknown_ones_are_told():
+    assert list(neural_style.__all__) == sorted(neural_style.__all__, key=_isort_key)
+    with pytest.raises(AttributeError, match="no attribute 'stylise'"):
+        _ = neural_style.stylise
+
+
+def _isort_key(name):
+    """Constants, then classes, then the rest, as linters sort."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+
+def modules():
+    """Every file of the package by its dotted name inside it."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            yield name, path
+
+
+MODULES = dict(modules())
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "__main__"])
+def test_every_room_has_the_names_it_lists(name):
+    module = importlib.import_module(f"neural_style.{name}")
+    for public in getattr(module, "__all__", []):
+        assert hasattr(module, public), public
+
+
+def imports(path):
+    """The package's own modules that a file imports, wherever in it."""
+    package = ("neural_style", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        found = []
+        if isinstance(node, ast.ImportFrom):
+            home = [*package[: len(package) - node.level + 1], node.module] if node.level else [node.module]
+            module = ".".join(part for part in home if part)
+            found = [f"{module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        for name in found:
+            top, _, inside = name.partition(".")
+            if top == "neural_style":
+                yield inside if inside in MODULES else inside.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_file_imports_only_from_files_above_it(name):
+    assert name in ORDER, f"give {name} a place in ORDER"
+    above = {*ORDER[: ORDER.index(name)], ""}  # the empty name is the package itself: its version
+    assert set(imports(MODULES[name])) <= above
+
+
+def test_the_changelog_knows_the_version():
+    changelog = ROOT.parent / "CHANGELOG.md"
+    headings = re.findall(r"^## \[(.+?)\]", changelog.read_text(), re.MULTILINE)
+    assert {"Unreleased", neural_style.__version__} & set(headings)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", neural_style.__version__)
