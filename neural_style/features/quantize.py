@@ -40,6 +40,7 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
+    """Write the file and print its SHA-256."""
     parser = argparse.ArgumentParser(description="Round VGG16's weights to 8 bits per output channel.")
     parser.add_argument("source", type=Path, help="float32 weights, keys block1_conv1/kernel, ...")
     parser.add_argument("target", type=Path, nargs="?", default=Path(__file__).parent / "weights" / "vgg16.npz")

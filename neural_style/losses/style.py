@@ -161,7 +161,8 @@ class Moments(_Distribution):
     1982), over the target's mean square so that layers count alike:
 
     .. math:: \frac{\lVert \mu - \hat\mu \rVert^2 + \operatorname{tr}(\Sigma + \hat\Sigma
-              - 2 (\hat\Sigma^{1/2} \Sigma \hat\Sigma^{1/2})^{1/2})}{\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
+              - 2 (\hat\Sigma^{1/2} \Sigma \hat\Sigma^{1/2})^{1/2})}
+              {\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
 
     With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017, equation 13).
 
