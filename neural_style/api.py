@@ -100,8 +100,8 @@ def clear_cache() -> None:
     For a long-lived process that has painted for now. Whatever is in use stays whole; the next call loads and
     compiles anew. TensorFlow itself keeps a little of every function it ever compiled.
     """
-    from neural_style import objective, tiles
+    from neural_style import objective, passes
     from neural_style.features import defaults
 
-    for kept in (objective._cached_objective, tiles._cached_programs, defaults._default, defaults._build):
+    for kept in (objective._cached_objective, passes._cached_programs, defaults._default, defaults._build):
         kept.cache_clear()

@@ -29,7 +29,8 @@ Tile = int | Literal["auto"] | None
 FIXED = 300 * 2**20  # plans, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
 ALIVE = 0.8
 PIXEL = 12  # bytes of a float32 pixel
-ARRAYS = 10  # content, canvas, the next and the best, gradient and its sum, what the optimiser computes with
+ARRAYS = 8  # content, canvas, the next and the best, gradient and its sum, and what passes between them
+STATES = 3  # copies of an optimiser's state: the last, the next, and one to compute with
 PROBE = 1024  # side of the picture the maps are counted on; nothing of this size is allocated
 UNKNOWN = 4 * 2**30  # what "auto" makes do with where nobody says how much there is
 TILES = (2048, 1024, 512, 256, 128)
@@ -175,8 +176,9 @@ def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer
     side = 8
     state = tf.nest.flatten(optimizer.start(tf.zeros([1, side, side, 3])))
     kept = sum(value.dtype.size * int(tf.size(value)) for value in state) / side**2
+    kept += 2 * PIXEL * int(getattr(optimizer, "memory", 0))  # the pairs that L-BFGS gathers on its way
     maps, content = _map_bytes(losses, extractor)  # type: ignore[arg-type]
-    return _Demand(maps, content, ARRAYS * PIXEL + 2 * kept)  # twice: the next state is made beside the last
+    return _Demand(maps, content, ARRAYS * PIXEL + STATES * kept)
 
 
 @functools.lru_cache(maxsize=64)

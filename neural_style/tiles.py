@@ -12,26 +12,21 @@ their promise of adding over disjoint regions says.
 
 from __future__ import annotations
 
-import functools
-import queue
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import Features, Loss, Statistic
-from neural_style.objective import Evaluation, Objective, OneTrace, objective_for
-from neural_style.windows import Region, halo_of, rounded_up, strips, tiles
+from neural_style.objective import Evaluation, objective_for
+from neural_style.passes import ContentMaps, Part, programs_for
+from neural_style.windows import halo_of, rounded_up, strips, tiles
 
 __all__ = ["TiledObjective", "check_tiled"]
 
 WIDEST = 2**20  # no field is as wide as this; an extractor that does not know its own says more
-
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 
 
 class TiledObjective:
@@ -72,7 +67,7 @@ class TiledObjective:
         self.window = self.tile + 2 * self.halo
         self.whole = self.window**2 if whole is None else whole
         self._deep, self._flat = _divide(self.losses)
-        self._compare = _programs_for(self.losses, extractor).compare
+        self._compare = programs_for(self.losses, extractor).compare
 
     def __repr__(self) -> str:
         return f"TiledObjective({list(self.losses)!r}, {self.extractor!r}, {self.tile})"
@@ -91,7 +86,7 @@ class TiledObjective:
         """What `evaluate` needs of the content picture; see `Objective.content`."""
         if self._in_one_piece(image):
             return self._plain.content(image)
-        return [_ContentParts(part, image, self.keep) for part in self._parts(image)]
+        return [ContentMaps(part, image, self.keep) for part in self._parts(image)]
 
     def target(self, image: tf.Tensor, guides: Features) -> tuple[Statistic | None, ...]:
         """Each loss's statistic of a style picture; see `Objective.target`."""
@@ -129,7 +124,7 @@ class TiledObjective:
             return self._plain.slope(index, canvas, content, targets, guides)
         parts = zip(self._parts(canvas), content, strict=True)
         group, maps = next((part, maps) for part, maps in parts if index in part.indices)
-        part = _Part(self.losses, self.extractor, (index,), group.regions)
+        part = Part(self.losses, self.extractor, (index,), group.regions)
         statistics = part.add_up(canvas, guides, maps)
         _, _, slopes = part.programs.compare(statistics, (targets[index],), tf.ones([1]))
         gradient = np.zeros(canvas.shape, np.float32)
@@ -140,14 +135,14 @@ class TiledObjective:
         height, width = map(int, image.shape[1:3])
         return height * width <= self.whole or max(height, width) < self.tile + self.stride
 
-    def _parts(self, image: tf.Tensor) -> list[_Part]:
+    def _parts(self, image: tf.Tensor) -> list[Part]:
         """The losses in groups that share regions, with the regions of this picture."""
         height, width = image.shape[1:3]
         size, area = (width, height), self.window**2
         parts = [(self._deep, tiles(size, self.tile, self.halo, self.stride))] if self._deep else []
         for index in self._flat:
             parts.append(((index,), strips(size, area, self.losses[index].reach)))
-        return [_Part(self.losses, self.extractor, indices, regions) for indices, regions in parts]
+        return [Part(self.losses, self.extractor, indices, regions) for indices, regions in parts]
 
     def _in_order(self, sums: Sequence[Sequence[Statistic]]) -> tuple[Statistic, ...]:
         """Statistics by group -> statistics in the order of the losses."""
@@ -176,170 +171,3 @@ def _divide(losses: Sequence[Loss]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Which losses read the network, and which only the pixels."""
     flat = tuple(i for i, loss in enumerate(losses) if set(loss.layers) == {"image"})
     return tuple(i for i in range(len(losses)) if i not in flat), flat
-
-
-class _Part:
-    """Some of the losses on the regions of one picture."""
-
-    def __init__(
-        self, losses: Sequence[Loss], extractor: Extractor, indices: Sequence[int], regions: Sequence[Region]
-    ) -> None:
-        self.indices = tuple(indices)
-        self.regions = regions
-        self.programs = _programs_for(tuple(losses[i] for i in indices), extractor)
-        self.strides = self.programs.strides
-
-    def add_up(self, image: tf.Tensor, guides: Features, maps: _ContentParts | None) -> tuple[Statistic, ...]:
-        """The statistics of the whole picture; of a style, which has no content, those that are wanted of it."""
-        program = self.programs.target if maps is None else self.programs.statistics
-
-        def one(index: int) -> Any:
-            return program(*self._arguments(index, image, guides, maps))
-
-        found = zip(self.regions, _spread(one, range(len(self.regions))), strict=True)
-        sums: tuple[Statistic, ...] = functools.reduce(_added, (_signed(value, each.sign) for each, value in found))
-        return sums
-
-    def pull_back(
-        self, image: tf.Tensor, guides: Features, maps: _ContentParts, slopes: Any, gradient: np.ndarray
-    ) -> None:
-        """Add to the picture's gradient what these slopes of the statistics make of it."""
-
-        def one(index: int) -> np.ndarray:
-            signed = _signed(slopes, self.regions[index].sign)
-            part: np.ndarray = self.programs.pull_back(*self._arguments(index, image, guides, maps), signed).numpy()
-            return part
-
-        for region, part in zip(self.regions, _spread(one, range(len(self.regions))), strict=True):
-            gradient[region.window] += part
-
-    def _arguments(self, index: int, image: tf.Tensor, guides: Features, maps: _ContentParts | None) -> Any:
-        region = self.regions[index]
-        crops = tf.constant(region.crops(list(self.strides.values())))
-        content = {} if maps is None else maps.of(index)
-        return image[region.window], crops, content, region.of(guides, self.strides)
-
-
-class _ContentParts:
-    """The content's maps, region by region: kept while there is room for them, else computed when asked for."""
-
-    def __init__(self, part: _Part, pixels: tf.Tensor, keep: float) -> None:
-        self._part, self._pixels = part, pixels
-        self._maps: list[Any] | None = None
-        first = self._compute(0)
-        size = sum(value.dtype.size * int(tf.size(value)) for value in first.values())
-        if size * len(part.regions) <= keep:
-            self._maps = [first, *_spread(self._compute, range(1, len(part.regions)))]
-
-    def of(self, index: int) -> dict[str, tf.Tensor]:
-        """The maps of one region's core."""
-        maps: dict[str, tf.Tensor] = self._compute(index) if self._maps is None else self._maps[index]
-        return maps
-
-    def _compute(self, index: int) -> Any:
-        part, region = self._part, self._part.regions[index]
-        if not part.programs.layers.content_layers:
-            return {}
-        return part.programs.content(
-            self._pixels[region.window], tf.constant(region.crops(list(part.strides.values())))
-        )
-
-
-class _Programs:
-    """What is compiled for some losses on an extractor: for any picture, tile and size of window."""
-
-    def __init__(self, losses: tuple[Loss, ...], extractor: Extractor) -> None:
-        self.losses = losses
-        self.layers = Objective(losses, extractor)
-        self.strides: dict[str, int] = {
-            layer: 1 if layer == "image" else extractor.layers[layer].stride for layer in self.layers.layers
-        }
-        self.content = OneTrace(self._content)
-        self.target = OneTrace(self._target)
-        self.statistics = OneTrace(self._statistics)
-        self.pull_back = OneTrace(self._pull_back)
-        self.compare = OneTrace(self._compare)
-
-    def _cores(self, window: tf.Tensor, crops: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
-        """The maps of a window, less what belongs to its neighbours."""
-        rows = {layer: tf.unstack(crops[i]) for i, layer in enumerate(self.strides)}
-        maps = self.layers.features(window, layers)
-        return {
-            layer: value[:, rows[layer][0] : rows[layer][1], rows[layer][2] : rows[layer][3]]
-            for layer, value in maps.items()
-        }
-
-    def _content(self, window: tf.Tensor, crops: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._cores(window, crops, self.layers.content_layers)
-
-    def _target(self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features) -> Any:
-        features = self._cores(window, crops, self.layers.style_layers)
-        return tuple(loss.statistic(features, content, guides) if loss.uses_style else None for loss in self.losses)
-
-    def _statistics(self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features) -> Any:
-        features = self._cores(window, crops, self.layers.layers)
-        return tuple(loss.statistic(features, content, guides) for loss in self.losses)
-
-    def _pull_back(
-        self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features, slopes: Any
-    ) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(window)
-            statistics = self._statistics(window, crops, content, guides)
-        return tape.gradient(
-            tf.nest.flatten(statistics),
-            window,
-            output_gradients=tf.nest.flatten(slopes),
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-
-    def _compare(self, statistics: Any, targets: Any, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Any]:
-        with tf.GradientTape() as tape:
-            tape.watch(tf.nest.flatten(statistics))
-            triples = zip(self.losses, statistics, targets, strict=True)
-            terms = weights * tf.stack([loss.compare(statistic, target) for loss, statistic, target in triples])
-            total = tf.reduce_sum(terms)
-        slopes = tape.gradient(total, statistics, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return total, terms, slopes
-
-
-def _programs_for(losses: tuple[Loss, ...], extractor: Extractor) -> _Programs:
-    """What has been compiled for them already, by whatever run."""
-    return _cached_programs(losses, extractor)  # type: ignore[arg-type]
-
-
-@functools.lru_cache(maxsize=64)
-def _cached_programs(losses: tuple[Loss, ...], extractor: Extractor) -> _Programs:
-    return _Programs(losses, extractor)
-
-
-def _signed(statistics: Any, sign: float) -> Any:
-    if sign == 1.0:
-        return statistics
-    return tf.nest.map_structure(lambda value: None if value is None else sign * value, statistics)
-
-
-def _added(one: Any, other: Any) -> Any:
-    return tf.nest.map_structure(lambda a, b: None if a is None else a + b, one, other)
-
-
-def _spread(function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
-    """`map`, in order, on every device there is: accelerators where there are any, else the processors."""
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if len(devices) == 1:
-        yield from map(function, items)
-        return
-    free: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for device in devices:
-        free.put(device.name)
-
-    def on_a_device(item: Item) -> Value:
-        name = free.get()
-        try:
-            with tf.device(name):
-                return function(item)
-        finally:
-            free.put(name)
-
-    with ThreadPoolExecutor(len(devices)) as pool:
-        yield from pool.map(on_a_device, items)

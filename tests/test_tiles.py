@@ -13,10 +13,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neural_style import stylize
 from neural_style.features import VGG16, Field, KerasExtractor
 from neural_style.losses import Content, Custom, Gram, Loss, Moments, TotalVariation, custom
 from neural_style.objective import objective_for
+from neural_style.optimizers import LBFGS, Adam
+from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.tiles import TiledObjective
+from neural_style.transfer import StyleTransfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +74,13 @@ class MeanColor(Loss):
     def compare(self, statistic, target):
         mean, goal = (each["sum"] / each["count"] for each in (statistic, target))
         return tf.reduce_sum((mean - goal) ** 2)
+
+
+class Broken(MeanColor):
+    """Its gradient is not a number."""
+
+    def compare(self, statistic, target):
+        return tf.sqrt(tf.nn.relu(statistic["sum"][0] - statistic["sum"][0]))
 
 
 def first_mean(features, content, style):
@@ -223,6 +234,62 @@ def test_a_tile_has_a_size():
         TiledObjective((TotalVariation(),), Small(), 0)
 
 
+SCALES = CoarseToFine(smallest=32, steps=8, least=6, least_side=16)
+
+
+def as_bytes(image):
+    return (np.asarray(image)[0] * 255).astype(np.uint8)
+
+
+def test_a_finished_picture_shows_no_seam():
+    """The same but for the last digits, which an optimiser of many steps may carry on a little."""
+    loss = Content(("deep",)) + Moments(SMALL) + 0.1 * TotalVariation()
+    content, style = as_bytes(picture(60, 80)), as_bytes(picture(50, 50, 2))
+    options = {"extractor": Small(), "scales": SCALES}
+    untiled, tiled = (StyleTransfer(loss, tile=tile, **options).run(content, style, size=80) for tile in (None, 16))
+    assert tiled.settings["tile"] == 16
+    assert untiled.settings["tile"] is None
+    assert np.abs(tiled.pixels - untiled.pixels).max() < 3 / 255
+    assert np.abs(untiled.pixels - content / 255).max() > 20 / 255
+
+
+@pytest.mark.parametrize("optimizer", [Adam(), LBFGS()])
+def test_every_optimizer_paints_in_tiles(optimizer):
+    styles = [(as_bytes(picture(50, 50, 2)), 2.0), (as_bytes(picture(40, 30, 3)), 1.0)]
+    loss = 0.1 * Content(("deep",)) + Gram(SMALL)
+    transfer = StyleTransfer(loss, Small(), optimizer=optimizer, scales=SingleScale(8), tile=16)
+    result = transfer.run(as_bytes(picture(60, 80)), styles, size=80)
+    assert result.history[-1].loss < 0.8 * result.history[0].loss
+
+
+def test_stylize_takes_a_tile():
+    content, style = as_bytes(picture(60, 80)), as_bytes(picture(50, 50, 2))
+    assert stylize(content, style, size=70, steps=1, extractor="vgg16", tile="auto").size == (70, 52)
+
+
+@pytest.mark.parametrize("tile", [0, -1, True, 1.5, "512"])
+def test_a_tile_is_a_number_of_pixels_or_auto(tile):
+    with pytest.raises(ValueError, match="tile is a positive number of pixels, 'auto' or None"):
+        StyleTransfer(Gram(SMALL), Small(), tile=tile)
+
+
+def test_a_transfer_refuses_what_does_not_add_before_it_reads_a_picture():
+    with pytest.raises(ValueError, match="first_mean"):
+        StyleTransfer(custom(first_mean, ["shallow"]), Small(), tile=16)
+
+
+def test_the_term_to_blame_is_found_in_tiles():
+    losses = (Gram(SMALL), Broken())
+    objective = TiledObjective(losses, Small(), 16, whole=0)
+    canvas, style = picture(48, 64), picture(48, 64, 1)
+    targets, content = objective.target(style, {}), objective.content(canvas)
+    good, bad = (objective.slope(index, canvas, content, targets, {}).numpy() for index in (0, 1))
+    assert np.isfinite(good).all()
+    assert not np.isfinite(bad).all()
+    untiled = objective_for(losses, Small()).slope(0, canvas, {}, targets, {})
+    np.testing.assert_allclose(good, untiled, atol=1e-4 * np.abs(good).max())
+
+
 def test_two_devices_share_the_tiles():
     """In a process of its own: the number of devices is fixed once TensorFlow has started."""
     program = """
@@ -230,12 +297,12 @@ def test_two_devices_share_the_tiles():
         import tensorflow as tf
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from neural_style.tiles import _spread
+        from neural_style.passes import spread
         from tests import test_tiles
         def where(_):
             time.sleep(0.1)
             return tf.zeros([]).device[-5:]
-        assert set(_spread(where, range(6))) == {"CPU:0", "CPU:1"}
+        assert set(spread(where, range(6))) == {"CPU:0", "CPU:1"}
         losses = tuple(test_tiles.LOSSES[name] for name in ("content", "covariance", "total_variation"))
         test_tiles.assert_same(*test_tiles.both(losses, test_tiles.Small(), 16, (71, 53)))
         first, second = (test_tiles.both(losses, test_tiles.Small(), 16, (71, 53))[1] for _ in range(2))
