@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, required=True, help="where to put the result (.png, .jpg, ...)")
     add = parser.add_argument
     add("--size", type=_size, default=defaults["size"], help="long side in pixels, or 'content' (%(default)s)")
-    add("--strength", type=float, default=defaults["strength"], help="0 keeps the content, 1: style rules (%(default)s)")
+    add("--strength", type=float, default=defaults["strength"], help="0 keeps the content, 1 all style (%(default)s)")
     add("--steps", type=int, default=defaults["steps"], help="total over all scales (the recipe's)")
     add("--recipe", default=defaults["recipe"], help="which losses and schedule (%(default)s)")
     add("--extractor", default=defaults["extractor"], help="vgg19 or vgg16 (vgg19 if its weights can be had)")
