@@ -124,7 +124,7 @@ class StyleTransfer:
             seed: of the noise. Equal calls on one machine give equal bits.
             max_seconds: end after about so long with the picture so far.
             checkpoint: a file to keep the run in, or a `Checkpoint`. The next equal call goes on from there, and
-                on the same machine with the same number of threads ends with the bits of an unbroken run. The
+                on the same machine with the same threads and tiles ends with the bits of an unbroken run. The
                 file stays when all is done; an equal call then hands the picture back at once.
             callbacks: called with a `Step` after every step; `StopIteration` from one ends the run with the
                 picture so far. Ctrl-C does the same. Any other exception passes through, after a save.

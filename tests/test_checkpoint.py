@@ -18,7 +18,7 @@ from neural_style import checkpoint as module
 from neural_style.callbacks import EarlyStopping
 from neural_style.checkpoint import Checkpoint, Position, Saver
 from neural_style.errors import CheckpointError
-from neural_style.optimizers import Adam
+from neural_style.optimizers import LBFGS, Adam
 from tests.tiny import CONTENT, LOSS, STYLE, picture, transfer
 
 STEPS = 14
@@ -74,6 +74,17 @@ def test_a_run_broken_off_again_and_again_arrives(path, whole):
     for number in range(1, STEPS + 1, 2):
         run(path, callbacks=[stop_at(number)], init="noise", seed=5)
     assert_same(run(path, init="noise", seed=5), run(init="noise", seed=5))
+
+
+def test_l_bfgs_goes_on_with_its_memory(path):
+    def paint(checkpoint=None, callbacks=()):
+        return transfer(optimizer=LBFGS(memory=3)).run(
+            CONTENT, STYLE, size=32, steps=STEPS, checkpoint=checkpoint, callbacks=callbacks
+        )
+
+    for number in (2, 7, 8, 12):
+        paint(path, [stop_at(number)])
+    assert_same(paint(path), paint())
 
 
 def test_a_finished_run_is_handed_back_at_once(path, whole):
