@@ -1,0 +1,232 @@
+"""Time to a picture, and how near it is to content and style: this library's recipes and the tutorial's way.
+
+Every run is a fresh process. Told are the seconds of the whole command, from starting Python to the saved
+picture; those of the run alone, from reading the pictures to the finished one; steps; peak memory; and two
+distances (`distances.py`) measured on the saved picture on layers that no run optimises. The ratio is of the
+whole command to that of the pair's first method. With `--repeats` methods take turns, there and back.
+
+    python benchmarks/quality.py --json quality.json --save pictures
+    python benchmarks/quality.py --size 256 --methods default gatys2016 tutorial --repeats 3
+    python benchmarks/quality.py --pairs photo.jpg:painting.jpg --curve 20 --json quality.json
+
+`default` is `stylize`'s own recipe, `tutorial` TensorFlow's tutorial (`tutorial.py`); any other recipe goes by
+its name. `METHOD@STEPS` asks for another number of steps. The line "the content itself" says what a picture that
+nobody painted on scores. `--curve N` paints each once more and records seconds, content and style distance at N
+points of equal work, the time of measuring taken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import common
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from neural_style import Result, Step
+    from neural_style.recipes import Recipe
+
+PAIRS = ("astronaut:nocturne", "astronaut:harvest")
+METHODS = ("default", "gatys2016", "tutorial")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    if options.child is not None:
+        common.hand_back(_paint(**options.child))
+        return
+    results = [_pair(pair, options) for pair in options.pairs]
+    common.print_table(
+        ("pair", "method", "steps", "command s", "ratio", "run s", "peak MiB", "content", "style"),
+        (row for result in results for row in _rows(result)),
+    )
+    common.write_json(options, results)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = common.parser(__doc__)
+    parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="CONTENT:STYLE", help="(%(default)s)")
+    parser.add_argument("--methods", nargs="+", default=METHODS, metavar="METHOD[@STEPS]", help="(%(default)s)")
+    parser.add_argument("--size", type=int, default=512, help="long side of the results (%(default)s)")
+    parser.add_argument("--strength", type=float, default=0.5, help="not for the tutorial (%(default)s)")
+    parser.add_argument("--extractor", default="vgg16", help="what the runs look with (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each method (%(default)s)")
+    parser.add_argument("--curve", type=int, default=0, metavar="N", help="record the way there at N points")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="keep the pictures there")
+    return parser.parse_args(arguments)
+
+
+# --- in the parent -----------------------------------------------------------------------------------
+
+
+def _pair(pair: str, options: argparse.Namespace) -> dict[str, Any]:
+    content, style = map(common.sample, pair.split(":"))
+    unpainted = _distances(_fitted(content, options.size), content, style)  # also warms the disk's cache
+    runs: dict[str, list[dict[str, Any]]] = {method: [] for method in options.methods}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.save or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for _, method in common.to_and_fro(options.methods, options.repeats):
+            output = folder / f"{content.stem}-{style.stem}-{method.replace('@', '-')}-{options.size}.png"
+            runs[method].append(_run(content, style, method, output, options))
+    curves = {method: _curve(content, style, method, options) for method in options.methods if options.curve}
+    return {"pair": pair, "unpainted": unpainted, "runs": runs, "curves": curves}
+
+
+def _run(content: Path, style: Path, method: str, output: Path, options: argparse.Namespace) -> dict[str, Any]:
+    from neural_style import images
+
+    child = common.run_in_subprocess(__file__, _settings(content, style, method, options) | {"output": str(output)})
+    distances = _distances(images.load(output), content, style)
+    return {"command_seconds": child.seconds, **child.report, **distances}
+
+
+def _curve(content: Path, style: Path, method: str, options: argparse.Namespace) -> list[dict[str, float]]:
+    settings = _settings(content, style, method, options) | {"points": options.curve}
+    points: list[dict[str, float]] = common.run_in_subprocess(__file__, settings).report["curve"]
+    return points
+
+
+def _settings(content: Path, style: Path, method: str, options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "content": str(content),
+        "style": str(style),
+        "method": method,
+        "size": options.size,
+        "strength": options.strength,
+        "extractor": options.extractor,
+    }
+
+
+def _fitted(path: Path, size: int) -> np.ndarray:
+    from neural_style import images
+    from neural_style.scales import fit
+
+    pixels = images.load(path)
+    return images.resize(pixels, fit((pixels.shape[2], pixels.shape[1]), size))
+
+
+def _distances(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
+    from distances import content_distance, style_distance
+
+    from neural_style import images
+
+    return {
+        "content": content_distance(picture, images.load(content)),
+        "style": style_distance(picture, images.load(style)),
+    }
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
+    spreads = {
+        method: {key: common.summary([run[key] for run in runs]) for key in ("command_seconds", "run_seconds")}
+        for method, runs in result["runs"].items()
+    }
+    first = next(iter(spreads.values()))["command_seconds"]["median"]
+    rows: list[tuple[object, ...]] = []
+    for method, runs in result["runs"].items():
+        command, run = spreads[method]["command_seconds"], spreads[method]["run_seconds"]
+        last = runs[-1]
+        rows.append(
+            (
+                result["pair"],
+                method,
+                last["steps"],
+                common.shown(command),
+                f"{command['median'] / first:.2f}",
+                common.shown(run),
+                f"{max(each['peak_bytes'] for each in runs) / 2**20:.0f}",
+                f"{last['content']:.4f}",
+                f"{last['style']:.4f}",
+            )
+        )
+    unpainted = result["unpainted"]
+    blanks = ("", "", "", "", "")
+    content, style = f"{unpainted['content']:.4f}", f"{unpainted['style']:.4f}"
+    return [*rows, (result["pair"], "the content itself", *blanks, content, style)]
+
+
+# --- in the child ------------------------------------------------------------------------------------
+
+
+def _paint(
+    *,
+    content: str,
+    style: str,
+    method: str,
+    size: int,
+    strength: float,
+    extractor: str,
+    output: str | None = None,
+    points: int = 0,
+) -> dict[str, Any]:
+    from neural_style import StyleTransfer
+
+    name, _, steps = method.partition("@")
+    recipe = _recipe(name)
+    loss = recipe.loss(0.5 if name == "tutorial" else strength)
+    transfer = StyleTransfer(loss, extractor, optimizer=recipe.optimizer, scales=recipe.scales)
+    curve = _Curve(Path(content), Path(style), points)
+    began = time.perf_counter()
+    result = transfer.run(
+        content,
+        style,
+        size=size,
+        steps=int(steps) if steps else None,
+        init=recipe.init,
+        callbacks=[curve] if points else [],
+    )
+    seconds = time.perf_counter() - began
+    if output is not None:
+        result.save(output)
+    return {"run_seconds": seconds, **_facts(result), "curve": curve.points}
+
+
+def _recipe(name: str) -> Recipe:
+    if name == "tutorial":
+        from tutorial import TUTORIAL
+
+        return TUTORIAL
+    from neural_style import recipes
+
+    return recipes.get(name)
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    sizes = list(dict.fromkeys(step.scale for step in result.history))
+    scales = [[*size, sum(step.scale == size for step in result.history)] for size in sizes]
+    last = result.history[-1]
+    return {"steps": len(result.history), "scales": scales, "loss": last.loss, "terms": dict(last.terms)}
+
+
+class _Curve:
+    """A watcher that measures the canvas at points of equal work, and keeps its own time out of the account."""
+
+    def __init__(self, content: Path, style: Path, count: int) -> None:
+        self.content, self.style, self.count = content, style, count
+        self.points: list[dict[str, float]] = []
+        self._spent = 0.0
+
+    def __call__(self, step: Step) -> None:
+        if step.progress * self.count < len(self.points) + 1 and step.step < step.steps:
+            return
+        began = time.perf_counter()
+        seconds = step.seconds - self._spent
+        self.points.append({"seconds": seconds, "step": step.step, **self._measure(step)})
+        self._spent += time.perf_counter() - began
+
+    def _measure(self, step: Step) -> dict[str, float]:
+        from neural_style import images
+
+        canvas = images.resize(images.load(step.image()), step.size)
+        return _distances(canvas, self.content, self.style)
+
+
+if __name__ == "__main__":
+    main()

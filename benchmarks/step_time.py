@@ -1,0 +1,221 @@
+"""Milliseconds of one step, and what share of the machine's matrix-multiply peak that is.
+
+A step is all a run does between two callbacks: the loss, its gradient and the optimiser's move, the loss read
+back to the host. The work is the fixed one of `workload.py` on the bundled VGG16, on square pictures. The
+rate counts the network's convolutions alone (`common.step_flops`); the peak is that of float32 products, for
+every precision, so that shares of one machine compare.
+
+Each round measures the peak, then every contender for `--steps` steps; every other round goes backwards. The
+first steps of a run and the whole first round are not counted. Shares are taken within a round.
+
+    python benchmarks/step_time.py --json step_time.json
+    python benchmarks/step_time.py --sizes 512 1024 2048 --precisions float32 bfloat16 float16
+    python benchmarks/step_time.py --precisions float32 bfloat16 --torch
+
+`--torch` lets a plain PyTorch implementation of the same step (`torch_step.py`) take turns, with both memory
+formats, and first checks that both see the same loss. PyTorch has to be installed. On a machine that is busy
+with other work its threads wait for one another; compare with `--threads 1` there. Reduced precision is emulated,
+and takes minutes a step, on processors that do not have it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import common
+from workload import Pictures, Workload
+
+if TYPE_CHECKING:
+    from neural_style import StyleTransfer
+
+TOLERANCE = 1e-3
+MATRICES = (2048, 4096)
+SKIPPED = 2  # first steps of each run, besides the one that no difference tells of
+
+
+@dataclasses.dataclass
+class Contender:
+    """One way to make a step.
+
+    Attributes:
+        name: what the table calls it.
+        precision: of its convolutions.
+        steps: makes so many steps; gives the seconds of each, and the loss at the start.
+        seconds: of every counted step.
+        shares: what part of its peak each counted round reached.
+    """
+
+    name: str
+    precision: str
+    steps: Callable[[int], tuple[list[float], float]]
+    seconds: list[float] = dataclasses.field(default_factory=list)
+    shares: list[float] = dataclasses.field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leaves PyTorch its part
+    _limit_threads(options)
+    device = ", ".join(common.devices())
+    print(f"device: {device}\n")
+    results = [_measure(size, options) for size in options.sizes]
+    common.print_table(
+        ("size", "step", "ms", "GFLOP/s", "share of peak", "peak GFLOP/s", "first loss"),
+        (row for result in results for row in _rows(result)),
+    )
+    common.write_json(options, results)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = common.parser(__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512], help="sides in pixels (%(default)s)")
+    parser.add_argument("--precisions", nargs="+", default=["float32"], help="of the convolutions (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=6, help="counted rounds (%(default)s)")
+    parser.add_argument("--steps", type=int, default=6, help="counted steps of a contender in a round (%(default)s)")
+    parser.add_argument("--matrices", type=int, nargs="+", default=MATRICES, help="for the peak (%(default)s)")
+    parser.add_argument("--products", type=int, help="in a row for the peak (1; 16 on a graphics processor)")
+    parser.add_argument("--threads", type=int, help="for the arithmetic (one a core)")
+    parser.add_argument("--torch", action="store_true", help="take turns with plain PyTorch")
+    return parser.parse_args(arguments)
+
+
+def _limit_threads(options: argparse.Namespace) -> None:
+    if options.threads is None:
+        return
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    if options.torch:
+        import torch
+
+        torch.set_num_threads(options.threads)
+
+
+def _measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
+    from neural_style import VGG16
+
+    workload = Workload()
+    flops = common.step_flops(VGG16(), workload.layers, (size, size))
+    contenders = _contenders(size, workload, options)
+    losses = {contender.name: contender.steps(1)[1] for contender in contenders}
+    _check_losses(contenders, losses)
+    peaks = _play(contenders, flops, options)
+    return {
+        "size": size,
+        "gflop_per_step": flops * 1e-9,
+        "peak_gflops": common.summary(peaks),
+        "contenders": [_record(contender, flops, losses[contender.name]) for contender in contenders],
+    }
+
+
+def _play(contenders: Sequence[Contender], flops: float, options: argparse.Namespace) -> list[float]:
+    """Rounds there and back, one to warm up; gives the peak of each counted round."""
+    products = options.products or (1 if common.devices() == ["CPU"] else 16)
+    peaks = []
+    for number in range(options.rounds + 1):
+        peak = common.peak(options.matrices, products=products)
+        for contender in contenders if number % 2 == 0 else reversed(contenders):
+            seconds = contender.steps(options.steps + SKIPPED)[0][SKIPPED:]
+            if number > 0:
+                contender.seconds += seconds
+                contender.shares.append(flops * 1e-9 / common.summary(seconds)["median"] / peak)
+        peaks.append(peak)
+    return peaks[1:]
+
+
+def _record(contender: Contender, flops: float, loss: float) -> dict[str, Any]:
+    milliseconds = common.summary([1e3 * seconds for seconds in contender.seconds])
+    return {
+        "name": contender.name,
+        "precision": contender.precision,
+        "milliseconds": milliseconds,
+        "gflops": flops * 1e-6 / milliseconds["median"],
+        "share_of_peak": common.summary(contender.shares),
+        "first_loss": loss,
+    }
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (
+            result["size"],
+            each["name"],
+            common.shown(each["milliseconds"]),
+            f"{each['gflops']:.0f}",
+            f"{each['share_of_peak']['median']:.0%}",
+            f"{result['peak_gflops']['median']:.0f}",
+            f"{each['first_loss']:.6f}",
+        )
+        for each in result["contenders"]
+    ]
+
+
+# --- the contenders ----------------------------------------------------------------------------------
+
+
+def _contenders(size: int, workload: Workload, options: argparse.Namespace) -> list[Contender]:
+    pictures = Pictures.square(size)
+    ours = [_own(workload, pictures, precision) for precision in options.precisions]
+    if not options.torch:
+        return ours
+    theirs = [
+        _torch(workload, pictures, precision, channels_last)
+        for precision in options.precisions
+        for channels_last in (False, True)
+    ]
+    return ours + theirs
+
+
+def _own(workload: Workload, pictures: Pictures, precision: str) -> Contender:
+    transfer = _transfer(workload, precision)
+
+    def steps(count: int) -> tuple[list[float], float]:
+        result = transfer.run(pictures.content, pictures.style, size=None, steps=count + 1, init=pictures.start)
+        clock = [step.seconds for step in result.history]
+        return [after - before for before, after in itertools.pairwise(clock)], result.history[0].loss
+
+    return Contender(f"neural_style {precision}", precision, steps)
+
+
+def _transfer(workload: Workload, precision: str) -> StyleTransfer:
+    from neural_style import VGG16, StyleTransfer
+    from neural_style.scales import SingleScale
+
+    takes_it = "precision" in inspect.signature(StyleTransfer).parameters
+    chosen: dict[str, Any] = {"precision": precision} if takes_it else {}
+    extractor = VGG16().with_precision(precision)
+    return StyleTransfer(workload.loss(), extractor, scales=SingleScale(), **chosen)
+
+
+def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last: bool) -> Contender:
+    from torch_step import TorchStep
+
+    from neural_style.features.sources import load_weights
+
+    arrays = load_weights("vgg16", "bundled", [])
+
+    def steps(count: int) -> tuple[list[float], float]:
+        begun = TorchStep(workload, pictures, arrays, precision=precision, channels_last=channels_last)
+        loss = begun.step()
+        return [common.timed(begun.step) for _ in range(count)], loss
+
+    layout = "channels last" if channels_last else "contiguous"
+    return Contender(f"PyTorch {precision}, {layout}", precision, steps)
+
+
+def _check_losses(contenders: Sequence[Contender], losses: dict[str, float]) -> None:
+    """All in float32 have to see one loss, or they do not do the same work."""
+    exact = {each.name: losses[each.name] for each in contenders if each.precision == "float32"}
+    if exact and max(exact.values()) - min(exact.values()) > TOLERANCE * max(exact.values()):
+        raise SystemExit(f"the implementations disagree about the loss: {exact}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The way of TensorFlow's tutorial "Neural style transfer", in this library's terms.
+
+One scale, from the content, raw losses, Adam with a large epsilon, 1000 steps. It is what most people's first
+style transfer does, hence the yardstick of `quality.py`. Deviations: VGG16 in place of VGG19, on which the
+content layer block5_conv2 becomes block4_conv2; epsilon is added after the correction of bias.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import tensorflow as tf
+
+from neural_style.losses import Features, Gram, Loss, Statistic
+from neural_style.optimizers import Adam
+from neural_style.recipes import Recipe
+from neural_style.scales import SingleScale
+
+
+@dataclasses.dataclass(frozen=True)
+class RawGram(Gram):
+    """Mean squared difference of mean outer products, on features of pixels in [0, 255]."""
+
+    name: str = "raw_gram"
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        pairs = [(statistic[layer].gram(), target[layer].gram()) for layer in self.layers]
+        return tf.add_n([tf.reduce_mean(tf.math.squared_difference(*pair)) for pair in pairs]) / len(pairs)
+
+
+@dataclasses.dataclass(frozen=True)
+class RawContent(Loss):
+    """Mean squared difference of features."""
+
+    layers: tuple[str, ...] = ("block4_conv2",)
+    name: str = "raw_content"
+    uses_content: ClassVar[bool] = True
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        (layer,) = self.layers
+        distances = tf.math.squared_difference(features[layer], content[layer])
+        return tf.reduce_sum(distances), tf.cast(tf.size(distances), tf.float32)
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        return statistic[0] / statistic[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class RawVariation(Loss):
+    """Sum of the absolute differences of neighbouring pixels in [0, 1]."""
+
+    layers: tuple[str, ...] = ("image",)
+    name: str = "raw_variation"
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        return tf.image.total_variation(features["image"])
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        return tf.reduce_sum(statistic)
+
+
+TUTORIAL = Recipe(
+    name="tutorial",
+    citation="TensorFlow tutorials, 'Neural style transfer'.",
+    content=1e4 * RawContent(),
+    style=1e-2 * RawGram() + 30.0 * RawVariation(),
+    scales=SingleScale(1000),
+    optimizer=Adam(learning_rate=0.02, beta_1=0.99, beta_2=0.999, epsilon=0.1, tail=0.0),
+)
