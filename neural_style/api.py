@@ -11,6 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from neural_style.checkpoint import Checkpoint
     from neural_style.features import Extractor
+    from neural_style.optimizers import Optimizer
     from neural_style.recipes import Recipe
     from neural_style.result import Step
 
@@ -26,6 +27,8 @@ def stylize(
     steps: int | None = None,
     recipe: str | Recipe = "default",
     extractor: Extractor | str | None = None,
+    optimizer: Optimizer | str | None = None,
+    precision: str = "auto",
     tile: int | Literal["auto"] | None = None,
     init: Any = None,
     seed: int = 0,
@@ -45,6 +48,8 @@ def stylize(
         steps: total over all scales; None for the recipe's own number.
         recipe: `"default"`, `"gatys2016"` or a `Recipe`.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
+        optimizer: `"adam"`, `"lbfgs"` or an `Optimizer`; None for the recipe's.
+        precision: of the convolutions: `"auto"`, `"float32"`, `"bfloat16"` or `"float16"`. See `StyleTransfer`.
         tile: paint a large picture in tiles of so many pixels a side, in bounded memory; `"auto"` where it would
             not fit otherwise; None never. See `StyleTransfer`.
         init: `"content"`, `"recolored"`, `"noise"` or a picture; None for the recipe's.
@@ -78,7 +83,13 @@ def stylize(
 
     chosen = recipes.get(recipe)
     transfer = StyleTransfer(
-        chosen.loss(strength), extractor, optimizer=chosen.optimizer, scales=chosen.scales, tile=tile
+        chosen.loss(strength),
+        extractor,
+        optimizer=chosen.optimizer if optimizer is None else optimizer,
+        finish=chosen.finish if optimizer is None else None,
+        precision=precision,
+        scales=chosen.scales,
+        tile=tile,
     )
     result = transfer.run(
         content,

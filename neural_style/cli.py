@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=defaults["steps"], help="total over all scales (the recipe's)")
     add("--recipe", default=defaults["recipe"], help="which losses and schedule (%(default)s)")
     add("--extractor", default=defaults["extractor"], help="vgg19 or vgg16 (vgg19 if its weights can be had)")
+    add("--optimizer", default=defaults["optimizer"], help="adam or lbfgs (the recipe's)")
+    add("--precision", default=defaults["precision"], help="auto, float32, bfloat16 or float16 (%(default)s)")
     add("--tile", type=_tile, default=defaults["tile"], help="paint in tiles of so many pixels, or 'auto' (untiled)")
     add("--init", default=defaults["init"], help="content, recolored, noise or a picture (the recipe's)")
     add("--seed", type=int, default=defaults["seed"], help="of the noise (%(default)s)")
@@ -114,7 +116,9 @@ def _run(options: argparse.Namespace) -> Result:
     transfer = StyleTransfer(
         recipe.loss(options.strength),
         options.extractor,
-        optimizer=recipe.optimizer,
+        optimizer=recipe.optimizer if options.optimizer is None else options.optimizer,
+        finish=recipe.finish if options.optimizer is None else None,
+        precision=options.precision,
         scales=recipe.scales,
         tile=options.tile,
     )

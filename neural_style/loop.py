@@ -52,7 +52,8 @@ class Plan:
         size: the finished picture's (width, height).
         scales: in order.
         names: of the terms, in the order an `Evaluation` has them.
-        optimizer: how the canvas moves.
+        optimizer: how the canvas moves below the last scale, and
+        finish: how it moves there.
         task: from a canvas's (width, height) to what is minimised there.
     """
 
@@ -60,7 +61,12 @@ class Plan:
     scales: tuple[Scale, ...]
     names: tuple[str, ...]
     optimizer: Optimizer
+    finish: Optimizer
     task: Callable[[tuple[int, int]], Task]
+
+    def optimizer_at(self, scale: int) -> Optimizer:
+        """The optimiser of a scale, by its number."""
+        return self.finish if scale == len(self.scales) - 1 else self.optimizer
 
 
 class Loop:
@@ -140,13 +146,13 @@ class Loop:
         """Carry the canvas to a scale, unless that was done before the run was saved."""
         if self.position.optimizer is None:
             canvas = tf.constant(images.resize(self.position.canvas.numpy(), (scale.width, scale.height)))
-            state = self.plan.optimizer.start(canvas)
+            state = self.plan.optimizer_at(self.position.scale).start(canvas)
             self.position = dataclasses.replace(self.position, canvas=canvas, optimizer=state)
 
     def _advance(self, scale: Scale, task: Task) -> Step | None:
         """Make a step; None where it had to be taken back."""
         before = self.position
-        optimizer = _slowed(self.plan.optimizer, 0.5**before.setbacks)
+        optimizer = _slowed(self.plan.optimizer_at(before.scale), 0.5**before.setbacks)
         with tf.init_scope():
             canvas, state, evaluation = optimizer.step(
                 task, before.canvas, before.optimizer or {}, before.done / scale.steps
@@ -181,7 +187,7 @@ class Loop:
             tried = f" after halving the learning rate {position.setbacks} times" if position.setbacks else ""
             raise DivergenceError(f"{story}{tried}. Lower the learning rate, or the weight of that term.")
         logger.warning("%s; going back to the best canvas of this scale with half the learning rate", story)
-        state = self.plan.optimizer.start(position.best)
+        state = self.plan.optimizer_at(position.scale).start(position.best)
         self.position = dataclasses.replace(
             position, canvas=position.best, optimizer=state, setbacks=position.setbacks + 1
         )

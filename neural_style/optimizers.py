@@ -64,9 +64,9 @@ class Adam:
         final_rate: to this fraction of itself, exponentially.
     """
 
-    learning_rate: float = 0.02
-    beta_1: float = 0.9
-    beta_2: float = 0.99
+    learning_rate: float = 0.03
+    beta_1: float = 0.8
+    beta_2: float = 0.98
     epsilon: float = 1e-12
     tail: float = 0.4
     final_rate: float = 0.1
@@ -176,10 +176,10 @@ class LBFGS:
         slope = float(weights @ products[-1])
         direction = _combine(canvas, gradient, s, y, tf.constant(weights, tf.float32))
         largest = float(tf.reduce_max(tf.abs(direction)))
-        limit = self.most_move if len(s) else self.first_move
-        factor = limit / largest if not len(s) or largest > limit else 1.0
         if largest == 0.0:
             return direction, 0.0
+        limit = self.most_move if len(s) else self.first_move
+        factor = limit / largest if not len(s) or largest > limit else 1.0
         return direction * factor, slope * factor
 
     def _remember(self, s: tf.Tensor, y: tf.Tensor, pair: _Pair, there: Evaluation) -> State:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from neural_style.losses import Content, Gram, Moments, Sum, TotalVariation
-from neural_style.optimizers import Adam, Optimizer
+from neural_style.optimizers import LBFGS, Adam, Optimizer
 from neural_style.scales import CoarseToFine, Schedule
 
 __all__ = ["RECIPES", "Recipe", "get"]
@@ -27,6 +27,7 @@ class Recipe:
         style: what asks for the style, and for calm where the style needs it.
         scales: sizes and steps.
         optimizer: how the canvas moves.
+        finish: how it moves at the final size; None: in the same way.
         init: what it starts from; see `StyleTransfer.run`.
     """
 
@@ -36,6 +37,7 @@ class Recipe:
     style: Sum
     scales: Schedule
     optimizer: Optimizer
+    finish: Optimizer | None = None
     init: str = "content"
 
     def loss(self, strength: float = 0.5) -> Sum:
@@ -61,10 +63,11 @@ DEFAULT = Recipe(
     name="default",
     citation="This project's own, after Gatys et al. (2016) and Li et al. (2017, arXiv:1701.01036): style as the "
     "distributions' means and centred covariances, painted coarse to fine.",
-    content=0.075 * Content(("block4_conv2",)),
+    content=0.4 * Content(("block4_conv2",)),
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=100),
-    optimizer=Adam(),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=45, decay=1.45, least=6),
+    optimizer=LBFGS(),
+    finish=Adam(),
 )
 
 GATYS_2016 = Recipe(

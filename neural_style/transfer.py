@@ -18,7 +18,8 @@ from neural_style.loop import Loop, Plan
 from neural_style.losses import Loss, Statistic, Sum
 from neural_style.memory import Estimate, Tile, objective_within, plan
 from neural_style.objective import Evaluation, Objective, objective_for
-from neural_style.optimizers import Optimizer
+from neural_style.optimizers import Optimizer, named_optimizer
+from neural_style.precision import in_precision
 from neural_style.result import Result, Step
 from neural_style.scales import Schedule, SingleScale, fit
 from neural_style.tiles import TiledObjective, check_tiled
@@ -37,7 +38,11 @@ class StyleTransfer:
     Args:
         loss: what to minimise; None for the default recipe's at strength 0.5.
         extractor: an `Extractor`, or `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
-        optimizer: how the canvas moves.
+        optimizer: how the canvas moves: an `Optimizer`, `"adam"` or `"lbfgs"`; None for the default recipe's.
+        finish: how it moves at the final size, likewise; None: as below it, or as the default recipe says where
+            `optimizer` is None too.
+        precision: of the extractor's convolutions: `"auto"` (the fastest this device is known to compute natively),
+            `"float32"`, `"bfloat16"` or `"float16"`. Everything else is float32.
         scales: sizes and steps.
         tile: evaluate the picture in tiles of so many pixels a side, exactly and in memory that hardly grows with
             the picture, in about twice the time; pictures no larger than a tile with its margin stay whole.
@@ -45,7 +50,8 @@ class StyleTransfer:
             does not. None: untiled.
 
     Raises:
-        ValueError: the loss needs a layer that the extractor does not have; or a `tile` was given, and a loss does
+        ValueError: the loss needs a layer that the extractor does not have, or the extractor cannot compute in that
+            precision; or a `tile` was given, and a loss does
             not add over tiles or the extractor does not know how far its layers see.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
 
@@ -62,7 +68,9 @@ class StyleTransfer:
         loss: Loss | Sum | None = None,
         extractor: Extractor | str | None = None,
         *,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str | None = None,
+        finish: Optimizer | str | None = None,
+        precision: str = "auto",
         scales: Schedule | None = None,
         tile: Tile = None,
     ) -> None:
@@ -70,8 +78,11 @@ class StyleTransfer:
         recipe = recipes.DEFAULT
         loss = recipe.loss() if loss is None else loss
         self.loss = Sum(tuple(term for term in loss.terms if term.weight > 0))
-        self.extractor = _extractor(extractor)
-        self.optimizer: Optimizer = recipe.optimizer if optimizer is None else optimizer
+        self.extractor = in_precision(_extractor(extractor), precision)
+        if optimizer is None:
+            optimizer, finish = recipe.optimizer, recipe.finish if finish is None else finish
+        self.optimizer: Optimizer = named_optimizer(optimizer)
+        self.finish: Optimizer = self.optimizer if finish is None else named_optimizer(finish)
         self.scales: Schedule = recipe.scales if scales is None else scales
         _check_tile(tile)
         self.tile: Tile = tile
@@ -80,8 +91,8 @@ class StyleTransfer:
             check_tiled(self._objective.losses, self.extractor)
 
     def __repr__(self) -> str:
-        settings = f"optimizer={self.optimizer!r}, scales={self.scales!r}, tile={self.tile!r}"
-        return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {settings})"
+        how = f"optimizer={self.optimizer!r}, finish={self.finish!r}, scales={self.scales!r}, tile={self.tile!r}"
+        return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {how})"
 
     def estimate(self, size: tuple[int, int]) -> Estimate:
         """The memory a picture takes, and the tiles it would be painted in.
@@ -97,7 +108,7 @@ class StyleTransfer:
             >>> small.bytes < large.bytes
             True
         """
-        return plan(self._objective.losses, self.extractor, self.optimizer, size, self.tile)
+        return plan(self._objective.losses, self.extractor, self.finish, size, self.tile)
 
     def run(
         self,
@@ -195,7 +206,7 @@ class _Run:
         height, width = self.content.shape[1:3]
         self.size = fit((width, height), size or max(width, height))
         self.objective = objective_within(
-            transfer._objective.losses, transfer.extractor, transfer.optimizer, self.size, transfer.tile
+            transfer._objective.losses, transfer.extractor, transfer.finish, self.size, transfer.tile
         )
         self._check_size()
         self.styles = _weighted_styles(style, size)
@@ -206,11 +217,12 @@ class _Run:
         if isinstance(self.init, str) and self.init == "content" and not self.objective.style_layers:
             # Nothing new to paint: a way over coarse canvases would only cost the content its detail.
             scales = SingleScale()(self.size, sum(scale.steps for scale in scales))
-        self.plan = Plan(self.size, scales, transfer.loss.names, transfer.optimizer, self._task)
+        self.plan = Plan(self.size, scales, transfer.loss.names, transfer.optimizer, transfer.finish, self._task)
         self.settings = {
             "loss": stable_repr(transfer.loss),
             "extractor": stable_repr(transfer.extractor),
             "optimizer": stable_repr(transfer.optimizer),
+            "finish": stable_repr(transfer.finish),
             "scales": [tuple(scale) for scale in scales],
             "init": init if isinstance(self.init, str) else "picture",
             "seed": seed,

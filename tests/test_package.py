@@ -15,7 +15,7 @@ ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
 errors _decode images color
-features.base features.sources features.quantize features.vgg features.defaults features
+features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness losses
 objective windows passes tiles optimizers memory
 scales recipes result metrics callbacks checkpoint loop transfer api batch video

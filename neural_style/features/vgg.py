@@ -12,11 +12,10 @@ arXiv:1409.1556. Average in place of max pooling: Gatys et al. (2016), section 2
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Field, check_layers
@@ -27,6 +26,20 @@ __all__ = ["VGG16", "VGG19"]
 MEAN_BGR = (103.939, 116.779, 123.68)
 
 Pooling = Literal["max", "average"]
+
+
+class _Range(NamedTuple):
+    """How numbers are scaled so that a precision's range holds them.
+
+    Maps of VGG reach thousands and gradients fall below 1e-9; float16 spans 6e-8 to 65504. Convolution and ReLU
+    are homogeneous, so scaling the input and the biases scales every map.
+    """
+
+    values: float  # every map is computed at this multiple
+    gradient: float  # gradients at this multiple a pixel of the picture; 0 leaves them alone
+
+
+_RANGE = {"float32": _Range(1.0, 0.0), "bfloat16": _Range(1.0, 0.0), "float16": _Range(1 / 64, 64.0)}
 
 
 class _VGG:
@@ -61,7 +74,7 @@ class _VGG:
     def with_precision(self, precision: str) -> Self:
         """The same network with its convolutions in `"float32"`, `"bfloat16"` or `"float16"`.
 
-        Maps come out in that precision. Preprocessing is float32 always.
+        Preprocessing is float32 always, and maps come out as float32.
         """
         if precision not in self._twins:
             twin: Self = object.__new__(type(self))
@@ -76,7 +89,7 @@ class _VGG:
         self.precision = precision
         with tf.init_scope():
             self._weights = {
-                name: (tf.constant(kernel, precision), tf.constant(bias, precision))
+                name: (tf.constant(kernel, precision), tf.constant(bias * _RANGE[precision].values, precision))
                 for name, (kernel, bias) in self._arrays.items()
             }
         self._twins[precision] = self  # one object a precision, so that what was compiled for it is found
@@ -84,7 +97,10 @@ class _VGG:
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_layers(layers, self.layers)
         maps: dict[str, tf.Tensor] = {}
-        x = tf.cast(image[..., ::-1] * 255.0 - MEAN_BGR, self.precision)
+        reach = _RANGE[self.precision]
+        pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
+        loudness = reach.gradient * pixels if reach.gradient else tf.constant(1.0)
+        x = _enter(image[..., ::-1] * 255.0 - MEAN_BGR, loudness, self.precision)
         for name, starts_block in _convolutions(self.convolutions):
             if len(maps) == len(set(layers)):
                 break
@@ -93,7 +109,7 @@ class _VGG:
             kernel, bias = self._weights[name]
             x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
             if name in layers:
-                maps[name] = x
+                maps[name] = _leave(x, loudness, self.precision)
         return maps
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
@@ -161,6 +177,28 @@ class VGG19(_VGG):
         super().__init__(weights, pooling=pooling, precision=precision)
 
 
+def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
+    """From float32 into the network's precision; on the way back, from the louder gradient to the true one."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        inside = tf.cast(x * _RANGE[precision].values, precision)
+        return inside, lambda upstream: tf.cast(upstream, tf.float32) / loudness
+
+    return cast(x)
+
+
+def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
+    """From the network's precision to float32; on the way back the gradient is made louder."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        outside = tf.cast(x, tf.float32) / _RANGE[precision].values
+        return outside, lambda upstream: tf.cast(upstream * loudness, precision)
+
+    return cast(x)
+
+
 def _convolutions(blocks: Sequence[int]) -> list[tuple[str, bool]]:
     """Layer names in order, each with whether it is the first of its block."""
     return [(f"block{b}_conv{c}", c == 1) for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
@@ -176,8 +214,3 @@ def _fields(blocks: Sequence[int]) -> dict[str, Field]:
         radius += stride
         fields[name] = Field(stride, radius)
     return fields
-
-
-def mean_color() -> np.ndarray:
-    """The training set's mean colour, RGB in [0, 1]: what the network sees as zero."""
-    return np.array(MEAN_BGR[::-1], np.float32) / 255.0

@@ -1,0 +1,134 @@
+"""L-BFGS on a canvas: SciPy's minimum on convex, curved and real problems, inside the box, with state to save."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import tensorflow as tf
+
+from neural_style.losses import Content, Gram
+from neural_style.objective import Evaluation, objective_for
+from neural_style.optimizers import LBFGS, Adam
+
+
+class Task:
+    """A function of a canvas, counting how often it is looked at."""
+
+    def __init__(self, function):
+        self.function = function
+        self.looks = 0
+
+    def __call__(self, canvas):
+        self.looks += 1
+        with tf.GradientTape() as tape:
+            tape.watch(canvas)
+            loss = self.function(canvas)
+        return Evaluation(loss, loss[None], tape.gradient(loss, canvas))
+
+
+def quadratic(shape, seed=0):
+    """A tilted bowl whose lowest point lies outside the box."""
+    generator = np.random.default_rng(seed)
+    n = int(np.prod(shape))
+    factor = generator.normal(size=(n, n))
+    matrix = tf.constant(factor @ factor.T / n + 0.05 * np.eye(n), tf.float32)
+    goal = tf.constant(generator.uniform(-0.3, 1.3, n), tf.float32)
+
+    def value(canvas):
+        difference = tf.reshape(canvas, [-1]) - goal
+        return 0.5 * tf.tensordot(difference, tf.linalg.matvec(matrix, difference), 1)
+
+    return value
+
+
+def rosenbrock(canvas):
+    """The curved valley, its [-2, 2] laid over the box."""
+    x = 4.0 * tf.reshape(canvas, [-1]) - 2.0
+    return tf.reduce_sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+def scipy_minimum(task, start, steps=200):
+    def value(x):
+        evaluation = task(tf.constant(x.reshape(start.shape), tf.float32))
+        return float(evaluation.loss), evaluation.gradient.numpy().ravel().astype(np.float64)
+
+    bounds = [(0.0, 1.0)] * start.size
+    return scipy.optimize.minimize(
+        value, start.ravel(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps}
+    )
+
+
+def run(optimizer, task, start, steps, state=None):
+    canvas = tf.constant(start)
+    state = optimizer.start(canvas) if state is None else state
+    losses = []
+    for i in range(steps):
+        canvas, state, evaluation = optimizer.step(task, canvas, state, i / steps)
+        losses.append(float(evaluation.loss))
+    return canvas, state, losses
+
+
+@pytest.mark.parametrize(
+    ("function", "shape"), [(quadratic((1, 4, 5, 3)), (1, 4, 5, 3)), (rosenbrock, (1, 2, 2, 3))], ids=["bowl", "valley"]
+)
+def test_it_ends_where_scipy_ends(function, shape):
+    start = np.full(shape, 0.3, np.float32)
+    reached, _, losses = run(LBFGS(), Task(function), start, 80)
+    theirs = scipy_minimum(Task(function), start)
+    np.testing.assert_allclose(reached.numpy().ravel(), theirs.x, atol=1e-3)
+    assert losses[-1] <= theirs.fun + 1e-5
+    assert np.all(np.diff(losses) <= 1e-6)
+
+
+def test_a_step_takes_one_look_as_a_rule():
+    task = Task(quadratic((1, 4, 5, 3)))
+    run(LBFGS(), task, np.full((1, 4, 5, 3), 0.3, np.float32), 12)
+    assert task.looks <= 12 + 6
+
+
+def test_on_a_real_style_loss_it_gets_as_low_as_scipy_and_lower_than_adam(vgg16, content, style):
+    losses = (Content(("block2_conv1",)), Gram(("block1_conv1", "block2_conv1")))
+    objective = objective_for(losses, vgg16)
+    picture, other = (tf.constant(each[None, :32, :32] / np.float32(255)) for each in (content, style))
+    kept, target = objective.content(picture), objective.target(other, {})
+    weights = tf.constant([0.1, 1.0])
+    looks = []
+
+    def task(canvas):
+        looks.append(canvas)
+        return objective.evaluate(canvas, kept, target, weights, {})
+
+    ours, _, _ = run(LBFGS(), task, picture.numpy(), 15)
+    budget = len(looks)
+    adam, _, _ = run(Adam(), task, picture.numpy(), budget)
+    theirs = scipy_minimum(task, picture.numpy(), 15).fun
+    assert float(task(ours).loss) < float(task(adam).loss)
+    assert float(task(ours).loss) < 1.2 * theirs
+
+
+def test_stuck_pixels_do_not_stop_the_others():
+    goal = tf.constant(np.linspace(-1.0, 2.0, 60, dtype=np.float32).reshape(1, 4, 5, 3))
+    reached, _, _ = run(
+        LBFGS(), Task(lambda x: tf.reduce_sum((x - goal) ** 2)), np.full((1, 4, 5, 3), 0.5, np.float32), 10
+    )
+    np.testing.assert_allclose(reached, tf.clip_by_value(goal, 0.0, 1.0), atol=1e-4)
+
+
+def test_at_the_minimum_it_stays():
+    start = np.full((1, 4, 5, 3), 0.5, np.float32)
+    reached, _, losses = run(LBFGS(), Task(lambda x: tf.reduce_sum((x - 0.5) ** 2)), start, 3)
+    np.testing.assert_array_equal(reached, start)
+    assert losses == [0.0, 0.0, 0.0]
+
+
+def test_the_state_is_plain_tensors_and_going_on_from_a_copy_gives_the_same_bits():
+    start, task = np.full((1, 2, 2, 3), 0.3, np.float32), Task(rosenbrock)
+    unbroken, _, _ = run(LBFGS(memory=4), task, start, 12)
+    half, state, _ = run(LBFGS(memory=4), task, start, 5)
+    copied = {name: tf.constant(value.numpy()) for name, value in state.items()}
+    resumed, _, _ = run(LBFGS(memory=4), task, half.numpy(), 7, copied)
+    np.testing.assert_array_equal(resumed, unbroken)
+
+
+def test_it_remembers_no_more_than_asked():
+    _, state, _ = run(LBFGS(memory=3), Task(rosenbrock), np.full((1, 2, 2, 3), 0.3, np.float32), 9)
+    assert state["s"].shape[0] == state["y"].shape[0] == 3
