@@ -67,7 +67,7 @@ DEFAULT = Recipe(
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=45, decay=1.45, least=6),
     optimizer=LBFGS(),
-    finish=Adam(),
+    finish=Adam(learning_rate=0.02),
 )
 
 GATYS_2016 = Recipe(
