@@ -41,7 +41,7 @@ TOTAL_SECONDS = 1800.0  # for all of it, so that a trickle ends too
 STALE_SECONDS = 3600.0  # a partial file nobody has written to for so long has lost its process
 OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
 
-BUNDLED_SHA256 = {"vgg16": "98d4de9ad6837e594fb380ea52c979632016e9039c7a6deed171688531002b2b"}
+BUNDLED_SHA256 = {"vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a"}
 
 
 class _KerasFile(NamedTuple):
