@@ -27,8 +27,8 @@ class Recipe:
         style: what asks for the style, and for calm where the style needs it.
         scales: sizes and steps.
         optimizer: how the canvas moves.
-        finish: how it moves at the final size; None: in the same way.
         init: what it starts from; see `StyleTransfer.run`.
+        finish: how the canvas moves at the final size; None: as below it.
     """
 
     name: str
@@ -37,8 +37,8 @@ class Recipe:
     style: Sum
     scales: Schedule
     optimizer: Optimizer
-    finish: Optimizer | None = None
     init: str = "content"
+    finish: Optimizer | None = None
 
     def loss(self, strength: float = 0.5) -> Sum:
         r"""The recipe's losses with content and style in balance for a strength.

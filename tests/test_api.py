@@ -27,7 +27,8 @@ def test_it_is_the_run_it_covers(content, style, vgg16):
     seen = []
     image = stylize(content, style, strength=0.7, seed=3, init="noise", callbacks=[seen.append], **FAST)
     recipe = recipes.DEFAULT
-    transfer = StyleTransfer(recipe.loss(0.7), vgg16, optimizer=recipe.optimizer, scales=recipe.scales)
+    how = {"optimizer": recipe.optimizer, "finish": recipe.finish, "scales": recipe.scales}
+    transfer = StyleTransfer(recipe.loss(0.7), vgg16, **how)
     result = transfer.run(content, style, size=32, steps=2, seed=3, init="noise")
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
     assert [step.loss for step in seen] == [step.loss for step in result.history]

@@ -111,7 +111,7 @@ def test_the_rate_holds_and_then_falls_to_its_fraction():
     assert [adam.rate(progress) for progress in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
     assert adam.rate(0.8) == pytest.approx(0.02 * 0.1**0.5)
     assert adam.rate(1.0) == pytest.approx(0.002)
-    assert Adam(tail=0.0).rate(1.0) == 0.02
+    assert Adam(learning_rate=0.02, tail=0.0).rate(1.0) == 0.02
 
 
 def test_it_is_a_value():

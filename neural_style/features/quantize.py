@@ -43,7 +43,8 @@ def _best_scale(flat: np.ndarray) -> np.ndarray:
         error = np.square(rounded * scale - flat).sum(axis=0)
         best_scale = np.where(error < best_error, scale, best_scale)
         best_error = np.minimum(error, best_error)
-    return best_scale.astype(np.float32)
+    result: np.ndarray = best_scale.astype(np.float32)
+    return result
 
 
 def _round_keeping_sums(taps: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class _Range(NamedTuple):
     """
 
     values: float  # every map is computed at this multiple
-    gradient: float  # gradients at this multiple a pixel of the picture; 0 leaves them alone
+    gradient: float  # gradients are at this multiple for each pixel of the picture; 0 leaves them alone
 
 
 _RANGE = {"float32": _Range(1.0, 0.0), "bfloat16": _Range(1.0, 0.0), "float16": _Range(1 / 64, 64.0)}
@@ -97,9 +97,8 @@ class _VGG:
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_layers(layers, self.layers)
         maps: dict[str, tf.Tensor] = {}
-        reach = _RANGE[self.precision]
         pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
-        loudness = reach.gradient * pixels if reach.gradient else tf.constant(1.0)
+        loudness = _RANGE[self.precision].gradient * pixels
         x = _enter(image[..., ::-1] * 255.0 - MEAN_BGR, loudness, self.precision)
         for name, starts_block in _convolutions(self.convolutions):
             if len(maps) == len(set(layers)):
@@ -179,6 +178,8 @@ class VGG19(_VGG):
 
 def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
     """From float32 into the network's precision; on the way back, from the louder gradient to the true one."""
+    if precision != "float16":
+        return tf.cast(x, precision)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -190,6 +191,8 @@ def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
 
 def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
     """From the network's precision to float32; on the way back the gradient is made louder."""
+    if precision != "float16":
+        return tf.cast(x, tf.float32)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
