@@ -181,7 +181,10 @@ def test_an_interrupt_before_there_is_a_picture_exits_with_130(run, monkeypatch,
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_control_c_saves_the_picture_so_far(pictures, tmp_path):
     options = ["--size", "48", "--steps", "100000", "--extractor", "vgg16", "--save-every", "1", "--json"]
-    command = [sys.executable, "-m", "neural_style", *pictures[:2], "-o", pictures[2], *options]
+    # A test run in the background of a script inherits an ignored SIGINT, in which Python leaves Ctrl-C without effect.
+    listening = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listening}; runpy.run_module('neural_style', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", program, *pictures[:2], "-o", pictures[2], *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 100
@@ -191,7 +194,7 @@ def test_control_c_saves_the_picture_so_far(pictures, tmp_path):
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
     assert json.loads(out)["stopped_by"] == "interrupt"
