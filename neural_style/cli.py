@@ -7,6 +7,8 @@ Results and `--json` go to stdout, the bar and messages to stderr. Exit codes: 0
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import inspect
 import json
 import os
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
 EXAMPLES = """examples:
   python -m neural_style photo.jpg painting.jpg -o out.png
   python -m neural_style photo.jpg painting.jpg -o out.png --strength 0.7 --size 1024
@@ -35,7 +39,7 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # this is our own process: keep TensorFlow's banners off
+    _settle_in()
     try:
         return _paint(options)
     except (ImageError, WeightsUnavailableError, ValueError, TypeError) as error:
@@ -45,6 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted before there was a picture", file=sys.stderr)  # noqa: T201
         return 130
+
+
+def _settle_in() -> None:
+    """What a program may do to its own process, and a library may not."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no banners
+    if sys.platform == "linux":
+        # The C library keeps freed blocks of up to 32 MiB, and a step leaves more holes than it fills again: maps
+        # of 16 MiB go back to the system. Smaller ones come too often for that.
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 16 * 2**20)
 
 
 def _parser() -> argparse.ArgumentParser:

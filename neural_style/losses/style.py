@@ -53,27 +53,37 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
         features: float32 (1, rows, columns, channels).
         guide: weights in [0, 1], (1, rows, columns, R); None means one region, everywhere.
     """
-    vectors = tf.reshape(features, [-1, features.shape[-1]])
     if guide is None:
-        count = tf.cast(tf.shape(vectors)[:1], tf.float32)
-        # In two stages: one long float32 sum over a megapixel loses four digits.
-        total = tf.reduce_sum(tf.reduce_sum(features, axis=2), axis=1)
-        return PositionSums(_outer_sum(vectors)[None], total, count)
-    weights = tf.reshape(guide, [-1, guide.shape[-1]])
-    regions = [_outer_sum(vectors * tf.sqrt(w)[:, None]) for w in tf.unstack(weights, axis=1)]
+        outer, total = _sums(features)
+        count = tf.cast(tf.size(features) // features.shape[-1], tf.float32)
+        return PositionSums(outer[None], total[None], count[None])
+    weights = tf.unstack(guide[..., None], axis=3)
+    regions = [_sums(features * tf.sqrt(weight)) for weight in weights]
+    vectors = tf.reshape(features, [-1, features.shape[-1]])
+    by_region = tf.reshape(guide, [-1, guide.shape[-1]])
     return PositionSums(
-        tf.stack(regions), tf.matmul(weights, vectors, transpose_a=True), tf.reduce_sum(weights, axis=0)
+        tf.stack([outer for outer, _ in regions]),
+        tf.matmul(by_region, vectors, transpose_a=True),
+        tf.reduce_sum(by_region, axis=0),
     )
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
-def _outer_sum(vectors: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """(N, C) -> (C, C); its gradient in one product where automatic differentiation takes two."""
+def _sums(features: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., tf.Tensor]]:
+    """(1, rows, columns, C) -> sums of outer products (C, C) and of vectors (C,).
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(vectors, upstream + tf.transpose(upstream))
+    The gradient is one product with the sum added on the way out. Automatic differentiation would take two
+    products and hold four arrays of the map's size.
+    """
+    vectors = tf.reshape(features, [-1, features.shape[-1]])
 
-    return tf.matmul(vectors, vectors, transpose_a=True), gradient
+    def gradient(outer: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
+        slope = tf.nn.bias_add(tf.matmul(vectors, outer + tf.transpose(outer)), total)
+        return tf.reshape(slope, tf.shape(features))
+
+    # In two stages: one long float32 sum over a megapixel loses four digits.
+    total = tf.reduce_sum(tf.reduce_sum(features, axis=2), axis=[0, 1])
+    return (tf.matmul(vectors, vectors, transpose_a=True), total), gradient
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
