@@ -2,7 +2,7 @@
 
 Every run is a fresh process. Told are the seconds of the whole command, from starting Python to the saved
 picture; those of the run alone, from reading the pictures to the finished one; steps; peak memory; and two
-distances (`distances.py`) measured on the saved picture on layers that no run optimises. The ratio is of the
+distances (`neural_style.metrics`) measured on the saved picture on layers that no run optimises. The ratio is of the
 whole command to that of the pair's first method. With `--repeats` methods take turns, there and back.
 
     python benchmarks/quality.py --json quality.json --save pictures
@@ -113,14 +113,9 @@ def _fitted(path: Path, size: int) -> np.ndarray:
 
 
 def _distances(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
-    from distances import content_distance, style_distance
+    from neural_style import metrics
 
-    from neural_style import images
-
-    return {
-        "content": content_distance(picture, images.load(content)),
-        "style": style_distance(picture, images.load(style)),
-    }
+    return {"content": metrics.content_distance(picture, content), "style": metrics.style_distance(picture, style)}
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:

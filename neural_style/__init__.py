@@ -32,7 +32,18 @@ _HOMES = {
     "clear_cache": "api",
     "stylize": "api",
 }
-_MODULES = ("callbacks", "color", "errors", "features", "images", "losses", "optimizers", "recipes", "scales")
+_MODULES = (
+    "callbacks",
+    "color",
+    "errors",
+    "features",
+    "images",
+    "losses",
+    "metrics",
+    "optimizers",
+    "recipes",
+    "scales",
+)
 
 __all__ = [
     "VGG16",
@@ -56,6 +67,7 @@ __all__ = [
     "features",
     "images",
     "losses",
+    "metrics",
     "optimizers",
     "recipes",
     "scales",
@@ -65,7 +77,7 @@ __all__ = [
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
-    from neural_style import callbacks, color, errors, features, images, losses, optimizers, recipes, scales
+    from neural_style import callbacks, color, errors, features, images, losses, metrics, optimizers, recipes, scales
     from neural_style.api import clear_cache, stylize
     from neural_style.checkpoint import Checkpoint
     from neural_style.errors import (

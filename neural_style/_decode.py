@@ -74,9 +74,7 @@ def decode(data: bytes, limits: Limits, name: str) -> np.ndarray:
     except ImageError as error:
         raise ImageError(f"{kind}: {error}") from error.__cause__
     except Image.DecompressionBombError as error:  # only a plugin with a limit of its own still gets here
-        raise ImageError(
-            f"{kind}: more pixels than Pillow decodes of it; save it smaller, or as PNG"
-        ) from error
+        raise ImageError(f"{kind}: more pixels than Pillow decodes of it; save it smaller, or as PNG") from error
     except MemoryError as error:
         raise ImageError(f"{kind}: not enough memory to decode it; save it smaller") from error
     except Exception as error:  # Pillow raises at least seven types for damaged files
@@ -307,9 +305,7 @@ def _inflate_profile(body: bytes) -> bytes:
 
 
 # Size, sample layout, compression, strips, fax options, predictor, tile size, old-style JPEG: one value each.
-_TIFF_SINGLE_TAGS = frozenset(
-    [256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 512, 513, 514, 515]
-)
+_TIFF_SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 512, 513, 514, 515])
 # Bits, offsets and lengths, palette, extra samples, sample format, JPEG tables, YCbCr: many values.
 _TIFF_PIXEL_TAGS = _TIFF_SINGLE_TAGS.union(
     [258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 531, 532]

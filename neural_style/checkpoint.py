@@ -179,8 +179,7 @@ class Saver:
             position = self._read(self.backup)
         except _DamagedError as other:
             raise CheckpointError(
-                f"{self.path} is damaged or no checkpoint ({error}), and there is no other ({other}). "
-                f"{self._remedy()}"
+                f"{self.path} is damaged or no checkpoint ({error}), and there is no other ({other}). {self._remedy()}"
             ) from error
         logger.warning("%s: %s; going on from %s", self.path, error, self.backup.name)
         os.replace(self.backup, self.path)

@@ -79,9 +79,7 @@ def load(
     return read(source, size=size, max_pixels=max_pixels, max_side=max_side).pixels
 
 
-def read(
-    source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535
-) -> Picture:
+def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535) -> Picture:
     """Read a picture from whatever holds it.
 
     16-bit grey keeps its 16 bits; 16-bit colour files are read at 8 bits. ICC profiles are converted to sRGB;

@@ -84,9 +84,7 @@ class Adam:
     ) -> tuple[tf.Tensor, State, Evaluation]:
         evaluation = evaluate(canvas)
         settings = tf.constant([self.rate(progress), self.beta_1, self.beta_2, self.epsilon])
-        canvas, *values = _adam(
-            canvas, evaluation.gradient, state["mean"], state["square"], state["count"], settings
-        )
+        canvas, *values = _adam(canvas, evaluation.gradient, state["mean"], state["square"], state["count"], settings)
         return canvas, dict(zip(("mean", "square", "count"), values, strict=True)), evaluation
 
     def rate(self, progress: float) -> float:

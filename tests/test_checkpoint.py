@@ -25,9 +25,7 @@ STEPS = 14
 
 
 def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", **options):
-    return transfer().run(
-        content, style, size=32, steps=steps, seed=seed, init=init, checkpoint=checkpoint, **options
-    )
+    return transfer().run(content, style, size=32, steps=steps, seed=seed, init=init, checkpoint=checkpoint, **options)
 
 
 def stop_at(number):

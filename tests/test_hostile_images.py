@@ -336,9 +336,7 @@ def test_no_permission_said_by_the_system(tmp_path, monkeypatch):
         images.load(tmp_path / "secret.png")
 
 
-@pytest.mark.parametrize(
-    "head", [b"", FILES["png"], b"II*\0\x08\0\0\0", b"RIFF\0\0\0\0WEBP", b"\xff\xd8\xff"]
-)
+@pytest.mark.parametrize("head", [b"", FILES["png"], b"II*\0\x08\0\0\0", b"RIFF\0\0\0\0WEBP", b"\xff\xd8\xff"])
 def test_enormous_sparse_files_are_refused_without_reading_them(tmp_path, head):
     path = tmp_path / "large.png"
     with path.open("wb") as handle:

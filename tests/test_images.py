@@ -301,9 +301,7 @@ def straight_profile():
     for index in range(struct.unpack_from(">I", profile, 128)[0]):
         name, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * index)
         if name in (b"rTRC", b"gTRC", b"bTRC"):
-            profile[offset : offset + size] = struct.pack(">4sIHHi", b"para", 0, 0, 0, 65_536).ljust(
-                size, b"\0"
-            )
+            profile[offset : offset + size] = struct.pack(">4sIHHi", b"para", 0, 0, 0, 65_536).ljust(size, b"\0")
     return bytes(profile)
 
 
@@ -512,9 +510,7 @@ def test_size_lets_a_jpeg_decode_small_but_never_below():
     assert images.load(encoded(Image.new("RGB", (80, 40)), "PNG"), size=10).shape == (1, 40, 80, 3)
 
 
-@pytest.mark.parametrize(
-    "source", [None, 3, 2.5, [[0.0]], {"a": 1}, object(), np.ndarray, io.StringIO("text")]
-)
+@pytest.mark.parametrize("source", [None, 3, 2.5, [[0.0]], {"a": 1}, object(), np.ndarray, io.StringIO("text")])
 def test_other_types_are_refused_by_name(source):
     with pytest.raises(TypeError, match="a picture cannot be"):
         images.load(source)

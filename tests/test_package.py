@@ -16,7 +16,8 @@ ROOT = Path(neural_style.__file__).parent
 ORDER = """
 errors _decode images color
 features.base precision features.sources features.quantize features.vgg features.defaults features
-losses.base losses.content losses.style losses.smoothness losses
+losses.base losses.content losses.style losses.smoothness
+losses.transport losses.sampling losses.matching losses.emd losses
 objective windows passes tiles optimizers memory
 scales recipes result metrics callbacks checkpoint loop transfer api batch video
 cli __main__

@@ -122,10 +122,7 @@ def _bundled(network: str) -> Arrays:
         raise WeightsUnavailableError(f"{file} is damaged (its SHA-256 differs); install neural_style again")
     with np.load(io.BytesIO(data), allow_pickle=False) as stored:
         layers = [key.removesuffix("/kernel") for key in stored.files if key.endswith("/kernel")]
-        return {
-            name: (stored[f"{name}/kernel"] * stored[f"{name}/scale"], stored[f"{name}/bias"])
-            for name in layers
-        }
+        return {name: (stored[f"{name}/kernel"] * stored[f"{name}/scale"], stored[f"{name}/bias"]) for name in layers}
 
 
 # --- files -------------------------------------------------------------------------------------------

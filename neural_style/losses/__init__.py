@@ -2,17 +2,26 @@
 
 from neural_style.losses.base import Custom, Features, Loss, Statistic, Sum, Term, custom
 from neural_style.losses.content import Content
+from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
+from neural_style.losses.matching import NearestNeighbor, Patches
 from neural_style.losses.smoothness import TotalVariation
 from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, position_sums
+from neural_style.losses.transport import Histogram, SlicedWasserstein
 
 __all__ = [
     "Content",
     "Custom",
     "Features",
     "Gram",
+    "Histogram",
     "Loss",
     "Moments",
+    "NearestNeighbor",
+    "Patches",
     "PositionSums",
+    "RelaxedEMD",
+    "SelfSimilarity",
+    "SlicedWasserstein",
     "Statistic",
     "Sum",
     "Term",

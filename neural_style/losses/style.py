@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
@@ -17,6 +17,7 @@ from neural_style.losses.base import Features, Loss, Statistic, layer_names
 __all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+LEAST_SPREAD = 0.05  # of the mean's square; covariances of pictures have norms of 0.2 to 1.3 times that on VGG16
 
 
 class PositionSums(NamedTuple):
@@ -98,6 +99,18 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
     return position_sums(features).gram()[0]
 
 
+def check_layer_weights(loss: Any) -> None:
+    """Make tuples of a loss's `layers` and `layer_weights`, and refuse weights that do not fit the layers."""
+    object.__setattr__(loss, "layers", layer_names(loss.layers))
+    if loss.layer_weights is None:
+        return
+    object.__setattr__(loss, "layer_weights", tuple(loss.layer_weights))
+    if len(loss.layer_weights) != len(loss.layers):
+        raise ValueError(f"{len(loss.layers)} layers need as many weights, not {len(loss.layer_weights)}")
+    if min(loss.layer_weights) < 0 or sum(loss.layer_weights) <= 0:
+        raise ValueError(f"layer weights are at least 0 and not all 0, not {loss.layer_weights}")
+
+
 @dataclasses.dataclass(frozen=True)
 class _Distribution(Loss):
     """What `Gram` and `Moments` share: the statistic, and a weighted mean over layers and regions."""
@@ -108,14 +121,7 @@ class _Distribution(Loss):
     uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", layer_names(self.layers))
-        if self.layer_weights is None:
-            return
-        object.__setattr__(self, "layer_weights", tuple(self.layer_weights))
-        if len(self.layer_weights) != len(self.layers):
-            raise ValueError(f"{len(self.layers)} layers need as many weights, not {len(self.layer_weights)}")
-        if min(self.layer_weights) < 0 or sum(self.layer_weights) <= 0:
-            raise ValueError(f"layer weights are at least 0 and not all 0, not {self.layer_weights}")
+        check_layer_weights(self)
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         return {layer: position_sums(features[layer], guides.get(layer)) for layer in self.layers}
@@ -147,14 +153,29 @@ class Gram(_Distribution):
     Gatys et al. (2016), equations 3 to 5, with G the mean (not the sum) of outer products and the target's
     own norm in place of :math:`4 N^2 M^2`, so that every layer counts alike at every size.
 
+    With a `shift` of s the matrices are those of :math:`F + s` (Novak and Nikulin, 2016, section 4, "activation
+    shift", with s = -1): behind a ReLU most values are 0, and an entry says little about whether two channels
+    are silent together; shifted, it does. For the matrix about the mean see `Moments`.
+
     Args:
         layers: where to compare.
         layer_weights: one for each layer; None weights them alike.
         name: what it is reported by.
+        shift: added to every feature, in the network's own units; features of VGG run to hundreds.
     """
 
+    shift: float = 0.0
+
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
-        return _relative_square(sums.gram(), target.gram())
+        return _relative_square(_shifted_gram(sums, self.shift), _shifted_gram(target, self.shift))
+
+
+def _shifted_gram(sums: PositionSums, shift: float) -> tf.Tensor:
+    """Mean outer product of the vectors with `shift` added to each of their numbers, (R, channels, channels)."""
+    if shift == 0.0:
+        return sums.gram()
+    mean = sums.mean()
+    return sums.gram() + shift * (mean[:, :, None] + mean[:, None, :]) + shift**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +196,8 @@ class Moments(_Distribution):
               {\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
 
     With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017, equation 13).
+    Deviation of ours: in the covariance's and the deviation's denominators a spread of less than 0.05 of the mean's
+    square counts as that much, or a style that is flat or a single cell on some layer would drown all else.
 
     Args:
         layers: where to compare.
@@ -196,12 +219,17 @@ class Moments(_Distribution):
 
 def _covariance_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
     means = _relative_square(sums.mean(), target.mean())
-    return means + _relative_square(sums.covariance(), target.covariance())
+    return means + _relative_square(sums.covariance(), target.covariance(), tf.square(_least_spread(target)))
 
 
 def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
     means = _relative_square(sums.mean(), target.mean())
-    return means + _relative_square(_deviation(sums), _deviation(target))
+    return means + _relative_square(_deviation(sums), _deviation(target), _least_spread(target))
+
+
+def _least_spread(target: PositionSums) -> tf.Tensor:
+    """What a target's spread counts as at least, (R,): a flat style divides by this and not by nothing."""
+    return LEAST_SPREAD * tf.reduce_sum(tf.square(target.mean()), axis=-1)
 
 
 def _deviation(sums: PositionSums) -> tf.Tensor:
@@ -227,11 +255,11 @@ _SPREADS: Mapping[str, Callable[[PositionSums, PositionSums], tf.Tensor]] = {
 }
 
 
-def _relative_square(value: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
-    """Squared distance over the goal's squared norm, for each region (the first axis)."""
+def _relative_square(value: tf.Tensor, goal: tf.Tensor, least: tf.Tensor | float = 0.0) -> tf.Tensor:
+    """Squared distance over the goal's squared norm, or `least` if that is more, for each region (the first axis)."""
     axes = list(range(1, len(value.shape)))
     distance = tf.reduce_sum(tf.math.squared_difference(value, goal), axis=axes)
-    return distance / (tf.reduce_sum(tf.square(goal), axis=axes) + 1e-8)
+    return distance / (tf.maximum(tf.reduce_sum(tf.square(goal), axis=axes), least) + 1e-8)
 
 
 def _square_root(matrix: tf.Tensor) -> tf.Tensor:

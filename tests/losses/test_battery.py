@@ -9,7 +9,20 @@ import tensorflow as tf
 from scipy.linalg import sqrtm
 
 from neural_style import losses
-from neural_style.losses import Content, Gram, Loss, Moments, TotalVariation, custom
+from neural_style.losses import (
+    Content,
+    Gram,
+    Histogram,
+    Loss,
+    Moments,
+    NearestNeighbor,
+    Patches,
+    RelaxedEMD,
+    SelfSimilarity,
+    SlicedWasserstein,
+    TotalVariation,
+    custom,
+)
 from neural_style.objective import Objective
 from neural_style.optimizers import Adam
 
@@ -23,6 +36,7 @@ class Row(NamedTuple):
     in_numpy: Callable
     at_best: str = "same"  # where the loss is 0: when all three pictures are the same, or when they are flat
     pastes_back: bool = True
+    nudge: float = 0.01  # how far a pixel is moved to measure a slope; less where the slope is soon another
 
 
 def distance(value, goal):
@@ -54,6 +68,10 @@ def weighted_grams(painted, kept, wanted):
     return (3.0 * shallow + 1.0 * deep) / 4.0
 
 
+def shifted_grams(painted, kept, wanted):
+    return np.mean([distance(gram(painted[layer] - 1.0), gram(wanted[layer] - 1.0)) for layer in BOTH])
+
+
 def over_layers(apart):
     def whole(painted, kept, wanted):
         pairs = [(mean_and_covariance(painted[x]), mean_and_covariance(wanted[x])) for x in BOTH]
@@ -63,11 +81,15 @@ def over_layers(apart):
 
 
 def covariances_apart(mean, covariance, mean_goal, covariance_goal):
-    return distance(mean, mean_goal) + distance(covariance, covariance_goal)
+    least = (0.05 * np.sum(mean_goal**2)) ** 2
+    spread = np.sum((covariance - covariance_goal) ** 2) / max(np.sum(covariance_goal**2), least)
+    return distance(mean, mean_goal) + spread
 
 
 def deviations_apart(mean, covariance, mean_goal, covariance_goal):
-    return distance(mean, mean_goal) + distance(np.sqrt(np.diag(covariance)), np.sqrt(np.diag(covariance_goal)))
+    deviation, goal = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(covariance_goal))
+    spread = np.sum((deviation - goal) ** 2) / max(np.sum(goal**2), 0.05 * np.sum(mean_goal**2))
+    return distance(mean, mean_goal) + spread
 
 
 def gaussians_apart(mean, covariance, mean_goal, covariance_goal):
@@ -89,6 +111,91 @@ def total_variation(painted, kept, wanted):
     return total / (3.0 * x.size)
 
 
+def resized(maps, shape):
+    """Bilinear, pixel centres at halves, edges held: (rows, columns, channels) -> (*shape, channels)."""
+    for axis, count in enumerate(shape):
+        there = maps.shape[axis]
+        places = np.clip((np.arange(count) + 0.5) * there / count - 0.5, 0, there - 1)
+        low = np.floor(places).astype(int)
+        high = np.minimum(low + 1, there - 1)
+        share = (places - low).reshape([-1 if i == axis else 1 for i in range(3)])
+        maps = (1 - share) * maps.take(low, axis) + share * maps.take(high, axis)
+    return maps
+
+
+def columns(features, layers, every):
+    shape = np.max([features[layer].shape[1:3] for layer in layers], axis=0) // every
+    return vectors(np.concatenate([resized(features[layer][0], shape) for layer in layers], axis=-1))
+
+
+def cosines(ours, theirs):
+    lengths = np.linalg.norm(ours, axis=1)[:, None] * np.linalg.norm(theirs, axis=1)
+    return ours @ theirs.T / lengths
+
+
+def at_the_nearest(painted, kept, wanted):
+    ours, theirs = (columns(features, BOTH, 2) for features in (painted, wanted))
+    found = np.argmax(cosines(ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)), axis=1)
+    return np.mean([1 - cosines(ours, theirs)[i, j] for i, j in enumerate(found)])
+
+
+def patches_of(maps, size):
+    rows, wide, _ = maps.shape
+    places = [(row, column) for row in range(rows - size + 1) for column in range(wide - size + 1)]
+    return np.array([maps[row : row + size, column : column + size].ravel() for row, column in places])
+
+
+def at_the_best_patch(painted, kept, wanted):
+    values = []
+    for layer in BOTH:
+        ours, theirs = (patches_of(features[layer][0], 2) for features in (painted, wanted))
+        found = theirs[np.argmax(cosines(ours, theirs), axis=1)]
+        values.append(np.sum((ours - found) ** 2) / len(ours) / (np.sum(theirs**2) / len(theirs)))
+    return np.mean(values)
+
+
+def relaxed(distances):
+    return max(distances.min(axis=1).mean(), distances.min(axis=0).mean())
+
+
+def transported(painted, kept, wanted):
+    return relaxed(1 - cosines(columns(painted, BOTH, 1), columns(wanted, BOTH, 1)))
+
+
+def palettes(painted, kept, wanted):
+    ours, theirs = vectors(painted["image"]), vectors(wanted["image"])
+    apart = np.linalg.norm(ours[:, None] - theirs, axis=-1)
+    return relaxed(apart) / np.sqrt(np.mean(np.sum(theirs**2, axis=1)))
+
+
+def likeness(painted, kept, wanted):
+    shares = []
+    for features in (painted, kept):
+        distances = 1 - cosines(columns(features, BOTH, 1), columns(features, BOTH, 1))
+        shares.append(distances / distances.sum(axis=0))
+    return 0.5 * np.mean(np.sum(np.abs(shares[0] - shares[1]), axis=0))
+
+
+def in_order(ours, theirs):
+    """Squared distance of sorted columns, those of the style at the quantiles of ours."""
+    places = (np.arange(len(ours)) + 0.5) * len(theirs) / len(ours) - 0.5
+    goal = [np.interp(places, np.arange(len(theirs)), column) for column in np.sort(theirs, axis=0).T]
+    return np.mean((np.sort(ours, axis=0) - np.transpose(goal)) ** 2) / np.mean(theirs**2)
+
+
+def histograms(painted, kept, wanted):
+    return np.mean([in_order(vectors(painted[layer]), vectors(wanted[layer])) for layer in BOTH])
+
+
+SLICED = SlicedWasserstein(BOTH, directions=9, seed=4)
+
+
+def slices(painted, kept, wanted):
+    pairs = [(vectors(painted[layer]), vectors(wanted[layer])) for layer in BOTH]
+    axes = [SLICED.directions_of(ours.shape[1]) for ours, _ in pairs]
+    return np.mean([in_order(ours @ axis, theirs @ axis) for (ours, theirs), axis in zip(pairs, axes, strict=True)])
+
+
 def brightness(features, content, style):
     ours, theirs = (tf.reduce_mean(maps["image"]) for maps in (features, style))
     return (ours - theirs) ** 2 + tf.reduce_mean((features["deep"] - content["deep"]) ** 2)
@@ -103,9 +210,17 @@ ROWS = {
     "content": Row(Content(BOTH), content),
     "gram": Row(Gram(BOTH), grams),
     "weighted gram": Row(Gram(BOTH, layer_weights=(3.0, 1.0)), weighted_grams),
+    "shifted gram": Row(Gram(BOTH, shift=-1.0), shifted_grams),
     "moments": Row(Moments(BOTH), over_layers(covariances_apart)),
     "deviations": Row(Moments(BOTH, spread="deviation"), over_layers(deviations_apart)),
     "wasserstein": Row(Moments(BOTH, spread="wasserstein"), over_layers(gaussians_apart)),
+    "sliced wasserstein": Row(SLICED, slices, nudge=0.0005),
+    "histogram": Row(Histogram(BOTH), histograms, nudge=0.0005),
+    "nearest neighbor": Row(NearestNeighbor(BOTH, every=2), at_the_nearest, nudge=0.002),
+    "patches": Row(Patches(BOTH, size=2), at_the_best_patch, nudge=0.0005),
+    "relaxed emd": Row(RelaxedEMD(BOTH, every=1), transported, nudge=0.002),
+    "palette": Row(RelaxedEMD(("image",), every=1, distance="euclidean"), palettes, nudge=0.0002),
+    "self-similarity": Row(SelfSimilarity(BOTH, every=1), likeness, nudge=0.002),
     "total variation": Row(TotalVariation(), total_variation, at_best="flat"),
     "custom": Row(custom(brightness, ["image", "deep"]), brightness_in_numpy, pastes_back=False),
 }
@@ -153,9 +268,9 @@ def test_it_agrees_with_numpy(row, evaluate, objective_of, painted, kept, wanted
     assert evaluate(painted).loss.numpy() == pytest.approx(expected, rel=2e-4)
 
 
-def test_its_gradient_agrees_with_finite_differences(evaluate, painted):
+def test_its_gradient_agrees_with_finite_differences(row, evaluate, painted):
     gradient = evaluate(painted).gradient.numpy().ravel()
-    step = 0.01
+    step = row.nudge
     expected = np.empty_like(gradient)
     for i in range(gradient.size):
         nudge = np.zeros(gradient.size, np.float32)

@@ -110,13 +110,35 @@ def test_an_empty_region_counts_for_nothing(features):
 
 def test_moments_hear_the_spread_that_a_mean_drowns():
     rng = np.random.default_rng(1)
-    calm, wild = (rng.normal(50.0, spread, (1, 20, 20, 3)).astype(np.float32) for spread in (1.0, 3.0))
+    calm, wild = (rng.normal(10.0, spread, (1, 20, 20, 3)).astype(np.float32) for spread in (1.0, 3.0))
 
     def worth(loss):
         return float(loss.compare(loss.statistic({"a": wild}, {}, {}), loss.statistic({"a": calm}, {}, {})))
 
     assert worth(Gram(("a",))) < 0.01
-    assert worth(Moments(("a",))) > 10
+    assert worth(Moments(("a",))) > 0.5
+
+
+@pytest.mark.parametrize("spread", ["covariance", "deviation", "wasserstein"])
+def test_a_style_without_spread_does_not_drown_the_rest(spread, features):
+    """A flat style, or one so small that a deep layer has a single cell of it."""
+    loss = Moments(("a",), spread=spread)
+    target = loss.statistic({"a": features[:, :1, :1]}, {}, {})
+    with tf.GradientTape() as tape:
+        x = tf.constant(features)
+        tape.watch(x)
+        value = loss.compare(loss.statistic({"a": x}, {}, {}), target)
+    assert 0.1 < float(value) < 1000
+    assert np.isfinite(tape.gradient(value, x)).all()
+
+
+@given(features=maps, shift=st.floats(-2, 2, width=32))
+def test_a_shifted_gram_is_that_of_shifted_features(features, shift):
+    goal = np.ones_like(features)
+    shifted, plain = Gram(("a",), shift=shift), Gram(("a",))
+    expected = plain.distance(position_sums(features + shift), position_sums(goal + shift + 3))
+    found = shifted.distance(position_sums(features), position_sums(goal + 3))
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", [Gram, Moments])

@@ -1,0 +1,134 @@
+"""Losses that look for each piece of the picture's nearest piece of the style."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import tensorflow as tf
+
+from neural_style.losses.base import Features, Loss, Statistic, layer_names
+from neural_style.losses.sampling import flat, hypercolumns, match, thinned, unit
+
+__all__ = ["NearestNeighbor", "Patches"]
+
+
+@dataclasses.dataclass(frozen=True)
+class NearestNeighbor(Loss):
+    r"""Mean cosine distance of each feature vector to the style's vector nearest to it.
+
+    .. math:: \frac{1}{N} \sum_i \left(1 - \cos(x_i, s_{m(i)})\right), \quad
+              m(i) = \arg\max_j \cos(x_i - \bar x, s_j - \bar s)
+
+    Kolkin et al. (2022), section 3: vectors are hypercolumns, those of several layers at one place stacked. They
+    are centred to be matched and as they are to be compared. Deviations: the matches are those of the picture as
+    it stands and made anew at every step (the paper makes them once a scale from a mix of picture and content, and
+    anew in its last pass only); no rotated copies of the style.
+
+    Not additive, since it searches: a tiled run refuses it. It takes one style. No gradient passes through the
+    choice of the match.
+
+    Args:
+        layers: whose maps are stacked; one alone compares that layer's own vectors.
+        every: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
+        most: of more style vectors than this, so many are drawn once and for all. Time grows with it, memory
+            hardly does. A style of more vectors than this is not quite at distance 0 from itself.
+        name: what it is reported by.
+
+    Raises:
+        ValueError: `every` or `most` is less than 1.
+    """
+
+    layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+    every: int = 4
+    most: int = 4096
+    name: str = "nearest"
+    additive: ClassVar[bool] = False
+    uses_style: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", layer_names(self.layers))
+        check_counts(every=self.every, most=self.most)
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        return hypercolumns(features, self.layers, self.every)
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        ours, style = flat(statistic), flat(target)
+        energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
+        kept = thinned(style, self.most)
+        found = match(
+            unit(ours - tf.reduce_mean(ours, axis=0), energy), unit(kept - tf.reduce_mean(style, axis=0), energy)
+        )
+        goal = tf.gather(kept, found.forward)
+        return tf.nn.relu(1.0 - tf.reduce_mean(tf.reduce_sum(unit(ours, energy) * unit(goal, energy), axis=-1)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Patches(Loss):
+    r"""Mean squared distance of each patch of a map to the style's patch most like it.
+
+    .. math:: \frac{1}{L} \sum_l \frac{\frac1N \sum_i \lVert p_i - q_{m(i)} \rVert^2}
+              {\frac1M \sum_j \lVert q_j \rVert^2}, \quad m(i) = \arg\max_j \cos(p_i, q_j)
+
+    Li and Wand (2016), equations 2 and 3, a Markov random field: patches of `size` by `size` cells are matched by
+    normalised cross-correlation and compared by their squares. It carries over whole pieces of the style, so it
+    suits pictures of like things. Deviations: the mean, over the style's own mean square; no rotated or scaled
+    copies of the style.
+
+    Not additive, since it searches: a tiled run refuses it. It takes one style. No gradient passes through the
+    choice of the match.
+
+    Args:
+        layers: where to compare; patches of each layer are matched on their own.
+        size: side of a patch in cells. A map with a shorter side is filled up with zeros.
+        stride: cells from one patch to the next.
+        most: of more style patches than this, so many are drawn once and for all. Time grows with it, memory
+            hardly does. A style of more patches than this is not quite at distance 0 from itself.
+        name: what it is reported by.
+
+    Raises:
+        ValueError: `size`, `stride` or `most` is less than 1.
+    """
+
+    layers: tuple[str, ...] = ("block3_conv1", "block4_conv1")
+    size: int = 3
+    stride: int = 1
+    most: int = 2048
+    name: str = "patches"
+    additive: ClassVar[bool] = False
+    uses_style: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", layer_names(self.layers))
+        check_counts(size=self.size, stride=self.stride, most=self.most)
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        return {layer: self._patches(features[layer]) for layer in self.layers}
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        distances = [self._distance(flat(statistic[layer]), flat(target[layer])) for layer in self.layers]
+        return tf.add_n(distances) / len(distances)
+
+    def _distance(self, patches: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
+        kept = thinned(style, self.most)
+        goal = tf.gather(kept, match(unit(patches, energy), unit(kept, energy)).forward)
+        apart = tf.reduce_mean(tf.reduce_sum(tf.math.squared_difference(patches, goal), axis=-1))
+        return apart / (energy + 1e-8)
+
+    def _patches(self, maps: tf.Tensor) -> tf.Tensor:
+        """(1, rows, columns, size * size * channels)."""
+        missing = tf.maximum(0, self.size - tf.shape(maps)[1:3])
+        zero = tf.constant(0)
+        filled = tf.pad(maps, [[0, 0], [zero, missing[0]], [zero, missing[1]], [0, 0]])
+        filled = tf.ensure_shape(filled, [1, None, None, maps.shape[-1]])
+        steps = [1, self.stride, self.stride, 1]
+        return tf.image.extract_patches(filled, [1, self.size, self.size, 1], steps, [1, 1, 1, 1], "VALID")
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse what should be at least 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is at least 1, not {count}")

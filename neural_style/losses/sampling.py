@@ -1,0 +1,106 @@
+"""Feature maps as sets of vectors: taken on one grid, normalised, thinned out and matched.
+
+What the losses that search stand on. Nothing here is random beyond a fixed seed, and no matrix of all pairs is
+ever held: it is gone through in strips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from neural_style.losses.base import Features
+
+__all__ = ["Matches", "flat", "hypercolumns", "match", "thinned", "unit"]
+
+STRIP = 2**22  # inner products held at a time: 16 MiB
+
+
+def hypercolumns(features: Features, layers: Sequence[str], every: int, most: int | None = None) -> tf.Tensor:
+    """The maps of several layers, brought to one grid and stacked (Hariharan et al., 2015).
+
+    The grid is that of the largest map, thinned out; values between cells are interpolated bilinearly. With
+    `every=4` on a picture's own grid each value is the mean of four pixels' and, through a 3x3 convolution, no
+    pixel goes unseen.
+
+    Args:
+        features: maps (1, rows, columns, channels).
+        layers: which.
+        every: a position of the grid for so many cells of the largest map, along each axis.
+        most: the grid is thinned out further until it has at most about so many positions.
+
+    Returns:
+        (1, rows, columns, all channels).
+    """
+    sides = tf.reduce_max(tf.stack([tf.shape(features[layer])[1:3] for layer in layers]), axis=0)
+    factor = tf.cast(every, tf.float32)
+    if most is not None:
+        factor = tf.maximum(factor, tf.sqrt(tf.cast(tf.reduce_prod(sides), tf.float32) / most))
+    grid = tf.maximum(1, tf.cast(tf.cast(sides, tf.float32) / factor, tf.int32))
+    return tf.concat([tf.image.resize(features[layer], grid) for layer in layers], axis=-1)
+
+
+def flat(maps: tf.Tensor) -> tf.Tensor:
+    """(1, rows, columns, channels) -> (positions, channels)."""
+    return tf.reshape(maps, [-1, maps.shape[-1]])
+
+
+def thinned(vectors: tf.Tensor, most: int, seed: int = 0) -> tf.Tensor:
+    """At most so many of the vectors, (positions, channels); which, `seed` decides."""
+    count = tf.shape(vectors)[0]
+    order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=[seed, 0])
+    return tf.cond(count > most, lambda: tf.gather(vectors, tf.sort(order[:most])), lambda: vectors)
+
+
+def unit(vectors: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
+    """Vectors of length 1; those whose square is below 1e-8 of `energy`, in effect 0, stay shorter."""
+    return tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-8 * energy + 1e-12)
+
+
+class Matches(NamedTuple):
+    """Which vectors of two sets go together best.
+
+    Attributes:
+        forward: for each of the first set the best of the second, int32 (N,).
+        backward: for each of the second set the best of the first, int32 (M,).
+    """
+
+    forward: tf.Tensor
+    backward: tf.Tensor
+
+
+def match(vectors: tf.Tensor, others: tf.Tensor) -> Matches:
+    """For each vector of either set the one of the other with the largest inner product; the first of equals.
+
+    Args:
+        vectors: (N, channels); no gradient passes.
+        others: (M, channels).
+    """
+    vectors, others = tf.stop_gradient(vectors), tf.stop_gradient(others)
+    count, strip = tf.shape(vectors)[0], tf.maximum(1, STRIP // tf.shape(others)[0])
+    strips = (count + strip - 1) // strip
+
+    def one(
+        index: tf.Tensor, forward: tf.TensorArray, backward: tf.Tensor, best: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, tf.Tensor]:
+        start = index * strip
+        products = tf.matmul(vectors[start : start + strip], others, transpose_b=True)
+        largest = tf.reduce_max(products, axis=0)
+        found = tf.argmax(products, axis=0, output_type=tf.int32) + start
+        forward = forward.write(index, tf.argmax(products, axis=1, output_type=tf.int32))
+        return index + 1, forward, tf.where(largest > best, found, backward), tf.maximum(largest, best)
+
+    _, forward, backward, _ = tf.while_loop(
+        lambda index, *_: index < strips,
+        one,
+        (
+            tf.constant(0),
+            tf.TensorArray(tf.int32, size=strips, infer_shape=False, element_shape=[None]),
+            tf.zeros_like(others[:, 0], tf.int32),
+            tf.fill(tf.shape(others)[:1], tf.constant(float("-inf"))),
+        ),
+        parallel_iterations=1,
+    )
+    return Matches(forward.concat(), backward)

@@ -1,0 +1,180 @@
+"""Losses that search: matching itself, and what it means that matched pieces agree."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neural_style.losses import NearestNeighbor, Patches, RelaxedEMD, SelfSimilarity, sampling
+from neural_style.losses.sampling import hypercolumns, match, thinned, unit
+
+LOSSES = [
+    NearestNeighbor(("a",), every=1),
+    Patches(("a",), size=2),
+    RelaxedEMD(("a",), every=1),
+    RelaxedEMD(("a",), every=1, distance="euclidean"),
+]
+
+
+def worth(loss, features, style):
+    statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, {}, {}) for maps in (features, style))
+    return float(loss.compare(*statistics))
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(5).normal(1.0, 2.0, (1, 6, 5, 4)).astype(np.float32)
+
+
+@pytest.fixture
+def style():
+    return np.random.default_rng(6).normal(1.0, 2.0, (1, 7, 8, 4)).astype(np.float32)
+
+
+@given(sizes=st.tuples(st.integers(1, 30), st.integers(1, 30)), strip=st.integers(1, 200), seed=st.integers(0, 99))
+def test_matches_in_strips_equal_those_of_the_whole_matrix(sizes, strip, seed):
+    rng = np.random.default_rng(seed)
+    vectors, others = (rng.normal(size=(size, 3)).astype(np.float32) for size in sizes)
+    before = sampling.STRIP
+    try:
+        sampling.STRIP = strip
+        found = match(tf.constant(vectors), tf.constant(others))
+    finally:
+        sampling.STRIP = before
+    products = vectors.astype(np.float64) @ others.T
+    np.testing.assert_array_equal(found.forward, products.argmax(axis=1))
+    np.testing.assert_array_equal(found.backward, products.argmax(axis=0))
+
+
+def test_thinning_keeps_some_of_the_vectors_and_the_same_ones_each_time(style):
+    vectors = style.reshape(-1, 4)
+    kept = thinned(tf.constant(vectors), 10).numpy()
+    assert kept.shape == (10, 4)
+    assert {tuple(row) for row in kept} <= {tuple(row) for row in vectors}
+    assert len({tuple(row) for row in kept}) == 10
+    np.testing.assert_array_equal(thinned(tf.constant(vectors), 10), kept)
+    np.testing.assert_array_equal(thinned(tf.constant(vectors), 1000), vectors)
+
+
+def test_unit_vectors_have_length_one_but_for_nothing(features):
+    lengths = np.linalg.norm(unit(tf.constant(features.reshape(-1, 4)), tf.constant(10.0)), axis=1)
+    np.testing.assert_allclose(lengths, 1.0, rtol=1e-5)
+    assert not np.any(unit(tf.zeros([3, 4]), tf.constant(0.0)))
+
+
+def test_hypercolumns_stack_maps_of_all_sizes_on_one_grid(vgg16):
+    layers = ("block1_conv1", "block3_conv1")
+    maps = vgg16(tf.random.stateless_uniform([1, 32, 48, 3], [1, 2]), layers)
+    assert hypercolumns(maps, layers, 4).shape == (1, 8, 12, 64 + 256)
+    assert hypercolumns(maps, layers, 1, most=100).shape[1:3] == (8, 12)
+    assert hypercolumns(maps, layers, 1000).shape[1:3] == (1, 1)
+    np.testing.assert_allclose(hypercolumns(maps, layers, 4)[..., 64:], maps["block3_conv1"], rtol=1e-5)
+
+
+def test_every_pixel_is_seen_through_every_fourth_hypercolumn(vgg16, content):
+    picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        value = tf.reduce_sum(tf.square(hypercolumns(vgg16(picture, ["block1_conv1"]), ["block1_conv1"], 4)))
+    assert (np.abs(tape.gradient(value, picture)).sum(axis=-1) > 0).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_picture_made_of_pieces_of_the_style_is_at_distance_zero(loss, style):
+    piece = style[:, 1:5, 2:7]
+    if isinstance(loss, RelaxedEMD):  # it also asks that nothing of the style be missing
+        assert worth(loss, piece, style) > 0.01
+    elif isinstance(loss, Patches):  # centring does not shift what it compares
+        assert worth(loss, piece, style) == pytest.approx(0.0, abs=1e-6)
+    assert worth(loss, style[:, ::-1] if not isinstance(loss, Patches) else style, style) == pytest.approx(
+        0.0, abs=2e-6
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_its_order_of_magnitude_is_one(loss, features, style):
+    assert 0.01 < worth(loss, features, style) < 3
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_fewer_style_vectors_mean_no_smaller_a_cost_of_the_best_match(loss, features, style):
+    few = type(loss)(**{**vars(loss), "most": 4})
+    if not isinstance(loss, RelaxedEMD):
+        assert worth(few, features, style) > worth(loss, features, style)
+    assert np.isfinite(worth(few, features, style))
+
+
+def test_a_nearest_neighbor_does_not_depend_on_the_scale_of_the_features(features, style):
+    loss = NearestNeighbor(("a",), every=1)
+    assert worth(loss, 50 * features, 50 * style) == pytest.approx(worth(loss, features, style), rel=1e-4)
+
+
+def test_a_map_smaller_than_a_patch_is_filled_up(features, style):
+    loss = Patches(("a",), size=3)
+    assert worth(loss, features[:, :1, :2], style[:, :2, :1]) > 0
+    assert worth(loss, features[:, :1, :1], features[:, :1, :1]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_patches_tell_an_order_that_single_vectors_do_not(style):
+    shuffled = np.random.default_rng(0).permutation(style.reshape(-1, 4)).reshape(style.shape)
+    assert worth(Patches(("a",), size=1), shuffled, style) == pytest.approx(0.0, abs=1e-6)
+    assert worth(Patches(("a",), size=2), shuffled, style) > 0.1
+
+
+def test_self_similarity_lets_all_features_change_together(features):
+    loss = SelfSimilarity(("a",), every=1)
+
+    def apart(painted):
+        return float(loss.compare(loss.statistic({"a": tf.constant(painted)}, {"a": tf.constant(features)}, {}), None))
+
+    turned = features @ np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0].astype(np.float32)
+    assert apart(features) == 0.0
+    assert apart(turned) < 1e-5
+    assert apart(3 * features) < 1e-5
+    assert 0.1 < apart(features[:, ::-1]) <= 1.0
+
+
+def test_self_similarity_in_bounded_memory(vgg16):
+    loss = SelfSimilarity(("block1_conv1",), every=1, most=50)
+    maps = vgg16(tf.random.stateless_uniform([1, 64, 48, 3], [1, 2]), loss.layers)
+    ours, theirs = loss.statistic(maps, maps, {})
+    assert ours.shape == theirs.shape
+    assert 25 <= ours.shape[0] <= 60
+
+
+@pytest.mark.parametrize("loss", [NearestNeighbor(), Patches(), RelaxedEMD(), SelfSimilarity()])
+@pytest.mark.parametrize("flat", [0.0, 0.5])
+def test_a_flat_or_tiny_picture_gives_a_finite_gradient(loss, vgg16, content, flat):
+    picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
+    other = vgg16(tf.fill([1, 32, 32, 3] if loss.uses_content else [1, 16, 16, 3], flat), loss.layers)
+    target = None if loss.uses_content else loss.statistic(other, {}, {})
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        value = loss.compare(loss.statistic(vgg16(picture, loss.layers), other, {}), target)
+    assert 0 < float(value) < 1000
+    assert np.isfinite(tape.gradient(value, picture)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (NearestNeighbor, {"every": 0}, "every is at least 1, not 0"),
+        (NearestNeighbor, {"most": 0}, "most is at least 1"),
+        (Patches, {"size": 0}, "size is at least 1"),
+        (Patches, {"stride": -1}, "stride is at least 1"),
+        (RelaxedEMD, {"distance": "manhattan"}, "distance is 'cosine' or 'euclidean', not 'manhattan'"),
+        (SelfSimilarity, {"most": 0}, "most is at least 1"),
+    ],
+)
+def test_wrong_arguments_are_told(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**options)
+
+
+@pytest.mark.parametrize("loss", [NearestNeighbor(("deep",)), SelfSimilarity(("deep",))])
+def test_a_tiled_run_is_refused(loss):
+    from tests.tiny import transfer
+
+    with pytest.raises(ValueError, match="needs the whole picture at once"):
+        transfer(1.0 * loss, tile=16)
