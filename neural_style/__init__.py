@@ -25,6 +25,7 @@ _HOMES = {
     "NeuralStyleError": "errors",
     "Result": "result",
     "Step": "result",
+    "StyleTarget": "targets",
     "StyleTransfer": "transfer",
     "VGG16": "features",
     "VGG19": "features",
@@ -57,6 +58,7 @@ __all__ = [
     "NeuralStyleError",
     "Result",
     "Step",
+    "StyleTarget",
     "StyleTransfer",
     "WeightsUnavailableError",
     "__version__",
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     )
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor
     from neural_style.result import Result, Step
+    from neural_style.targets import StyleTarget
     from neural_style.transfer import StyleTransfer
 
 

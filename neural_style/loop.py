@@ -9,12 +9,14 @@ help, and it gives up at once.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from neural_style import images
@@ -55,6 +57,7 @@ class Plan:
         optimizer: how the canvas moves below the last scale, and
         finish: how it moves there.
         task: from a canvas's (width, height) to what is minimised there.
+        shown: from a canvas (1, height, width, 3) of any size to the picture that is shown of it.
     """
 
     size: tuple[int, int]
@@ -63,6 +66,7 @@ class Plan:
     optimizer: Optimizer
     finish: Optimizer
     task: Callable[[tuple[int, int]], Task]
+    shown: Callable[[np.ndarray], np.ndarray] = lambda canvas: canvas
 
     def optimizer_at(self, scale: int) -> Optimizer:
         """The optimiser of a scale, by its number."""
@@ -205,7 +209,7 @@ class Loop:
             loss=float(evaluation.loss),
             terms=dict(zip(self.plan.names, evaluation.terms.numpy().tolist(), strict=True)),
             seconds=time.perf_counter() - self._began,
-            _pixels=canvas.numpy,
+            _pixels=functools.partial(_shown, self.plan.shown, canvas),
         )
 
     def _tell(self, step: Step) -> None:
@@ -226,6 +230,10 @@ class Loop:
                     resume(self.position.history)
         except StopIteration:
             raise _StopError("callback") from None
+
+
+def _shown(show: Callable[[np.ndarray], np.ndarray], canvas: tf.Tensor) -> np.ndarray:
+    return show(canvas.numpy())
 
 
 class _StopError(Exception):

@@ -17,7 +17,7 @@ import tensorflow as tf
 from neural_style.features.base import Extractor, check_layers
 from neural_style.losses.base import Features, Loss, Statistic
 
-__all__ = ["Evaluation", "Objective", "OneTrace", "objective_for"]
+__all__ = ["Evaluation", "Objective", "OneTrace", "Several", "fitted", "objective_for"]
 
 
 class Evaluation(NamedTuple):
@@ -32,6 +32,18 @@ class Evaluation(NamedTuple):
     loss: tf.Tensor
     terms: tf.Tensor
     gradient: tf.Tensor
+
+
+class Several(NamedTuple):
+    """The targets of a loss whose statistics do not add: it is compared with one style after the other.
+
+    Attributes:
+        targets: one for each style.
+        weights: float32 (styles,).
+    """
+
+    targets: tuple[Statistic, ...]
+    weights: tf.Tensor
 
 
 class Objective:
@@ -63,6 +75,10 @@ class Objective:
         """The fewest pixels a side may have for the deepest map to have a cell."""
         return max([self.extractor.layers[layer].stride for layer in self.layers if layer != "image"], default=1)
 
+    def strides(self, layers: Sequence[str]) -> dict[str, int]:
+        """How many pixels a side a cell of each layer's map has."""
+        return {layer: 1 if layer == "image" else self.extractor.layers[layer].stride for layer in layers}
+
     def slope(
         self, index: int, canvas: tf.Tensor, content: Features, targets: tuple[Statistic | None, ...], guides: Features
     ) -> tf.Tensor:
@@ -71,7 +87,7 @@ class Objective:
         with tf.GradientTape() as tape:
             tape.watch(canvas)
             features = self.features(canvas, loss.layers)
-            value = loss.compare(loss.statistic(features, content, guides), targets[index])
+            value = compared(loss, loss.statistic(features, content, fitted(guides, features)), targets[index])
         return tape.gradient(value, canvas, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
@@ -88,6 +104,7 @@ class Objective:
     def _target(self, image: tf.Tensor, guides: Features) -> tuple[Statistic | None, ...]:
         """Each loss's statistic of a style picture, None for losses that read none."""
         features = self.features(image, self.style_layers)
+        guides = fitted(guides, features)
         return tuple(loss.statistic(features, {}, guides) if loss.uses_style else None for loss in self.losses)
 
     def _evaluate(
@@ -101,13 +118,28 @@ class Objective:
         with tf.GradientTape() as tape:
             tape.watch(canvas)
             features = self.features(canvas, self.layers)
+            guides = fitted(guides, features)
             values = [
-                loss.compare(loss.statistic(features, content, guides), target)
+                compared(loss, loss.statistic(features, content, guides), target)
                 for loss, target in zip(self.losses, targets, strict=True)
             ]
             terms = weights * tf.stack(values)
             total = tf.reduce_sum(terms)
         return Evaluation(total, terms, tape.gradient(total, canvas))
+
+
+def fitted(guides: Features, features: Features) -> dict[str, tf.Tensor]:
+    """Guides cut to the maps: most networks leave out the cells that the picture's end cuts off."""
+    sizes = {layer: tf.shape(features[layer]) for layer in guides if layer in features}
+    return {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
+
+
+def compared(loss: Loss, statistic: Statistic, target: Statistic | Several) -> tf.Tensor:
+    """The loss against its target, or the weighted sum of it against several."""
+    if not isinstance(target, Several):
+        return loss.compare(statistic, target)
+    weights = tf.unstack(target.weights, len(target.targets))
+    return tf.add_n([w * loss.compare(statistic, one) for w, one in zip(weights, target.targets, strict=True)])
 
 
 _lock = threading.RLock()
@@ -137,13 +169,20 @@ class OneTrace:
         return len(self._compiled)
 
     def __call__(self, *arguments: Any) -> Any:
+        return self._for(arguments)(*arguments)
+
+    def outputs(self, *arguments: Any) -> Any:
+        """What it would give for these tensors or `tf.TensorSpec`s: the nest, with a spec for each tensor."""
+        return self._for(arguments).structured_outputs
+
+    def _for(self, arguments: tuple[Any, ...]) -> Any:
         specs = tf.nest.map_structure(_any_size, arguments)
         key = (str(tf.nest.map_structure(lambda _: 0, arguments)), tuple(tf.nest.flatten(specs)))
         if key not in self._compiled:
             with _lock:
                 if key not in self._compiled:
                     self._compiled[key] = _in_own_thread(self._function.get_concrete_function, specs)
-        return self._compiled[key](*arguments)
+        return self._compiled[key]
 
 
 def _in_own_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -171,7 +210,7 @@ def _in_own_thread(function: Callable[..., Any], arguments: tuple[Any, ...]) -> 
 
 def _any_size(value: Any) -> Any:
     """The signature of a tensor; a picture's or map's rows and columns are left open."""
-    if not tf.is_tensor(value):
+    if not tf.is_tensor(value) and not isinstance(value, tf.TensorSpec):
         return value
     shape = [1, None, None, value.shape[-1]] if value.shape.rank == 4 else value.shape
     return tf.TensorSpec(shape, value.dtype)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import Features, Loss, Statistic
-from neural_style.objective import Objective, OneTrace
+from neural_style.objective import Objective, OneTrace, fitted
 from neural_style.windows import Region
 
 __all__ = ["ContentMaps", "Part", "Programs", "programs_for", "spread"]
@@ -100,9 +100,7 @@ class Programs:
     def __init__(self, losses: tuple[Loss, ...], extractor: Extractor) -> None:
         self.losses = losses
         self.layers = Objective(losses, extractor)
-        self.strides: dict[str, int] = {
-            layer: 1 if layer == "image" else extractor.layers[layer].stride for layer in self.layers.layers
-        }
+        self.strides = self.layers.strides(self.layers.layers)
         self.content = OneTrace(self._content)
         self.target = OneTrace(self._target)
         self.statistics = OneTrace(self._statistics)
@@ -123,10 +121,12 @@ class Programs:
 
     def _target(self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features) -> Any:
         features = self._cores(window, crops, self.layers.style_layers)
+        guides = fitted(guides, features)
         return tuple(loss.statistic(features, content, guides) if loss.uses_style else None for loss in self.losses)
 
     def _statistics(self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features) -> Any:
         features = self._cores(window, crops, self.layers.layers)
+        guides = fitted(guides, features)
         return tuple(loss.statistic(features, content, guides) for loss in self.losses)
 
     def _pull_back(

@@ -82,6 +82,10 @@ class TiledObjective:
         """The layers that are read from a style picture."""
         return self._plain.style_layers
 
+    def strides(self, layers: Sequence[str]) -> dict[str, int]:
+        """How many pixels a side a cell of each layer's map has."""
+        return self._plain.strides(layers)
+
     def content(self, image: tf.Tensor) -> Any:
         """What `evaluate` needs of the content picture; see `Objective.content`."""
         if self._in_one_piece(image):

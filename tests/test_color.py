@@ -1,12 +1,23 @@
-"""Giving one picture the palette of another."""
+"""Oklab, kept colours, and giving one picture the palette of another."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from neural_style.color import match_color_moments
+from neural_style import color
+from neural_style.color import (
+    from_oklab,
+    keep_colors,
+    match_color_moments,
+    match_histograms,
+    palette,
+    to_oklab,
+)
 
 
-def palette(seed, mean, spread):
+def blots(seed, mean, spread):
     """Correlated colours well inside [0, 1], so that clipping plays no part."""
     rng = np.random.default_rng(seed)
     mix = np.eye(3) + 0.5 * rng.random((3, 3))
@@ -18,12 +29,12 @@ def palette(seed, mean, spread):
 
 @pytest.fixture
 def calm():
-    return palette(0, [0.6, 0.5, 0.4], 0.04)
+    return blots(0, [0.6, 0.5, 0.4], 0.04)
 
 
 @pytest.fixture
 def wild():
-    return palette(1, [0.45, 0.5, 0.55], 0.05)
+    return blots(1, [0.45, 0.5, 0.55], 0.05)
 
 
 def moments(pixels):
@@ -62,3 +73,77 @@ def test_the_result_stays_between_zero_and_one(wild):
     moved = match_color_moments(wild, stark)
     assert moved.min() == 0.0
     assert moved.max() == 1.0
+
+
+# --- Oklab -------------------------------------------------------------------------------------------
+
+colors = arrays(np.float32, (1, 3, 4, 3), elements=st.floats(0, 1, width=32))
+
+
+@given(colors)
+def test_oklab_and_back_is_the_same(pixels):
+    np.testing.assert_allclose(from_oklab(to_oklab(pixels)), pixels, atol=1e-5)
+
+
+def test_oklab_has_the_published_values():
+    """Of D65 white, and of the primaries of sRGB as computed by Ottosson's own program."""
+    pixels = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
+    expected = [[1, 0, 0], [0.628, 0.2249, 0.1258], [0.8664, -0.2339, 0.1795], [0.452, -0.0325, -0.3115]]
+    np.testing.assert_allclose(to_oklab(pixels), expected, atol=1e-4)
+
+
+@given(arrays(np.float32, (1, 3, 4, 3), elements=st.floats(-1, 2, width=32)))
+def test_whatever_cannot_be_shown_is_made_paler_and_keeps_lightness_and_hue(lab):
+    shown = from_oklab(lab)
+    assert 0.0 <= shown.min() <= shown.max() <= 1.0
+    back = to_oklab(shown)
+    np.testing.assert_allclose(back[..., 0], np.clip(lab[..., 0], 0, 1), atol=5e-3)
+    wanted, found = (each[..., 1:].astype(float) for each in (lab, back))
+    saturation = np.linalg.norm(found, axis=-1)
+    assert (saturation <= np.linalg.norm(wanted, axis=-1) + 5e-3).all()
+    across = wanted[..., 0] * found[..., 1] - wanted[..., 1] * found[..., 0]
+    assert (np.abs(across) <= 5e-3 * (1 + np.linalg.norm(wanted, axis=-1))).all()
+
+
+def test_kept_colours_are_the_references_and_lightness_is_the_pictures(calm, wild):
+    kept = to_oklab(keep_colors(calm, wild))
+    np.testing.assert_allclose(kept[..., 0], to_oklab(calm)[..., 0], atol=1e-4)
+    np.testing.assert_allclose(kept[..., 1:], to_oklab(wild)[..., 1:], atol=1e-4)
+
+
+def test_strength_goes_from_the_own_to_the_kept_colours(calm, wild):
+    np.testing.assert_allclose(keep_colors(calm, wild, 0.0), calm, atol=1e-5)
+    half, own, other = (to_oklab(each)[..., 1:] for each in (keep_colors(calm, wild, 0.5), calm, wild))
+    np.testing.assert_allclose(half, (own + other) / 2, atol=1e-4)
+
+
+# --- histograms --------------------------------------------------------------------------------------
+
+
+def test_each_channel_gets_the_references_histogram(calm, wild):
+    moved, goal = to_oklab(match_histograms(calm, wild)), to_oklab(wild)
+    for channel in range(3):
+        np.testing.assert_allclose(np.sort(moved[..., channel].ravel()), np.sort(goal[..., channel].ravel()), atol=2e-4)
+
+
+def test_order_is_kept_so_flat_patches_stay_flat(calm):
+    steps = np.repeat(np.linspace(0.2, 0.8, 6), 12).reshape(1, 6, 12, 1) * np.ones(3)
+    moved = match_histograms(steps, calm)
+    assert np.ptp(moved, axis=2).max() < 1e-6
+    assert (np.diff(to_oklab(moved)[0, :, 0, 0]) > 0).all()
+
+
+def test_histograms_of_pictures_of_other_sizes_and_of_one_colour(calm):
+    flat = np.full((1, 5, 7, 3), 0.3, np.float32)
+    np.testing.assert_allclose(match_histograms(calm, flat), 0.3, atol=1e-3)
+    assert np.ptp(match_histograms(flat, calm).reshape(-1, 3), axis=0).max() < 1e-6
+
+
+def test_a_palette_serves_as_well_as_its_picture(calm, wild):
+    np.testing.assert_array_equal(match_color_moments(calm, palette(wild)), match_color_moments(calm, wild))
+
+
+def test_bands_make_no_difference(calm, wild, monkeypatch):
+    whole = keep_colors(calm, wild)
+    monkeypatch.setattr(color, "_BAND", 100)
+    np.testing.assert_array_equal(keep_colors(calm, wild), whole)

@@ -14,12 +14,12 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors _decode images color
+errors _decode images color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness
 losses.transport losses.sampling losses.matching losses.emd losses
 objective windows passes tiles optimizers memory
-scales recipes result metrics callbacks checkpoint loop transfer api batch video
+scales recipes result metrics callbacks checkpoint loop styles targets painting transfer api explore batch video
 cli __main__
 """.split()  # noqa: SIM905
 """Each file may import only from files named before it."""

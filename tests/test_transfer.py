@@ -342,10 +342,14 @@ def test_styles_that_make_no_sense_are_refused(shallow, content, style, styles, 
         shallow.run(content, [(pictures[i], weight) for i, weight in styles])
 
 
-def test_a_loss_that_is_no_sum_refuses_several_styles(vgg16, content, tints):
+def test_a_loss_that_is_no_sum_is_compared_with_one_style_after_the_other(vgg16, content, tints):
     transfer = StyleTransfer(custom(brightness, ["image"]), vgg16, scales=SingleScale(1))
-    with pytest.raises(ValueError, match="'brightness' is no sum over positions, so it takes one style only"):
-        transfer.run(content, tints, size=32)
+
+    def loss(style):
+        return transfer.run(content, style, size=32).history[0].loss
+
+    blended = loss([(tints[0], 1.0), (tints[1], 3.0)])
+    assert blended == pytest.approx(0.25 * loss(tints[0]) + 0.75 * loss(tints[1]), rel=1e-5)
 
 
 # --- losses and extractors of one's own --------------------------------------------------------------

@@ -1,0 +1,355 @@
+"""One picture in the making: its inputs, and what is minimised at each of its scales; the loop does the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import color, guides, images
+from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
+from neural_style.controls import Composition, Controls
+from neural_style.features.base import Extractor
+from neural_style.loop import Loop, Plan
+from neural_style.losses import Features, Statistic, Sum
+from neural_style.memory import Tile, objective_within
+from neural_style.objective import Evaluation, Objective, Several
+from neural_style.optimizers import Optimizer
+from neural_style.result import Result, Step
+from neural_style.scales import Schedule, SingleScale, fit
+from neural_style.styles import PictureStyle, Style, target_of, weighted
+from neural_style.targets import StyleTarget
+from neural_style.tiles import TiledObjective
+
+__all__ = ["Painter", "Painting", "styles_of"]
+
+_STARTS = ("content", "recolored", "noise")
+
+
+class Painter(Protocol):
+    """What a painting is painted with: a `StyleTransfer`."""
+
+    loss: Sum
+    extractor: Extractor
+    optimizer: Optimizer
+    finish: Optimizer
+    scales: Schedule
+    tile: Tile
+
+
+class Painting:
+    """One picture in the making; the arguments are those of `StyleTransfer.run`."""
+
+    def __init__(
+        self,
+        painter: Painter,
+        content: Any,
+        style: Any,
+        controls: Controls,
+        *,
+        size: int | tuple[int, int] | None,
+        steps: int | None,
+        init: Any,
+        seed: int,
+    ) -> None:
+        self.controls = controls
+        self.loss = _loss_for(painter.loss, content is not None, style is not None)
+        side = _side(size, content is not None)
+        picture = None if content is None else images.read(content, size=side)
+        self.content = None if picture is None else picture.pixels
+        self.alpha = None if picture is None else picture.alpha
+        self.styles = [] if style is None else styles_of(style, controls, side, self.content)
+        self.size = _size_of(size, self.content, self.styles)
+        losses = tuple(term.loss for term in self.loss)
+        self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile)
+        self._check()
+        self.shares = guides.regions(controls.masks, self.size, controls.background) if controls.masks else None
+        cover = None if self.shares is None or controls.background is None else guides.coverage(self.shares)
+        self.composition = Composition(controls, self.content, cover)
+        self.init, self.seed = _start_of(init, self.content is not None, bool(self.styles)), seed
+        scales = tuple(painter.scales(self.size, steps))
+        if isinstance(self.init, str) and self.init == "content" and not self.objective.style_layers:
+            # Nothing new to paint: a way over coarse canvases would only cost the content its detail.
+            scales = SingleScale()(self.size, sum(scale.steps for scale in scales))
+        self.plan = Plan(
+            self.size, scales, self.loss.names, painter.optimizer, painter.finish, self._task, self.composition.shown
+        )
+        self.settings = {
+            "loss": stable_repr(self.loss),
+            "extractor": stable_repr(painter.extractor),
+            "optimizer": stable_repr(painter.optimizer),
+            "finish": stable_repr(painter.finish),
+            "scales": [tuple(scale) for scale in scales],
+            "init": self.init if isinstance(self.init, str) else "picture",
+            "seed": seed,
+            "size": self.size,
+            **controls.described(),
+            "tile": self.objective.tile,
+            "versions": _versions(),
+        }
+
+    def paint(
+        self,
+        checkpoint: Checkpoint | str | os.PathLike[str] | None,
+        max_seconds: float | None,
+        callbacks: Sequence[Callable[[Step], object]],
+    ) -> Result:
+        """Run to the end, or to where something ends it."""
+        saver = None if checkpoint is None else Saver(as_checkpoint(checkpoint), self._identity())
+        position = None if saver is None else saver.load()
+        if position is None:
+            position = Position(tf.constant(self._start()))
+        loop = Loop(self.plan, position, callbacks, max_seconds, saver)
+        stopped_by = loop.run()
+        pixels = self.composition.shown(images.resize(loop.canvas.numpy(), self.size))
+        alpha = None if self.alpha is None else images.resize(self.alpha, self.size)[0]
+        settings = self.settings | {"seconds": loop.position.seconds}
+        return Result(pixels[0], list(loop.position.history), settings, stopped_by, alpha)
+
+    def _identity(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint must agree with to be this run's: inputs, settings and what computes the bits."""
+        inputs = {"content": fingerprint(self.content, self.alpha)}
+        for number, style in enumerate(self.styles, 1):
+            inputs["style" if len(self.styles) == 1 else f"style {number}"] = style.identity()
+        if self.shares is not None:
+            inputs["masks"] = fingerprint(self.shares)
+        if not isinstance(self.init, str):
+            inputs["init picture"] = fingerprint(self.init)
+        settings = {name: value for name, value in self.settings.items() if name not in ("versions", "tile")}
+        versions = {name: value for name, value in _versions().items() if name != "python"}
+        return {"inputs": inputs, "settings": settings, "versions": versions}
+
+    def _check(self) -> None:
+        least = self.objective.smallest_side
+        if min(self.size) < least:
+            width, height = self.size
+            raise ValueError(
+                f"a picture of {width}x{height} is too small: the layers used need {least} pixels a side. "
+                f"Ask for a larger size, or for losses on shallower layers."
+            )
+        if self.controls.background is not None and self.content is None:
+            raise ValueError("background='content' needs a content")
+        for loss in self.objective.losses:
+            if loss.uses_style and not loss.additive and (self.controls.masks or self.controls.style_masks):
+                raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
+
+    def _start(self) -> np.ndarray:
+        first = self.plan.scales[0]
+        size = (first.width, first.height)
+        if not isinstance(self.init, str):
+            return images.resize(self.init, size)
+        if self.content is None or self.init == "noise":
+            noise = np.random.default_rng(self.seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
+            return np.clip(noise, 0.0, 1.0).astype(np.float32)
+        start = images.resize(self.content, size)
+        return self._recolored(start) if self.init == "recolored" else start
+
+    def _recolored(self, start: np.ndarray) -> np.ndarray:
+        """The content in the palette of each region's styles."""
+        regions = sorted({style.region for style in self.styles})
+        parts = [
+            color.match_color_moments(start, _blended([each for each in self.styles if each.region == region]))
+            for region in regions
+        ]
+        if self.shares is None or len(parts) == 1:
+            return parts[0]
+        shares = guides.resize_mask(self.shares, (start.shape[2], start.shape[1]))
+        shares = shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-6)
+        mixed = sum(shares[..., region : region + 1] * part for region, part in zip(regions, parts, strict=True))
+        return np.asarray(mixed, np.float32)
+
+    def _task(self, size: tuple[int, int]) -> _Task:
+        """The objective with content and targets of one scale filled in."""
+        content = None if self.content is None else tf.constant(images.resize(self.content, size))
+        shares = None if self.shares is None else guides.resize_mask(self.shares, size)
+        targets = target_of(self.styles, self.objective, max(size), 0 if shares is None else shares.shape[-1])
+        cover = None if self.composition.cover is None or shares is None else guides.coverage(shares)
+        return _Task(
+            self.objective,
+            self.loss.names,
+            {} if content is None else self.objective.content(content),
+            targets or (None,) * len(self.loss.terms),
+            self._weights(cover),
+            self._guides(shares),
+            content,
+            None if cover is None else tf.constant(cover),
+        )
+
+    def _weights(self, cover: np.ndarray | None) -> tf.Tensor:
+        """Of each loss. Style losses are means over what is painted and weigh as much as that is of the picture."""
+        painted = 1.0 if cover is None else float(cover.mean())
+        return tf.constant([term.weight * (painted if term.loss.uses_style else 1.0) for term in self.loss], tf.float32)
+
+    def _guides(self, shares: np.ndarray | None) -> dict[str, tf.Tensor]:
+        """Each style's region at each layer, times the style's weight: guides weigh whole regions, too."""
+        if shares is None:
+            return {}
+        weights = np.zeros(shares.shape[-1], np.float32)
+        for style in self.styles:
+            weights[style.region] += style.weight
+        strides = self.objective.strides(self.objective.style_layers)
+        found = guides.guides_of(shares * (weights / weights.max()), strides)
+        return {layer: tf.constant(guide) for layer, guide in found.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """An objective with everything but the canvas filled in."""
+
+    objective: Objective | TiledObjective
+    names: tuple[str, ...]
+    content: Any
+    targets: tuple[Statistic | Several | None, ...]
+    weights: tf.Tensor
+    guides: Features
+    behind: tf.Tensor | None = None
+    cover: tf.Tensor | None = None
+
+    def __call__(self, canvas: tf.Tensor) -> Evaluation:
+        found: Evaluation = self.objective.evaluate(
+            self._seen(canvas), self.content, self.targets, self.weights, self.guides
+        )
+        return found if self.cover is None else found._replace(gradient=self.cover * found.gradient)
+
+    def blame(self, canvas: tf.Tensor) -> list[str]:
+        """The terms whose gradient cannot be used, each on its own: in their sum the others are lost."""
+        guilty = []
+        weights, seen = self.weights.numpy(), self._seen(canvas)
+        for index, (name, weight) in enumerate(zip(self.names, weights, strict=True)):
+            gradient = weight * self.objective.slope(index, seen, self.content, self.targets, self.guides)
+            if not np.isfinite(tf.nn.l2_loss(gradient)):
+                guilty.append(name)
+        return guilty
+
+    def _seen(self, canvas: tf.Tensor) -> tf.Tensor:
+        """The canvas over its background: losses see the true surroundings of what is painted."""
+        return canvas if self.cover is None else self.cover * canvas + (1.0 - self.cover) * self.behind
+
+
+def styles_of(style: Any, controls: Controls, side: int | None, content: np.ndarray | None) -> list[Style]:
+    """Styles as they were given, read and put in their regions.
+
+    Args:
+        style: one style, or a list of styles or `(style, weight)` pairs; a style is a picture or a `StyleTarget`.
+        controls: masks, colours and stroke size.
+        side: long side of the result; None where it is not known yet.
+        content: whose palette styles are given, where that is asked for; float32 (1, height, width, 3).
+
+    Raises:
+        ValueError: see `StyleTransfer.run`.
+    """
+    pairs = weighted(style)
+    controls.check_styles(len(pairs))
+    wanted = None if side is None else round(side * max(1.0, controls.style_scale))
+    found: list[Style] = []
+    for number, (source, weight) in enumerate(pairs):
+        if weight == 0.0:
+            continue
+        region = number if controls.masks else 0
+        mask = controls.style_masks[number] if controls.style_masks else None
+        if isinstance(source, StyleTarget):
+            _check_plain(controls, mask)
+            found.extend(source.styles(weight, region))
+            continue
+        read = None if mask is None else guides.read_mask(mask, f"style mask {number + 1}")
+        pixels = images.load(source, size=wanted)
+        found.append(PictureStyle(pixels, weight, region, read, controls.style_scale, _recolor(controls, content)))
+    return found
+
+
+def _check_plain(controls: Controls, mask: Any) -> None:
+    """A target holds statistics only: what changes the picture comes too late."""
+    if mask is not None:
+        raise ValueError("a StyleTarget has no picture to mask: give style_masks to target()")
+    if controls.style_scale != 1.0:
+        raise ValueError("a StyleTarget has no picture to scale: give style_scale to target()")
+    if controls.color in ("match", "histogram"):
+        raise ValueError(
+            f"color={controls.color!r} changes the style picture, which a StyleTarget does not hold: give the picture, "
+            "or color='content' or init='recolored'"
+        )
+
+
+def _recolor(controls: Controls, content: np.ndarray | None) -> Callable[[np.ndarray, int], np.ndarray] | None:
+    if controls.color not in ("match", "histogram"):
+        return None
+    if content is None:
+        raise ValueError(f"color={controls.color!r} needs a content to take the colours from")
+    height, width = content.shape[1:3]
+
+    def recolor(pixels: np.ndarray, long_side: int) -> np.ndarray:
+        size = fit((width, height), min(long_side, max(width, height)))
+        return controls.recolored(pixels, images.resize(content, size))
+
+    return recolor
+
+
+def _blended(styles: Sequence[Style]) -> color.Palette:
+    """The palette of several styles: weighted means of theirs."""
+    total = sum(style.weight for style in styles)
+    mean, covariance = (
+        np.sum([style.weight / total * style.palette[moment] for style in styles], axis=0) for moment in (0, 1)
+    )
+    return color.Palette(mean, covariance)
+
+
+def _loss_for(loss: Sum, content: bool, style: bool) -> Sum:
+    """The terms that can be measured with what there is."""
+    kept = [term for term in loss if (content or not term.loss.uses_content) and (style or not term.loss.uses_style)]
+    if len(kept) < len(loss.terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
+        missing = " and ".join(name for name, there in (("content", content), ("style", style)) if not there)
+        raise ValueError(f"without a {missing} no loss is left that reads a picture: there is nothing to paint")
+    return Sum(kept)
+
+
+def _side(size: int | tuple[int, int] | None, content: bool) -> int | None:
+    """The long side asked for."""
+    if isinstance(size, tuple):
+        if content:
+            raise ValueError(
+                f"size is the long side in pixels; (width, height) is for a run without content, not {size}"
+            )
+        if min(size) < 1:
+            raise ValueError(f"size is (width, height) in pixels, at least 1; not {size}")
+        return max(size)
+    if size is not None and size < 1:
+        raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
+    return size
+
+
+def _size_of(
+    size: int | tuple[int, int] | None, content: np.ndarray | None, styles: Sequence[Style]
+) -> tuple[int, int]:
+    """(width, height) of the result."""
+    if isinstance(size, tuple):
+        return size
+    shaped = [style.pixels for style in styles if isinstance(style, PictureStyle)]
+    shape = content if content is not None else shaped[0] if shaped else None
+    if shape is None:
+        if size is None:
+            raise ValueError("with neither a content nor a style picture, size has to be given")
+        return size, size
+    height, width = shape.shape[1:3]
+    return fit((width, height), size or max(width, height))
+
+
+def _start_of(init: Any, content: bool, style: bool) -> Any:
+    """What the canvas begins as: a word, or a picture (1, height, width, 3)."""
+    if init is None:
+        return "content" if content and style else "noise"
+    if not (isinstance(init, str) and init in _STARTS):
+        return images.load(init)
+    if (init == "content" and not content) or (init == "recolored" and not (content and style)):
+        raise ValueError(f"init={init!r} needs {'a content' if not content else 'a style'}; try 'noise'")
+    return init
+
+
+def _versions() -> dict[str, str]:
+    from neural_style import __version__
+
+    return {"neural_style": __version__, "tensorflow": tf.__version__, "python": platform.python_version()}

@@ -1,0 +1,224 @@
+"""Styles as a run sees them: pictures with weights and masks, and what the losses need to know of them at each scale.
+
+A style is scaled with the canvas, so that strokes keep their share of the picture from coarse to fine. Statistics
+add over pictures as they add over the parts of one: several styles that rule everywhere are one target, their
+weighted sum. Where masks share the picture out, each style's statistics go to its own region; see `guides`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import color, guides, images
+from neural_style.checkpoint import fingerprint
+from neural_style.features.base import Extractor
+from neural_style.losses import Loss, Statistic
+from neural_style.objective import Objective, Several
+from neural_style.scales import fit
+from neural_style.tiles import TiledObjective, check_tiled
+
+__all__ = ["LARGEST", "Measured", "PictureStyle", "Style", "target_of", "weighted"]
+
+LARGEST = 2**20
+"""Pixels of a style that are looked at in one piece; more go in tiles, or are cropped where a loss cannot."""
+
+TILE = 512
+MOST_ENLARGED = 2.0
+
+
+class Measured(NamedTuple):
+    """What the losses need to know of a style at one scale.
+
+    Attributes:
+        statistic: of each loss, None where it reads no style.
+        area: the pixels that were measured, each counting by its mask.
+    """
+
+    statistic: tuple[Statistic | None, ...]
+    area: float
+
+
+class Style(Protocol):
+    """A style with its weight, and the region it rules in (0 where there are no masks)."""
+
+    @property
+    def weight(self) -> float: ...
+
+    @property
+    def region(self) -> int: ...
+
+    @property
+    def palette(self) -> color.Palette:
+        """Of its colours."""
+        ...
+
+    def identity(self) -> str:
+        """A hash of what is measured."""
+        ...
+
+    def measure(self, objective: Objective | TiledObjective, long_side: int, regions: int) -> Measured:
+        """For a canvas of that long side, whose picture is shared out among so many regions (0: no masks)."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PictureStyle:
+    """A picture as a style.
+
+    Attributes:
+        pixels: float32 (1, height, width, 3).
+        weight: among the other styles.
+        region: the mask it goes with.
+        mask: the part whose statistics count, (1, height, width, 1) of any size; None for all of it.
+        scale: the long side as a multiple of the canvas's. A picture is enlarged at most `MOST_ENLARGED` times,
+            and at a scale of 1 and below not at all: strokes that are not in it cannot be had from it.
+        recolor: `(pixels, long side) -> pixels`, before it is measured; None to leave its colours alone.
+    """
+
+    pixels: np.ndarray
+    weight: float = 1.0
+    region: int = 0
+    mask: np.ndarray | None = None
+    scale: float = 1.0
+    recolor: Callable[[np.ndarray, int], np.ndarray] | None = None
+
+    @functools.cached_property
+    def palette(self) -> color.Palette:
+        """Of the whole picture's colours."""
+        return color.palette(self.pixels)
+
+    def identity(self) -> str:
+        """A hash of picture, mask and weight."""
+        return fingerprint(self.pixels, self.mask, np.array(self.weight))
+
+    def size_at(self, long_side: int, least: int = 1) -> tuple[int, int]:
+        """(width, height) of the picture beside a canvas of that long side; no side is below `least`."""
+        height, width = self.pixels.shape[1:3]
+        own = max(width, height)
+        side = min(self.scale * min(long_side, own), MOST_ENLARGED * own)
+        size = fit((width, height), max(1, round(side)))
+        return max(size[0], least), max(size[1], least)
+
+    def warn_if_small(self, long_side: int) -> None:
+        """Tell once when the strokes asked for cannot be had from this picture."""
+        height, width = self.pixels.shape[1:3]
+        wanted, there = round(self.scale * long_side), max(self.size_at(long_side))
+        if self.scale > 1.0 and there < wanted:
+            warnings.warn(
+                f"a style of {width}x{height} can be enlarged to {there} pixels, and style_scale={self.scale:g} "
+                f"asks for {wanted}: strokes will be smaller than asked for. Give a larger picture.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def measure(self, objective: Objective | TiledObjective, long_side: int, regions: int) -> Measured:
+        size = self.size_at(long_side, objective.smallest_side)
+        pixels = images.resize(self.pixels, size)
+        if self.recolor is not None:
+            pixels = self.recolor(pixels, long_side)
+        share = None if self.mask is None else guides.resize_mask(self.mask, size)
+        limit = max(LARGEST, long_side**2)
+        if pixels.shape[1] * pixels.shape[2] > limit and not _can_tile(objective):
+            pixels, share = _cropped(pixels, limit), None if share is None else _cropped(share, limit)
+        told = _guides(objective, pixels, share, self.region, regions)
+        area = float(pixels.shape[1] * pixels.shape[2]) if share is None else float(share.sum(dtype=np.float64))
+        return Measured(_statistic(objective, tf.constant(pixels), told, limit), area)
+
+
+def weighted(style: Any) -> list[tuple[Any, float]]:
+    """Styles with their weights, which sum to 1, from one style or a list of styles or `(style, weight)` pairs.
+
+    Raises:
+        ValueError: there is none, or a weight is negative or not finite, or all are 0.
+    """
+    pairs = style if isinstance(style, list) else [style]
+    pairs = [pair if isinstance(pair, tuple) else (pair, 1.0) for pair in pairs]
+    if not pairs:
+        raise ValueError("style is an empty list; give at least one picture")
+    weights = [weight for _, weight in pairs]
+    total = float(sum(weights))
+    if not 0 < total < float("inf") or any(weight < 0 for weight in weights):
+        raise ValueError(f"style weights are at least 0 and not all 0; got {weights}")
+    return [(each, weight / total) for each, weight in pairs]
+
+
+def target_of(
+    styles: Sequence[Style], objective: Objective | TiledObjective, long_side: int, regions: int = 0
+) -> tuple[Statistic | Several | None, ...]:
+    """Each loss's target at a scale: the styles' statistics, added as if they were parts of one picture.
+
+    Where the statistics of a loss do not add, it gets `Several`, to be compared with one after the other.
+
+    Args:
+        styles: at least one.
+        objective: whose losses.
+        long_side: of the canvas.
+        regions: how many masks share the picture out; 0 without masks.
+    """
+    measured = [style.measure(objective, long_side, regions) for style in styles]
+    if len(measured) == 1:
+        return measured[0].statistic
+    shares = [style.weight / each.area for style, each in zip(styles, measured, strict=True)]
+    weights = tf.constant([style.weight for style in styles], tf.float32)
+    targets: list[Statistic | Several | None] = []
+    for loss, *found in zip(objective.losses, *(each.statistic for each in measured), strict=True):
+        if not loss.uses_style:
+            targets.append(None)
+        elif loss.additive:
+            targets.append(tf.nest.map_structure(functools.partial(_sum, shares), *found))
+        else:
+            targets.append(Several(tuple(found), weights))
+    return tuple(targets)
+
+
+def _sum(shares: Sequence[float], *tensors: tf.Tensor) -> tf.Tensor:
+    return tf.add_n([share * tensor for share, tensor in zip(shares, tensors, strict=True)])
+
+
+def _guides(
+    objective: Objective | TiledObjective, pixels: np.ndarray, share: np.ndarray | None, region: int, regions: int
+) -> dict[str, tf.Tensor]:
+    """A style's guides: its own region's column full or as its mask says, the others empty."""
+    if share is None and not regions:
+        return {}
+    shares = np.zeros((*pixels.shape[:3], max(1, regions)), np.float32)
+    shares[..., region : region + 1] = 1.0 if share is None else share
+    strides = objective.strides(objective.style_layers)
+    return {layer: tf.constant(guide) for layer, guide in guides.guides_of(shares, strides).items()}
+
+
+def _statistic(
+    objective: Objective | TiledObjective, pixels: tf.Tensor, told: dict[str, tf.Tensor], limit: int
+) -> tuple[Statistic | None, ...]:
+    if pixels.shape[1] * pixels.shape[2] <= limit or isinstance(objective, TiledObjective):
+        found: tuple[Statistic | None, ...] = objective.target(pixels, told)
+        return found
+    readers = [loss for loss in objective.losses if loss.uses_style]
+    in_tiles = iter(TiledObjective(readers, objective.extractor, TILE).target(pixels, told))
+    return tuple(next(in_tiles) if loss.uses_style else None for loss in objective.losses)
+
+
+def _can_tile(objective: Objective | TiledObjective) -> bool:
+    readers: list[Loss] = [loss for loss in objective.losses if loss.uses_style]
+    extractor: Extractor = objective.extractor
+    try:
+        check_tiled(readers, extractor)
+    except ValueError:
+        return False
+    return True
+
+
+def _cropped(pixels: np.ndarray, limit: int) -> np.ndarray:
+    """The middle of a picture, of its shape and about so many pixels."""
+    height, width = pixels.shape[1:3]
+    share = (limit / (height * width)) ** 0.5
+    rows, columns = max(1, int(height * share)), max(1, int(width * share))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return pixels[:, top : top + rows, left : left + columns]

@@ -1,0 +1,137 @@
+"""From masks to guides: what a mask may be, what it covers, and what each cell of a map is told of it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from neural_style import guides
+from neural_style.errors import ImageError
+from neural_style.objective import fitted
+
+
+def ramp(height=6, width=8):
+    return np.tile(np.linspace(0.0, 1.0, width, dtype=np.float32), (height, 1))
+
+
+# --- what a mask may be ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["bool", "int64", "uint8", "bytes", "uint16", "float", "pil", "bilevel", "path"])
+def test_a_mask_comes_as_people_have_it(kind, tmp_path):
+    half = ramp() > 0.5
+    levels = np.where(half, 255, 0).astype(np.uint8)
+    Image.fromarray(levels).save(tmp_path / "mask.png")
+    given = {
+        "bool": half,
+        "int64": half.astype(np.int64),
+        "uint8": half.astype(np.uint8),
+        "bytes": (tmp_path / "mask.png").read_bytes(),
+        "uint16": np.where(half, 65535, 0).astype(np.uint16),
+        "float": half.astype(np.float64),
+        "pil": Image.fromarray(levels),
+        "bilevel": Image.fromarray(levels).convert("1"),
+        "path": tmp_path / "mask.png",
+    }[kind]
+    np.testing.assert_array_equal(guides.read_mask(given), half[None, ..., None].astype(np.float32))
+
+
+def test_soft_values_stay_soft_and_colour_counts_as_its_brightness():
+    np.testing.assert_allclose(guides.read_mask(ramp())[0, ..., 0], ramp(), atol=1e-6)
+    green = np.zeros((2, 2, 3))
+    green[..., 1] = 1.0
+    np.testing.assert_allclose(guides.read_mask(green), 0.7152, atol=1e-6)
+
+
+def test_what_is_transparent_is_not_in_the_mask():
+    picture = np.full((2, 4, 4), 255, np.uint8)
+    picture[:, :2, 3] = 0
+    np.testing.assert_array_equal(guides.read_mask(picture)[0, 0, :, 0], [0, 0, 1, 1])
+
+
+def test_a_mask_that_is_empty_or_no_picture_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="mask 2 is 0 everywhere"):
+        guides.regions([np.ones((4, 4)), np.zeros((4, 4))], (8, 8))
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        guides.read_mask(tmp_path / "missing.png")
+    with pytest.raises(TypeError):
+        guides.read_mask(object())
+    with pytest.raises(ImageError, match="expected \\[0, 1\\]"):
+        guides.read_mask(np.full((4, 4), 7.0))
+
+
+# --- what masks cover --------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(0, 3),
+)
+def test_masks_that_add_up_to_one_still_do_at_any_size(height, width, size, seed):
+    mask = np.random.default_rng(seed).random((1, height, width, 1)).astype(np.float32)
+    pair = guides.resize_mask(np.concatenate([mask, 1.0 - mask], axis=-1), size)
+    assert pair.shape == (1, size[1], size[0], 2)
+    np.testing.assert_allclose(pair.sum(axis=-1), 1.0, atol=1e-5)
+    assert pair.min() >= 0.0
+
+
+def test_away_from_its_edge_a_mask_stays_exactly_nothing_and_all():
+    mask = np.zeros((1, 100, 100, 1), np.float32)
+    mask[:, :, 50:] = 1.0
+    for side in (37, 64, 173):
+        resized = guides.resize_mask(mask, (side, side))[0, 0, :, 0]
+        assert (resized[: side // 2 - 3] == 0.0).all()
+        assert (resized[side // 2 + 3 :] == 1.0).all()
+
+
+def test_masks_of_different_sizes_share_where_they_overlap():
+    everywhere, right = np.ones((3, 5)), np.zeros((20, 20))
+    right[:, 10:] = 1.0
+    shares = guides.regions([everywhere, right], (40, 30))
+    np.testing.assert_allclose(shares[0, 0, 0], [1.0, 0.0], atol=1e-6)
+    np.testing.assert_allclose(shares[0, 0, -1], [0.5, 0.5], atol=1e-6)
+    np.testing.assert_allclose(shares.sum(axis=-1), 1.0, atol=1e-6)
+
+
+def test_what_is_uncovered_is_told_in_percent():
+    mask = np.ones((10, 10))
+    mask[:, 6:] = 0.0
+    with pytest.raises(ValueError, match=r"leave 40 % of the picture uncovered.*background='content'"):
+        guides.regions([mask], (10, 10))
+    shares = guides.regions([mask], (10, 10), "content")
+    np.testing.assert_array_equal(guides.coverage(shares)[0, ..., 0], mask)
+
+
+def test_a_soft_mask_over_a_background_stays_soft():
+    shares = guides.regions([ramp()], (8, 6), "content")
+    np.testing.assert_allclose(guides.coverage(shares)[0, ..., 0], ramp(), atol=1e-6)
+
+
+# --- what each cell is told --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(64, 48), (71, 53), (33, 47), (16, 31)])
+def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, size):
+    width, height = size
+    layers = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
+    maps = vgg16(tf.zeros([1, height, width, 3]), layers)
+    strides = {layer: vgg16.layers[layer].stride for layer in layers}
+    shares = np.random.default_rng(0).random((1, height, width, 2)).astype(np.float32)
+    for layer, guide in fitted(guides.guides_of(shares, strides), maps).items():
+        assert guide.shape == (*maps[layer].shape[:3], 2)
+        stride, (rows, columns) = strides[layer], maps[layer].shape[1:3]
+        for row, column in ((0, 0), (rows - 1, columns - 1), (rows // 2, 0)):
+            block = shares[0, row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
+            assert block.shape[:2] == (stride, stride)
+            np.testing.assert_allclose(guide[0, row, column], block.mean(axis=(0, 1)), rtol=1e-4)
+
+
+def test_a_cell_the_end_cuts_off_is_there_for_networks_that_have_it():
+    guide = guides.guides_of(np.ones((1, 5, 7, 1), np.float32), {"padded": 2, "image": 1})
+    assert guide["padded"].shape == (1, 3, 4, 1)
+    assert guide["image"].shape == (1, 5, 7, 1)
+    np.testing.assert_array_equal(guide["padded"], 1.0)
