@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neural_style import stylize
 from neural_style.features import VGG16, Field, KerasExtractor
-from neural_style.losses import Content, Custom, Gram, Loss, Moments, TotalVariation, custom
+from neural_style.losses import Content, Custom, Gram, Laplacian, Loss, Moments, Range, TotalVariation, custom
 from neural_style.objective import objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
@@ -94,7 +94,12 @@ LOSSES = {
     "covariance": Moments(SMALL),
     "deviation": Moments(SMALL, layer_weights=(3.0, 1.0, 1.0), spread="deviation"),
     "wasserstein": Moments(("shallow", "deep"), spread="wasserstein"),
+    "shifted gram": Gram(SMALL, shift=-1.0),
     "total_variation": TotalVariation(),
+    "total_variation_1": TotalVariation(exponent=1.0),
+    "range": Range(0.4, 0.6),
+    "laplacian": Laplacian(pool=4),
+    "large laplacian": Laplacian(pool=9),
     "mean_color": MeanColor(),
     "pixels": Moments(("image",)),
     "mixed": Gram(("image", "deep")),

@@ -1,10 +1,10 @@
 """What a picture is judged by: losses that add, scale and report."""
 
 from neural_style.losses.base import Custom, Features, Loss, Statistic, Sum, Term, custom
-from neural_style.losses.content import Content
+from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
-from neural_style.losses.smoothness import TotalVariation
+from neural_style.losses.smoothness import Range, TotalVariation
 from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, position_sums
 from neural_style.losses.transport import Histogram, SlicedWasserstein
 
@@ -14,11 +14,13 @@ __all__ = [
     "Features",
     "Gram",
     "Histogram",
+    "Laplacian",
     "Loss",
     "Moments",
     "NearestNeighbor",
     "Patches",
     "PositionSums",
+    "Range",
     "RelaxedEMD",
     "SelfSimilarity",
     "SlicedWasserstein",

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
 
-__all__ = ["Content"]
+__all__ = ["Content", "Laplacian"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,3 +46,63 @@ class Content(Loss):
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [distance / (energy + 1e-8) for distance, energy in statistic.values()]
         return tf.add_n(distances) / len(distances)
+
+
+@dataclasses.dataclass(frozen=True)
+class Laplacian(Loss):
+    r"""Squared distance of the Laplacians of picture and content: of edges and fine lines, seen on the pixels.
+
+    .. math:: \frac{\sum_i (D x - D c)_i^2}{\sum_i (D c)_i^2}
+
+    with :math:`D` the Laplacian (four neighbours less four times the centre) of the mean over `pool` by `pool`
+    pixels and the three channels. Li et al. (2017), "Laplacian-steered neural style transfer", equations 5 to 7. It
+    keeps the outlines that a deep content layer lets slip, and goes beside one; add two with different pools for the
+    paper's combination. Deviations: the mean is taken around every pixel and not of every block, so that it does not
+    matter where a block begins and tiled runs are exact; the sum is over the content's own, but at least 1e-4
+    a pixel, for a content without edges.
+
+    Args:
+        pool: side of the squares the means are over, in pixels: 4 for lines, 16 for large shapes.
+        name: what it is reported by.
+
+    Raises:
+        ValueError: `pool` is less than 1.
+    """
+
+    pool: int = 4
+    name: str = "laplacian"
+    uses_content: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.pool < 1:
+            raise ValueError(f"pool is at least 1, not {self.pool}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return ("image",)
+
+    @property
+    def reach(self) -> int:  # type: ignore[override]
+        """A mean's rows, a mean's shift up and one down: a term spans three times `pool` rows."""
+        return 3 * self.pool - 1
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        ours, goal = (_laplacian(maps["image"], self.pool) for maps in (features, content))
+        apart = tf.reduce_sum(tf.math.squared_difference(ours, goal))
+        return apart, tf.reduce_sum(tf.square(goal)), tf.cast(tf.size(goal), tf.float32)
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        apart, energy, count = statistic
+        return apart / (tf.maximum(energy, 1e-4 * count) + 1e-8)
+
+
+def _laplacian(image: tf.Tensor, pool: int) -> tf.Tensor:
+    """Of the means over `pool` by `pool` pixels, wherever all of them lie inside: (1, rows, columns, 1)."""
+    gray = tf.reduce_mean(image, axis=-1, keepdims=True)
+    short = tf.maximum(0, pool - tf.shape(gray)[1:3])  # less than one mean gives no term, and no error
+    zero = tf.constant(0)
+    gray = tf.pad(gray, [[0, 0], [zero, short[0]], [zero, short[1]], [0, 0]])
+    means = tf.nn.avg_pool2d(gray, pool, 1, "VALID")
+    inner, before, after = slice(pool, -pool), slice(None, -2 * pool), slice(2 * pool, None)
+    around = means[:, before, inner] + means[:, after, inner] + means[:, inner, before] + means[:, inner, after]
+    return around - 4.0 * means[:, inner, inner]

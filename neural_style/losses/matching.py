@@ -18,12 +18,13 @@ class NearestNeighbor(Loss):
     r"""Mean cosine distance of each feature vector to the style's vector nearest to it.
 
     .. math:: \frac{1}{N} \sum_i \left(1 - \cos(x_i, s_{m(i)})\right), \quad
-              m(i) = \arg\max_j \cos(x_i - \bar x, s_j - \bar s)
+              m(i) = \arg\max_j \cos(q_i - \bar q, s_j - \bar s), \quad q = (1 - a) x + a c
 
     Kolkin et al. (2022), section 3: vectors are hypercolumns, those of several layers at one place stacked. They
-    are centred to be matched and as they are to be compared. Deviations: the matches are those of the picture as
-    it stands and made anew at every step (the paper makes them once a scale from a mix of picture and content, and
-    anew in its last pass only); no rotated copies of the style.
+    are centred to be matched and as they are to be compared. What is matched is the picture, or the content c, or
+    something between: with an `anchor` a of 1 each place gets what in the style is most like the content there; with 0
+    the picture may drift until it is the style. Deviations: a mixes the features, in the paper the pictures; matches
+    are made anew at every step, in the paper once a scale before its last pass; no rotated copies of the style.
 
     Not additive, since it searches: a tiled run refuses it. It takes one style. No gradient passes through the
     choice of the match.
@@ -33,15 +34,17 @@ class NearestNeighbor(Loss):
         every: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
         most: of more style vectors than this, so many are drawn once and for all. Time grows with it, memory
             hardly does. A style of more vectors than this is not quite at distance 0 from itself.
+        anchor: how much of the content there is in what is matched, in [0, 1].
         name: what it is reported by.
 
     Raises:
-        ValueError: `every` or `most` is less than 1.
+        ValueError: `every` or `most` is less than 1, or `anchor` not in [0, 1].
     """
 
     layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
     every: int = 4
     most: int = 4096
+    anchor: float = 0.0
     name: str = "nearest"
     additive: ClassVar[bool] = False
     uses_style: ClassVar[bool] = True
@@ -49,16 +52,28 @@ class NearestNeighbor(Loss):
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(every=self.every, most=self.most)
+        if not 0.0 <= self.anchor <= 1.0:
+            raise ValueError(f"anchor is between 0 (match the picture) and 1 (match the content), not {self.anchor}")
+
+    @property
+    def uses_content(self) -> bool:  # type: ignore[override]
+        """Whether the content is read: where there is an anchor."""
+        return self.anchor > 0.0
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        return hypercolumns(features, self.layers, self.every)
+        """The hypercolumns, and what they are matched by; a style is never matched, and has no content."""
+        ours = hypercolumns(features, self.layers, self.every)
+        if not self.uses_content or not content:
+            return ours, tf.stop_gradient(ours)
+        kept = hypercolumns(content, self.layers, self.every)
+        return ours, tf.stop_gradient((1.0 - self.anchor) * ours + self.anchor * kept)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        ours, style = flat(statistic), flat(target)
+        ours, asked, style = flat(statistic[0]), flat(statistic[1]), flat(target[0])
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
         kept = thinned(style, self.most)
         found = match(
-            unit(ours - tf.reduce_mean(ours, axis=0), energy), unit(kept - tf.reduce_mean(style, axis=0), energy)
+            unit(asked - tf.reduce_mean(asked, axis=0), energy), unit(kept - tf.reduce_mean(style, axis=0), energy)
         )
         goal = tf.gather(kept, found.forward)
         return tf.nn.relu(1.0 - tf.reduce_mean(tf.reduce_sum(unit(ours, energy) * unit(goal, energy), axis=-1)))

@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.linalg import sqrtm
+from scipy.signal import convolve2d
 
 from neural_style import losses
 from neural_style.losses import (
     Content,
     Gram,
     Histogram,
+    Laplacian,
     Loss,
     Moments,
     NearestNeighbor,
     Patches,
+    Range,
     RelaxedEMD,
     SelfSimilarity,
     SlicedWasserstein,
@@ -100,15 +103,44 @@ def gaussians_apart(mean, covariance, mean_goal, covariance_goal):
     return (np.sum((mean - mean_goal) ** 2) + spread) / energy
 
 
-def total_variation(painted, kept, wanted):
-    x = painted["image"][0]
-    total = 0.0
-    for row in range(x.shape[0]):
-        for column in range(x.shape[1]):
-            for down, right, weight in ((1, 0, 1.0), (0, 1, 1.0), (1, 1, 0.5), (1, -1, 0.5)):
-                if row + down < x.shape[0] and 0 <= column + right < x.shape[1]:
-                    total += weight * np.sum((x[row + down, column + right] - x[row, column]) ** 2)
-    return total / (3.0 * x.size)
+def total_variation(exponent):
+    def total(painted, kept, wanted):
+        x = painted["image"][0]
+        total = 0.0
+        for row in range(x.shape[0]):
+            for column in range(x.shape[1]):
+                for down, right, weight in ((1, 0, 1.0), (0, 1, 1.0), (1, 1, 0.5), (1, -1, 0.5)):
+                    if row + down < x.shape[0] and 0 <= column + right < x.shape[1]:
+                        total += weight * np.sum(np.abs(x[row + down, column + right] - x[row, column]) ** exponent)
+        return total / (3.0 * x.size)
+
+    return total
+
+
+def out_of_range(painted, kept, wanted):
+    x = painted["image"]
+    return np.mean(np.where(x < 0.2, 0.2 - x, np.where(x > 0.35, x - 0.35, 0.0)) ** 2)
+
+
+def laplacian(image, pool):
+    gray = image[0].mean(axis=-1)
+    rows, wide = (side - pool + 1 for side in gray.shape)
+    means = [[gray[i : i + pool, j : j + pool].mean() for j in range(wide)] for i in range(rows)]
+    return convolve2d(
+        means,
+        np.kron([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.eye(1, pool * pool).reshape(pool, pool))[
+            : 2 * pool + 1, : 2 * pool + 1
+        ],
+        mode="valid",
+    )
+
+
+def outlines(pool):
+    def apart(painted, kept, wanted):
+        ours, goal = (laplacian(features["image"], pool) for features in (painted, kept))
+        return np.sum((ours - goal) ** 2) / np.sum(goal**2)
+
+    return apart
 
 
 def resized(maps, shape):
@@ -133,10 +165,14 @@ def cosines(ours, theirs):
     return ours @ theirs.T / lengths
 
 
-def at_the_nearest(painted, kept, wanted):
-    ours, theirs = (columns(features, BOTH, 2) for features in (painted, wanted))
-    found = np.argmax(cosines(ours - ours.mean(axis=0), theirs - theirs.mean(axis=0)), axis=1)
-    return np.mean([1 - cosines(ours, theirs)[i, j] for i, j in enumerate(found)])
+def at_the_nearest(anchor):
+    def apart(painted, kept, wanted):
+        ours, held, theirs = (columns(features, BOTH, 2) for features in (painted, kept, wanted))
+        asked = (1 - anchor) * ours + anchor * held
+        found = np.argmax(cosines(asked - asked.mean(axis=0), theirs - theirs.mean(axis=0)), axis=1)
+        return np.mean([1 - cosines(ours, theirs)[i, j] for i, j in enumerate(found)])
+
+    return apart
 
 
 def patches_of(maps, size):
@@ -216,12 +252,18 @@ ROWS = {
     "wasserstein": Row(Moments(BOTH, spread="wasserstein"), over_layers(gaussians_apart)),
     "sliced wasserstein": Row(SLICED, slices, nudge=0.0005),
     "histogram": Row(Histogram(BOTH), histograms, nudge=0.0005),
-    "nearest neighbor": Row(NearestNeighbor(BOTH, every=2), at_the_nearest, nudge=0.002),
+    "nearest neighbor": Row(NearestNeighbor(BOTH, every=2), at_the_nearest(0), nudge=0.002),
+    "anchored neighbor": Row(NearestNeighbor(BOTH, every=2, anchor=0.7), at_the_nearest(0.7), nudge=0.002),
     "patches": Row(Patches(BOTH, size=2), at_the_best_patch, nudge=0.0005),
     "relaxed emd": Row(RelaxedEMD(BOTH, every=1), transported, nudge=0.002),
     "palette": Row(RelaxedEMD(("image",), every=1, distance="euclidean"), palettes, nudge=0.0002),
     "self-similarity": Row(SelfSimilarity(BOTH, every=1), likeness, nudge=0.002),
-    "total variation": Row(TotalVariation(), total_variation, at_best="flat"),
+    "total variation": Row(TotalVariation(), total_variation(2), at_best="flat"),
+    "total variation, 1.25": Row(TotalVariation(exponent=1.25), total_variation(1.25), at_best="flat", nudge=0.002),
+    "total variation, 1": Row(TotalVariation(exponent=1.0), total_variation(1), at_best="flat", nudge=0.0005),
+    "range": Row(Range(0.2, 0.35), out_of_range, at_best="flat"),
+    "laplacian": Row(Laplacian(pool=1), outlines(1)),
+    "laplacian of means": Row(Laplacian(pool=2), outlines(2)),
     "custom": Row(custom(brightness, ["image", "deep"]), brightness_in_numpy, pastes_back=False),
 }
 

@@ -1,14 +1,13 @@
-"""Total variation: calm is free, speckle is dear, and no direction is favoured."""
+"""Total variation and range: calm is free, speckle is dear, no direction is favoured, and a range has two ends."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.losses import TotalVariation
+from neural_style.losses import Range, TotalVariation
 
 
-def worth(image):
-    loss = TotalVariation()
+def worth(image, loss=TotalVariation()):  # noqa: B008 (a loss is immutable)
     return float(loss.compare(loss.statistic({"image": tf.constant(image, tf.float32)}, {}, {}), None))
 
 
@@ -55,3 +54,38 @@ def test_bands_that_share_a_border_row_make_up_the_whole(picture):
     )
     for i, value in enumerate(whole):
         np.testing.assert_allclose(upper[i] + lower[i] - shared[i], value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.25, 2.0, 3.0])
+def test_contrast_counts_by_the_exponent(picture, exponent):
+    loss = TotalVariation(exponent=exponent)
+    assert worth(0.5 * picture + 0.25, loss) == pytest.approx(0.5**exponent * worth(picture, loss), rel=1e-4)
+
+
+def test_with_exponent_one_a_step_costs_what_a_slope_does_and_with_two_much_more():
+    slope = np.linspace(0.0, 1.0, 9)[None, None, :, None] * np.ones((1, 1, 9, 3))
+    step = (slope > 0.5).astype(float)
+    assert worth(step, TotalVariation(exponent=1.0)) == pytest.approx(worth(slope, TotalVariation(exponent=1.0)))
+    assert worth(step) == pytest.approx(8 * worth(slope), rel=1e-5)
+
+
+@pytest.mark.parametrize("exponent", [0.5, -1.0, float("nan"), float("inf")])
+def test_an_exponent_below_one_is_refused(exponent):
+    with pytest.raises(ValueError, match="exponent is at least 1"):
+        TotalVariation(exponent=exponent)
+
+
+def test_inside_its_range_a_picture_costs_nothing(picture):
+    assert worth(picture, Range()) == 0.0
+    assert worth(picture, Range(0.4, 0.6)) > 0.01
+
+
+def test_outside_it_the_distance_counts_squared(picture):
+    assert worth(picture - 2.0, Range(low=0.0)) == pytest.approx(np.mean((picture - 2.0) ** 2), rel=1e-5)
+    assert worth(picture + 2.0, Range(high=1.0)) == pytest.approx(np.mean((picture + 1.0) ** 2), rel=1e-5)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 0.0), (0.5, 0.5), (float("nan"), 1.0)])
+def test_a_range_without_room_is_refused(low, high):
+    with pytest.raises(ValueError, match="low is below high"):
+        Range(low, high)
