@@ -1,9 +1,7 @@
 """How much memory a picture takes, told before TensorFlow asks the system for it.
 
 A step holds the network's maps of one piece (the picture, or a tile's window) and some arrays of the picture's own
-size. The maps are counted on the graph: every output of every operation of the forward pass and the statistics.
-`ALIVE` of that sum is alive at the peak of a step, forward and backward, as measured for VGG16: 0.76 on two cores,
-rounded up (see `benchmarks/README.md`).
+size. The maps are counted on the graph of a step, as `liveness` tells; `SLACK` is what is measured beyond that.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import Literal, NamedTuple
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
+from neural_style.liveness import most_alive
 from neural_style.losses.base import Loss
 from neural_style.objective import Objective, objective_for
 from neural_style.optimizers import Optimizer
@@ -27,7 +26,7 @@ __all__ = ["Estimate", "Tile", "available_bytes", "objective_within", "plan"]
 Tile = int | Literal["auto"] | None
 
 FIXED = 300 * 2**20  # plans, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
-ALIVE = 0.8
+SLACK = 1.1
 PIXEL = 12  # bytes of a float32 pixel
 ARRAYS = 8  # content, canvas, the next and the best, gradient and its sum, and what passes between them
 STATES = 3  # copies of an optimiser's state: the last, the next, and one to compute with
@@ -183,25 +182,23 @@ def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer
 
 @functools.lru_cache(maxsize=64)
 def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor) -> tuple[float, float]:
-    """Bytes a pixel of the maps of a step, and of the content's maps that are kept."""
+    """Bytes a pixel at the peak of a step, and of the content's maps that are kept."""
     objective = Objective(losses, extractor)
 
-    def forward(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        features = objective.features(image, objective.layers)
-        for loss in losses:
-            loss.statistic(features, features, {})  # the content's maps are as large as the picture's own
-        return features
+    def pull_back(image: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            features = objective.features(image, objective.layers)
+            content = {layer: tf.stop_gradient(value) for layer, value in features.items()}  # as large as they
+            statistics = [loss.statistic(features, content, {}) for loss in losses]
+        gradient = tape.gradient(tf.nest.flatten(statistics), image, unconnected_gradients="zero")
+        return {layer: features[layer] for layer in objective.content_layers}, gradient
 
     side = PROBE * max(1, objective.smallest_side // PROBE)
-    traced = tf.function(forward, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]))
-    made = [each for each in traced.graph.get_operations() if each.type not in ("Const", "Placeholder", "Identity")]
-    maps = sum(_bytes(value) for each in made for value in each.outputs)
-    content = sum(_bytes(traced.structured_outputs[layer]) for layer in objective.content_layers)
-    return ALIVE * maps / side**2, content / side**2
-
-
-def _bytes(value: tf.Tensor) -> int:
-    return (value.shape.num_elements() or 0) * int(value.dtype.size)
+    traced = tf.function(pull_back, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]))
+    content, gradient = traced.structured_outputs
+    kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
+    return SLACK * most_alive(gradient) / side**2, kept / side**2
 
 
 def available_bytes() -> int | None:

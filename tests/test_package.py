@@ -18,7 +18,7 @@ errors _decode images color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness
 losses.transport losses.sampling losses.matching losses.emd losses
-objective windows passes tiles optimizers memory
+objective windows passes tiles optimizers liveness memory
 scales recipes result metrics callbacks checkpoint loop styles targets painting transfer api explore batch video
 cli __main__
 """.split()  # noqa: SIM905
