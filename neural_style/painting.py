@@ -65,6 +65,9 @@ class Painting:
         self.alpha = None if picture is None else picture.alpha
         self.styles = [] if style is None else styles_of(style, controls, side, self.content)
         self.size = _size_of(size, self.content, self.styles)
+        for each in self.styles:
+            if isinstance(each, PictureStyle):
+                each.warn_if_small(max(self.size))
         losses = tuple(term.loss for term in self.loss)
         self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile)
         self._check()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import __version__, cli, stylize
+from neural_style import StyleTransfer, __version__, cli, recipes, stylize
 from neural_style.features import defaults
 
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
@@ -79,6 +79,91 @@ def test_no_steps_leave_the_start(run):
     assert json.loads(out)["loss"] is None
 
 
+# --- styles, masks, colours --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """Two masks that share the picture, on disk."""
+    paths = [tmp_path / "left.png", tmp_path / "right.png"]
+    left = np.zeros((12, 16), np.uint8)
+    left[:, :8] = 255
+    for path, mask in zip(paths, (left, 255 - left), strict=True):
+        Image.fromarray(mask).save(path)
+    return [str(path) for path in paths]
+
+
+def same(path, expected):
+    with Image.open(path) as saved:
+        np.testing.assert_array_equal(np.asarray(saved), np.asarray(expected))
+
+
+@pytest.mark.parametrize("how", ["positional", "option", "mixed"])
+def test_several_styles_have_weights(pictures, how, content, style):
+    photo, painting, output = pictures
+    arguments = {
+        "positional": [photo, f"{painting}:3", photo, "-o", output],
+        "option": [photo, "--style", f"{painting}:3", "-o", output, "--style", f"{photo}:1.0"],
+        "mixed": [photo, f"{painting}:3", "-o", output, "--style", photo],
+    }[how]
+    assert cli.main([*arguments, *FAST]) == 0
+    same(output, stylize(content, [(style, 3.0), (content, 1.0)], size=32, steps=2, extractor="vgg16"))
+
+
+def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "at 12:30").touch()
+    assert cli._weighted("at 12:30") == ("at 12:30", 1.0)
+    assert cli._weighted("at 12:30:0.5") == ("at 12:30", 0.5)
+    assert cli._weighted("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
+
+
+def test_every_control_reaches_the_run(run, pictures, halves, content, style):
+    left, right = halves
+    code, out, err = run(
+        *(*FAST, "--style", pictures[0], "--mask", left, "--mask", right, "--style-mask", "none", "--style-mask", left),
+        *("--color", "content", "--color-strength", "0.5", "--style-scale", "0.8", "--json"),
+    )
+    assert (code, err) == (0, "")
+    settings = json.loads(out)["settings"]
+    assert (settings["masks"], settings["color"], settings["style_scale"]) == (2, "content", 0.8)
+    masks = {"masks": [left, right], "style_masks": [None, left]}
+    colors = {"color": "content", "color_strength": 0.5, "style_scale": 0.8}
+    same(pictures[2], stylize(content, [style, content], size=32, steps=2, extractor="vgg16", **masks, **colors))
+
+
+def test_the_background_stays_the_contents(run, pictures, halves, content):
+    code, _, _ = run(
+        "--size", "64", "--steps", "2", "--extractor", "vgg16", "--mask", halves[0], "--background", "content"
+    )
+    assert code == 0
+    with Image.open(pictures[2]) as saved:
+        np.testing.assert_array_equal(np.asarray(saved)[:, 40:], content[:, 40:])
+
+
+def test_a_preview_is_smaller_and_quicker(run, pictures):
+    code, out, _ = run("--size", "300", "--steps", "4", "--extractor", "vgg16", "--preview", "--json")
+    assert code == 0
+    assert (json.loads(out)["size"], json.loads(out)["steps"]) == ([256, 192], 2)
+
+
+def test_no_content_makes_a_texture(run, pictures):
+    code, out, _ = run(*FAST, "--json", content="none")
+    assert code == 0
+    assert json.loads(out)["size"] == [32, 32]
+    assert set(json.loads(out)["terms"]) == {"style", "total_variation"}
+
+
+def test_a_saved_style_goes_where_a_picture_does(run, pictures, tmp_path, style):
+    transfer = StyleTransfer(recipes.DEFAULT.loss(0.5), "vgg16")
+    transfer.target(style, size=32).save(tmp_path / "style.npz")
+    assert run(*FAST)[0] == 0
+    with Image.open(pictures[2]) as saved:
+        expected = np.asarray(saved)
+    assert run(*FAST, style=str(tmp_path / "style.npz"))[0] == 0
+    same(pictures[2], expected)
+
+
 @pytest.mark.filterwarnings("default:VGG19:UserWarning")
 def test_falling_back_is_told_on_stderr(run, monkeypatch):
     monkeypatch.setattr(defaults, "_build", defaults.functools.cache(defaults._build.__wrapped__))
@@ -132,6 +217,12 @@ def test_bad_files_are_told_in_one_line_before_the_run(run, wrong, message, tmp_
         (["--steps", "-1"], "steps is at least 0"),
         (["--save-every", "0"], "every is at least 1"),
         (["--init", "missing.png"], "missing.png"),
+        (["--mask", "missing.png"], "missing.png"),
+        (["--style", "missing.png:0.5"], "missing.png"),
+        (["--style", "missing.npz"], "missing.npz"),
+        (["--style-scale", "0"], "style_scale is above 0"),
+        (["--color-strength", "2"], "color_strength is between 0 and 1"),
+        (["--background", "content"], "needs masks"),
     ],
 )
 def test_bad_options_are_told_in_one_line(run, options, message, pictures, tmp_path):
@@ -145,7 +236,8 @@ def test_bad_options_are_told_in_one_line(run, options, message, pictures, tmp_p
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["only-one.png"], ["a.png", "b.png"], ["a", "b", "-o", "c.png", "--size", "big"]]
+    "arguments",
+    [[], ["only-one.png"], ["a.png", "b.png"], ["a", "b", "-o", "c.png", "--size", "big"], ["a", "-o", "c.png"]],
 )
 def test_bad_usage_exits_with_two(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
