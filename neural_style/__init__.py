@@ -27,11 +27,13 @@ _HOMES = {
     "Step": "result",
     "StyleTarget": "targets",
     "StyleTransfer": "transfer",
+    "Sweep": "explore",
     "VGG16": "features",
     "VGG19": "features",
     "WeightsUnavailableError": "errors",
     "clear_cache": "api",
     "stylize": "api",
+    "sweep": "explore",
 }
 _MODULES = (
     "callbacks",
@@ -60,6 +62,7 @@ __all__ = [
     "Step",
     "StyleTarget",
     "StyleTransfer",
+    "Sweep",
     "WeightsUnavailableError",
     "__version__",
     "callbacks",
@@ -74,6 +77,7 @@ __all__ = [
     "recipes",
     "scales",
     "stylize",
+    "sweep",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
         NeuralStyleError,
         WeightsUnavailableError,
     )
+    from neural_style.explore import Sweep, sweep
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor
     from neural_style.result import Result, Step
     from neural_style.targets import StyleTarget

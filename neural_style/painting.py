@@ -63,6 +63,8 @@ class Painting:
         picture = None if content is None else images.read(content, size=side)
         self.content = None if picture is None else picture.pixels
         self.alpha = None if picture is None else picture.alpha
+        if style is None:
+            controls.check_styles(0)
         self.styles = [] if style is None else styles_of(style, controls, side, self.content)
         self.size = _size_of(size, self.content, self.styles)
         for each in self.styles:
@@ -135,8 +137,10 @@ class Painting:
                 f"a picture of {width}x{height} is too small: the layers used need {least} pixels a side. "
                 f"Ask for a larger size, or for losses on shallower layers."
             )
-        if self.controls.background is not None and self.content is None:
-            raise ValueError("background='content' needs a content")
+        if self.content is None:
+            for name in ("background", "color"):
+                if getattr(self.controls, name) == "content":
+                    raise ValueError(f"{name}='content' needs a content")
         for loss in self.objective.losses:
             if loss.uses_style and not loss.additive and (self.controls.masks or self.controls.style_masks):
                 raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
