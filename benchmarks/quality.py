@@ -2,8 +2,8 @@
 
 Every run is a fresh process. Told are the seconds of the whole command, from starting Python to the saved
 picture; those of the run alone, from reading the pictures to the finished one; steps; peak memory; and two
-distances (`neural_style.metrics`) measured on the saved picture on layers that no run optimises. The ratio is of the
-whole command to that of the pair's first method. With `--repeats` methods take turns, there and back.
+distances (`neural_style.metrics`) measured on the saved picture on layers that none of these methods optimises. The
+ratio is of the whole command to that of the pair's first method. With `--repeats` methods take turns, there and back.
 
     python benchmarks/quality.py --json quality.json --save pictures
     python benchmarks/quality.py --size 256 --methods default gatys2016 tutorial --repeats 3

@@ -1,9 +1,10 @@
 """How near a picture is to its content and to its style, for comparing settings.
 
 Every metric takes pictures in whatever form `images.load` does and gives one number. Those on features read the
-layers `LAYERS` of the VGG16 that ships with this package, which no recipe optimises, so that a run which merely
-drives its own loss further down does not win by that; other layers and extractors can be named. None of them alone
-is quality: a setting is better where one improves and the others do not suffer.
+layers `LAYERS` of the VGG16 that ships with this package. The recipes `default`, `gatys2016`, `sliced_wasserstein` and
+`spst` optimise none of these, so that a run of theirs which merely drives its own loss further down does not win by
+that; to judge the other recipes, or losses of your own, name layers and an extractor that they do not look with. None
+of the metrics alone is quality: a setting is better where one improves and the others do not suffer.
 """
 
 from __future__ import annotations

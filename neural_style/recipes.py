@@ -9,7 +9,17 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from neural_style.losses import Content, Gram, Moments, Sum, TotalVariation
+from neural_style.losses import (
+    Content,
+    Gram,
+    Moments,
+    NearestNeighbor,
+    RelaxedEMD,
+    SelfSimilarity,
+    SlicedWasserstein,
+    Sum,
+    TotalVariation,
+)
 from neural_style.optimizers import LBFGS, Adam, Optimizer
 from neural_style.scales import CoarseToFine, Schedule
 
@@ -82,7 +92,81 @@ GATYS_2016 = Recipe(
     optimizer=Adam(),
 )
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in (DEFAULT, GATYS_2016)})
+DEEPER_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
+
+JOHNSON_LOSSES = Recipe(
+    name="johnson_losses",
+    citation="J. Johnson, A. Alahi, L. Fei-Fei, 'Perceptual losses for real-time style transfer and super-resolution', "
+    "ECCV 2016: its losses, minimised for one picture as in its section 4.1, with no network trained. Gram "
+    "matrices of block1_conv2, block2_conv2, block3_conv3 and block4_conv3 of VGG16, content on block3_conv3 as in "
+    "the authors' code (the preprint names block2_conv2), total variation. Deviations: losses normalised to the order "
+    "of 1, Adam in place of L-BFGS, coarse to fine, start from the content.",
+    content=0.1 * Content(("block3_conv3",)),
+    style=Gram(DEEPER_LAYERS, name="gram") + 0.5 * TotalVariation(),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=80),
+    optimizer=Adam(),
+)
+
+STROTSS = Recipe(
+    name="strotss",
+    citation="N. Kolkin, J. Salavon, G. Shakhnarovich, 'Style transfer by relaxed optimal transport and "
+    "self-similarity', CVPR 2019. Deviations: a regular grid of positions in place of random ones, layers to "
+    "block4_conv3, moments compared layer by layer and relative to the style's, the palette in RGB, one content weight "
+    "for all scales, a little total variation, Adam on the pixels in place of RMSprop on a pyramid, start from the "
+    "content in its own colours.",
+    content=30.0 * SelfSimilarity(DEEPER_LAYERS[1:]),
+    style=RelaxedEMD(DEEPER_LAYERS)
+    + Moments(DEEPER_LAYERS, name="moments")
+    + 0.5 * RelaxedEMD(("image",), distance="euclidean", name="palette")
+    + 0.5 * TotalVariation(),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=60, decay=0.9),
+    optimizer=Adam(),
+)
+
+NNST = Recipe(
+    name="nnst",
+    citation="N. Kolkin, M. Kucera, S. Paris, D. Sykora, E. Shechtman, G. Shakhnarovich, 'Neural neighbor style "
+    "transfer', arXiv:2203.13215, 2022 (NNST-Opt). Deviations: matches made anew at every step from a mix of the "
+    "features of picture and content; moments of two shallow layers in place of the colour correction at the end; a "
+    "weak content loss, so that `strength` has something to weigh; no last pass layer by layer, no rotated styles; "
+    "Adam on the pixels in place of a pyramid; a little total variation.",
+    content=0.1 * Content(("block4_conv2",)),
+    style=NearestNeighbor(DEEPER_LAYERS, anchor=0.4)
+    + 0.3 * Moments(("block1_conv1", "block2_conv1"), name="color")
+    + 0.5 * TotalVariation(),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9),
+    optimizer=Adam(),
+)
+
+SLICED_WASSERSTEIN = Recipe(
+    name="sliced_wasserstein",
+    citation="E. Heitz, K. Vanhoey, T. Chambon, L. Belcour, 'A sliced Wasserstein loss for neural texture synthesis', "
+    "CVPR 2021. Deviations: directions drawn once and not at every step; five layers in place of all; coarse to fine, "
+    "start from the content, with a content loss and a little total variation, which a texture does not need.",
+    content=0.05 * Content(("block4_conv2",)),
+    style=SlicedWasserstein(STYLE_LAYERS, name="sliced_wasserstein") + 0.5 * TotalVariation(),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9),
+    optimizer=LBFGS(),
+    finish=Adam(learning_rate=0.02),
+)
+
+SPST = Recipe(
+    name="spst",
+    citation="B. Galerne, L. Raad, J. Lezama, J.-M. Morel, 'Scaling painting style transfer', Computer Graphics Forum "
+    "43(4), 2024: Gram matrices with each channel's mean and standard deviation beside them, L-BFGS at every scale, "
+    "and, with `tile`, the exact gradient of any size. Deviations: losses normalised to the order of 1, scales from "
+    "128 and not from about 1000 pixels on, fewer steps, a little total variation.",
+    content=0.1 * Content(("block4_conv2",)),
+    style=Gram(STYLE_LAYERS, name="gram")
+    + Moments(STYLE_LAYERS, spread="deviation", name="deviation")
+    + 0.25 * TotalVariation(),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=60),
+    optimizer=LBFGS(),
+)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {recipe.name: recipe for recipe in (DEFAULT, GATYS_2016, JOHNSON_LOSSES, STROTSS, NNST, SLICED_WASSERSTEIN, SPST)}
+)
 
 
 def get(name: str | Recipe) -> Recipe:

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from neural_style import recipes
+from neural_style import recipes, stylize
 from neural_style.losses import Content
+from neural_style.metrics import LAYERS, content_distance, sliced_wasserstein
 from neural_style.recipes import RECIPES, Recipe
 
 
@@ -71,3 +72,28 @@ def test_a_recipe_of_ones_own_is_as_good(recipe):
     own = Recipe("own", "nowhere", 1.0 * Content(), recipe.style, recipe.scales, recipe.optimizer)
     assert recipes.get(own) is own
     assert own.loss(0.5).terms[0].weight == 1.0
+
+
+@pytest.fixture(scope="module")
+def painted(vgg16, content, style):
+    """Small pictures of each recipe, by its name and strength."""
+    made = {}
+
+    def paint(recipe, strength):
+        if (recipe.name, strength) not in made:
+            made[recipe.name, strength] = stylize(
+                content, style, size=48, steps=12, recipe=recipe, strength=strength, extractor=vgg16
+            )
+        return made[recipe.name, strength]
+
+    return paint
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("default", "gatys2016")])
+def test_strength_leads_from_the_content_to_the_style(name, painted, content, style):
+    """The default's own tests are with `StyleTransfer`."""
+    weak, strong = (painted(RECIPES[name], strength) for strength in (0.1, 0.9))
+    shallow = LAYERS[:3]  # of the deeper ones so small a picture has a handful of cells
+    assert content_distance(weak, content) < 0.9 * content_distance(strong, content)
+    to_style = [sliced_wasserstein(picture, style, layers=shallow) for picture in (content, weak, strong)]
+    assert to_style[2] < 0.9 * min(to_style[:2])
