@@ -33,9 +33,11 @@ _HOMES = {
     "WeightsUnavailableError": "errors",
     "clear_cache": "api",
     "stylize": "api",
+    "stylize_many": "batch",
     "sweep": "explore",
 }
 _MODULES = (
+    "batch",
     "callbacks",
     "color",
     "errors",
@@ -65,6 +67,7 @@ __all__ = [
     "Sweep",
     "WeightsUnavailableError",
     "__version__",
+    "batch",
     "callbacks",
     "clear_cache",
     "color",
@@ -77,14 +80,28 @@ __all__ = [
     "recipes",
     "scales",
     "stylize",
+    "stylize_many",
     "sweep",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
-    from neural_style import callbacks, color, errors, features, images, losses, metrics, optimizers, recipes, scales
+    from neural_style import (
+        batch,
+        callbacks,
+        color,
+        errors,
+        features,
+        images,
+        losses,
+        metrics,
+        optimizers,
+        recipes,
+        scales,
+    )
     from neural_style.api import clear_cache, stylize
+    from neural_style.batch import stylize_many
     from neural_style.checkpoint import Checkpoint
     from neural_style.errors import (
         CheckpointError,

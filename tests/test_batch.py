@@ -1,0 +1,220 @@
+"""Many pictures: what fails stops nothing, what is there is not painted again, whoever paints."""
+
+import json
+import os
+import signal
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from neural_style.batch import Job, Outcome, _sorted, jobs_in, stylize_many
+
+SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Four photographs, of which the third is broken; a painting; and what is no picture."""
+    rng = np.random.default_rng(0)
+    place = tmp_path / "photos"
+    place.mkdir()
+    for name in ("a.png", "b.png", "c.png", "d.jpg"):
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(place / name)
+    (place / "c.png").write_bytes((place / "c.png").read_bytes()[:200])
+    (place / "notes.txt").write_text("not a picture")
+    (place / ".hidden.png").write_bytes(b"nor this")
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "style.png")
+    return tmp_path
+
+
+def jobs_of(folder, **options):
+    return jobs_in(folder / "photos", folder / "style.png", folder / "out", **options)
+
+
+def statuses(outcomes):
+    return {outcome.output.rsplit("/", 1)[-1]: outcome.status for outcome in outcomes}
+
+
+def pixels_of(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+ONE_BROKEN = {"a.png": "done", "b.png": "done", "c.png": "failed", "d.png": "done"}
+
+
+def test_one_broken_picture_is_told_and_stops_no_other(folder):
+    outcomes = list(stylize_many(jobs_of(folder), **SMALL))
+    assert statuses(outcomes) == ONE_BROKEN
+    assert [outcome.number for outcome in outcomes] == [0, 1, 2, 3]
+    (failed,) = (outcome for outcome in outcomes if outcome.status == "failed")
+    assert failed.error.startswith("ImageError: ")
+    assert "c.png" in failed.error
+    assert "\n" not in failed.error
+    assert {path.name for path in (folder / "out").iterdir()} == {"a.png", "b.png", "d.png"}
+    assert pixels_of(folder / "out" / "a.png").shape == (27, 32, 3)
+
+
+def test_a_second_call_does_only_what_is_missing(folder):
+    record = folder / "out" / "record.jsonl"
+    first = list(stylize_many(jobs_of(folder), record=record, **SMALL))
+    written = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*.png")}
+    Image.new("RGB", (40, 48), "red").save(folder / "photos" / "c.png")
+    (folder / "out" / "b.png").unlink()
+    again = statuses(stylize_many(jobs_of(folder), record=record, **SMALL))
+    assert again == {"a.png": "skipped", "b.png": "done", "c.png": "done", "d.png": "skipped"}
+    for name in ("a.png", "d.png"):
+        assert (folder / "out" / name).stat().st_mtime_ns == written[folder / "out" / name]
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["status"] for line in lines] == [outcome.status for outcome in first] + ["done", "done"]
+
+
+@pytest.mark.parametrize("change", ["content", "style", "settings", "no record"])
+def test_what_was_made_otherwise_is_painted_again(folder, change):
+    jobs, record = jobs_of(folder, pattern="a.*"), folder / "record.jsonl"
+    list(stylize_many(jobs, record=record, **SMALL))
+    settings = dict(SMALL)
+    if change == "settings":
+        settings["strength"] = 0.7
+    elif change != "no record":
+        path = folder / "photos" / "a.png" if change == "content" else folder / "style.png"
+        Image.new("RGB", (40, 40), "green").save(path)
+    (outcome,) = stylize_many(jobs, record=None if change == "no record" else record, **settings)
+    assert outcome.status == "done"
+
+
+def test_a_record_cut_short_by_a_kill_is_read_as_far_as_it_goes(folder):
+    jobs, record = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl"
+    list(stylize_many(jobs, record=record, **SMALL))
+    record.write_bytes(record.read_bytes()[:-30])
+    assert statuses(stylize_many(jobs, record=record, **SMALL)) == {"a.png": "skipped", "b.png": "done"}
+    assert statuses(stylize_many(jobs, record=record, **SMALL)) == {"a.png": "skipped", "b.png": "skipped"}
+
+
+def test_threads_paint_the_same_pixels(folder):
+    jobs = [job for job in jobs_of(folder) if job.content.name != "c.png"]
+    list(stylize_many(jobs, **SMALL))
+    alone = [pixels_of(job.output) for job in jobs]
+    with ThreadPoolExecutor(2) as executor:
+        together = list(stylize_many(jobs, executor=executor, ordered=True, **SMALL))
+    assert [outcome.number for outcome in together] == [0, 1, 2]
+    np.testing.assert_array_equal([pixels_of(job.output) for job in jobs], alone)
+
+
+def test_a_process_of_its_own_paints_too(folder):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        assert statuses(stylize_many(jobs_of(folder), executor=executor, **SMALL)) == ONE_BROKEN
+
+
+class Lazy(Executor):
+    """Runs a job when its turn has come, last in, first out; counts how many wait."""
+
+    def __init__(self):
+        self.most = 0
+        self.waiting = []
+
+    def submit(self, function, /, *arguments, **keywords):
+        future = Future()
+        self.waiting.append((future, function, arguments))
+        self.most = max(self.most, len(self.waiting))
+        threading.Timer(0.05, self.run_one).start()
+        return future
+
+    def run_one(self):
+        future, function, arguments = self.waiting.pop()
+        if future.set_running_or_notify_cancel():
+            future.set_result(function(*arguments))
+
+
+def test_jobs_are_read_as_they_are_needed(tmp_path):
+    executor, read = Lazy(), []
+
+    def jobs():
+        for number in range(12):
+            read.append(number)
+            yield tmp_path / "missing.png", tmp_path / "missing.png", tmp_path / f"{number}.png"
+
+    outcomes = stylize_many(jobs(), executor=executor, ahead=3)
+    assert read == []
+    first = next(outcomes)
+    assert len(read) <= 6
+    assert sorted([first.number, *(outcome.number for outcome in outcomes)]) == list(range(12))
+    assert executor.most <= 3
+
+
+class Broken(Executor):
+    def submit(self, function, /, *arguments, **keywords):
+        raise BrokenProcessPool("a child process terminated abruptly")
+
+
+def test_a_broken_pool_is_told_for_every_job(folder):
+    outcomes = list(stylize_many(jobs_of(folder), executor=Broken(), **SMALL))
+    assert [outcome.status for outcome in outcomes] == ["failed"] * 4
+    assert "terminated abruptly" in outcomes[0].error
+
+
+@given(st.permutations(range(8)))
+def test_outcomes_are_put_in_order(numbers):
+    outcomes = [Outcome(number, "", "done", 0.0) for number in numbers]
+    assert [outcome.number for outcome in _sorted(iter(outcomes))] == list(range(8))
+
+
+def test_files_of_one_stem_keep_apart(folder):
+    (folder / "photos" / "d.png").write_bytes((folder / "photos" / "a.png").read_bytes())
+    names = [job.output.name for job in jobs_of(folder)]
+    assert names == ["a.png", "b.png", "c.png", "d.jpg.png", "d.png.png"]
+    assert len(jobs_of(folder, pattern="*.jpg")) == 1
+
+
+def test_wrong_arguments_are_refused_before_anything_is_painted(folder):
+    with pytest.raises(TypeError, match="no argument 'sise'"):
+        stylize_many(jobs_of(folder), sise=32)
+    with pytest.raises(TypeError, match="no argument 'checkpoint'"):
+        stylize_many(jobs_of(folder), checkpoint="run.npz")
+    with pytest.raises(ValueError, match="ahead is at least 1"):
+        stylize_many(jobs_of(folder), ahead=0)
+    with pytest.raises(ValueError, match="is no folder"):
+        jobs_in(folder / "style.png", "style.png", "out")
+
+
+def test_arrays_are_jobs_too(tmp_path):
+    content, style = np.full((40, 40, 3), 90, np.uint8), np.full((40, 40, 3), 200, np.uint8)
+    job = Job(content, [(style, 1.0)], tmp_path / "deep" / "out.png")
+    record = tmp_path / "record.jsonl"
+    assert [o.status for o in stylize_many([job], record=record, **SMALL)] == ["done"]
+    assert [o.status for o in stylize_many([job], record=record, **SMALL)] == ["skipped"]
+    content[0, 0] = 0
+    assert [o.status for o in stylize_many([job], record=record, **SMALL)] == ["done"]
+
+
+@pytest.mark.slow
+def test_jobs_of_a_killed_dask_worker_are_done_by_another(tmp_path):
+    """Sixty pictures on two workers, one of which is killed: all there, each whole, none told of twice."""
+    distributed = pytest.importorskip("distributed", reason="pip install tf-neural-style[dask]")
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(60):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "photos" / f"{number:02}.png")
+    Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "style.png")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        told = []
+        for outcome in stylize_many(jobs_of(tmp_path), executor=client.get_executor(), **SMALL):
+            told.append(outcome)
+            if len(told) == 10:
+                victim = next(iter(client.run(os.getpid).values()))
+                os.kill(victim, signal.SIGKILL)
+    assert sorted(outcome.number for outcome in told) == list(range(60))
+    assert {outcome.status for outcome in told} == {"done"}
+    assert len(list((tmp_path / "out").iterdir())) == 60
+    for path in (tmp_path / "out").iterdir():
+        assert pixels_of(path).shape == (32, 32, 3)
