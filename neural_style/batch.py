@@ -282,4 +282,8 @@ def _described(value: Any) -> Any:
         return [_described(each) for each in value]
     if isinstance(value, Image.Image) or hasattr(value, "__array__"):
         return fingerprint(np.asarray(value))
+    if isinstance(value, Mapping):
+        return {str(name): _described(each) for name, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__name__, [_described(getattr(value, field.name)) for field in dataclasses.fields(value)]]
     return stable_repr(value)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from neural_style import StyleTransfer
 from neural_style.batch import Job, Outcome, _sorted, jobs_in, stylize_many
 
 SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
@@ -111,6 +112,18 @@ def test_threads_paint_the_same_pixels(folder):
 def test_a_process_of_its_own_paints_too(folder):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         assert statuses(stylize_many(jobs_of(folder), executor=executor, **SMALL)) == ONE_BROKEN
+
+
+def test_style_targets_are_told_apart_by_what_is_in_them(tmp_path, content):
+    transfer = StyleTransfer(extractor="vgg16")
+    one, other = (transfer.target(np.full((40, 40, 3), level, np.uint8), size=32) for level in (60, 200))
+    record = tmp_path / "record.jsonl"
+
+    def paint(target):
+        (outcome,) = stylize_many([(content, target, tmp_path / "out.png")], record=record, **SMALL)
+        return outcome.status
+
+    assert [paint(one), paint(one), paint(other), paint(other)] == ["done", "skipped", "done", "skipped"]
 
 
 class Lazy(Executor):

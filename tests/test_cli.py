@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import StyleTransfer, __version__, cli, recipes, stylize
+from neural_style import StyleTransfer, __version__, cli, recipes, shell, stylize
 from neural_style.features import defaults
 
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
@@ -113,9 +113,9 @@ def test_several_styles_have_weights(pictures, how, content, style):
 def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "at 12:30").touch()
-    assert cli._weighted("at 12:30") == ("at 12:30", 1.0)
-    assert cli._weighted("at 12:30:0.5") == ("at 12:30", 0.5)
-    assert cli._weighted("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
+    assert shell.weighted("at 12:30") == ("at 12:30", 1.0)
+    assert shell.weighted("at 12:30:0.5") == ("at 12:30", 0.5)
+    assert shell.weighted("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
 
 
 def test_every_control_reaches_the_run(run, pictures, halves, content, style):

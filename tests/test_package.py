@@ -20,7 +20,7 @@ losses.base losses.content losses.style losses.smoothness
 losses.transport losses.sampling losses.matching losses.emd losses
 objective windows passes tiles optimizers liveness memory
 scales recipes result metrics callbacks checkpoint loop styles targets painting transfer api explore batch video
-cli __main__
+shell cli_batch cli __main__
 """.split()  # noqa: SIM905
 """Each file may import only from files named before it."""
 

@@ -1,0 +1,87 @@
+"""`batch` on the command line: a folder goes in, a folder and an account come out."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import cli
+
+FAST = ["--size", "32", "--steps", "1", "--extractor", "vgg16"]
+
+
+@pytest.fixture
+def folder(tmp_path, content, style):
+    """Twenty photographs, every tenth broken, and a painting."""
+    (tmp_path / "photos").mkdir()
+    for number in range(20):
+        path = tmp_path / "photos" / f"{number:02}.png"
+        Image.fromarray(np.roll(content, number, axis=1)).save(path)
+        if number % 10 == 9:
+            path.write_bytes(path.read_bytes()[:100])
+    Image.fromarray(style).save(tmp_path / "style.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, capsys):
+    """Calls the command in this process; gives exit code, stdout and stderr."""
+
+    def call(*options):
+        capsys.readouterr()
+        code = cli.main(["batch", *map(str, (folder / "photos", folder / "style.png", "-o", folder / "out")), *options])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_good_pictures_are_painted_bad_ones_listed_and_the_rest_is_done_the_next_time(run, folder):
+    code, out, err = run(*FAST)
+    assert code == 1
+    assert out == f"{folder / 'out'}: 18 done, 2 failed\n"
+    assert [line.split(": ")[:3] for line in err.splitlines()] == [
+        ["failed", str(folder / "out" / name), "ImageError"] for name in ("09.png", "19.png")
+    ]
+    assert len(list((folder / "out").glob("*.png"))) == 18
+    for number in (9, 19):
+        Image.new("RGB", (48, 40), "blue").save(folder / "photos" / f"{number:02}.png")
+    (folder / "out" / "03.png").unlink()
+    code, out, err = run(*FAST)
+    assert (code, err) == (0, "")
+    assert out == f"{folder / 'out'}: 3 done, 17 skipped\n"
+
+
+def test_json_tells_of_each_picture(run):
+    code, out, _ = run(*FAST, "--json", "--pattern", "0[89].png", "--suffix", ".jpg")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [(each["status"], each["output"][-6:]) for each in told] == [("done", "08.jpg"), ("failed", "09.jpg")]
+
+
+def test_two_workers_share_the_folder(folder):
+    command = [sys.executable, "-m", "neural_style", "batch", folder / "photos", folder / "style.png"]
+    options = ["-o", folder / "out", "--workers", "2", "--pattern", "0[0-3].png", "--quiet", *FAST]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{folder / 'out'}: 4 done\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--workers", "0"], "--workers is at least 1"),
+        (["--color", "none"], "invalid choice"),
+    ],
+)
+def test_bad_usage_is_told(run, capsys, change, message):
+    with pytest.raises(SystemExit, match="2"):
+        run(*change)
+    assert message in capsys.readouterr().err
+
+
+def test_no_folder_is_no_job(folder, capsys):
+    assert cli.main(["batch", str(folder / "style.png"), str(folder / "style.png"), "-o", str(folder / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
