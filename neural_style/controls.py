@@ -74,6 +74,7 @@ class Controls:
         """Plain values for a record of the run."""
         return {
             "masks": len(self.masks),
+            "style_masks": sum(mask is not None for mask in self.style_masks),
             "background": self.background,
             "color": self.color,
             "color_strength": self.color_strength,

@@ -130,11 +130,20 @@ def guides_of(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.nd
         For each layer float32 (1, ceil(height / stride), ceil(width / stride), R): the mean over each cell's
         pixels. A cell that the picture's end cuts off is there too; whether a network has it, its map tells.
 
+    Raises:
+        ValueError: at some layer no cell sees anything of any region.
+
     Example:
         >>> guides_of(np.array([0.0, 1.0, 1.0, 1.0, 1.0], np.float32).reshape(1, 1, 5, 1), {"deep": 2})["deep"].ravel()
         array([0.5, 1. , 1. ], dtype=float32)
     """
     found = {stride: _cell_means(shares, stride) for stride in set(strides.values())}
+    height, width = shares.shape[1:3]
+    for layer, stride in strides.items():
+        if not found[stride][:, : height // stride, : width // stride].any():
+            raise ValueError(
+                f"at {width}x{height} pixels no cell of {layer!r} lies in a mask: it is too small, or at the very edge"
+            )
     return {layer: found[stride] for layer, stride in strides.items()}
 
 

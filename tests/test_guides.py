@@ -130,6 +130,14 @@ def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, 
             np.testing.assert_allclose(guide[0, row, column], block.mean(axis=(0, 1)), rtol=1e-4)
 
 
+def test_a_mask_that_no_cell_of_a_layer_sees_is_refused():
+    shares = np.zeros((1, 40, 71, 1), np.float32)
+    shares[:, :, 66:] = 1.0  # past the last whole cell of 16 pixels
+    assert guides.guides_of(shares, {"shallow": 4})["shallow"].any()
+    with pytest.raises(ValueError, match="at 71x40 pixels no cell of 'deep' lies in a mask"):
+        guides.guides_of(shares, {"shallow": 4, "deep": 16})
+
+
 def test_a_cell_the_end_cuts_off_is_there_for_networks_that_have_it():
     guide = guides.guides_of(np.ones((1, 5, 7, 1), np.float32), {"padded": 2, "image": 1})
     assert guide["padded"].shape == (1, 3, 4, 1)
