@@ -19,7 +19,8 @@ class Controls:
     """Masks, colour and stroke size; see `StyleTransfer.run`.
 
     Args:
-        masks: one for each style, over the content; a single one for a single style; None for none.
+        masks: one for each style, over the content, or pairs of one and a style mask; a single one for a single
+            style; None for none.
         style_masks: one for each style, over that style, or None; likewise.
         background: None, or `"content"`.
         color: `"style"`, `"content"`, `"match"` or `"histogram"`.
@@ -40,6 +41,7 @@ class Controls:
     def __post_init__(self) -> None:
         for name in ("masks", "style_masks"):
             object.__setattr__(self, name, tuple(guides.as_list(getattr(self, name))))
+        self._part_pairs()
         if any(mask is None for mask in self.masks):
             raise ValueError("every style needs a mask where there are masks; None is for style_masks")
         if self.background not in (None, "content"):
@@ -52,6 +54,18 @@ class Controls:
             raise ValueError(f"color_strength is between 0 and 1, not {self.color_strength!r}")
         if not 0.0 < self.style_scale < float("inf"):
             raise ValueError(f"style_scale is above 0 and finite, not {self.style_scale!r}")
+
+    def _part_pairs(self) -> None:
+        """Give masks that come as `(mask, style mask)` their places."""
+        if not any(isinstance(mask, tuple) for mask in self.masks):
+            return
+        if self.style_masks:
+            raise ValueError("style masks come in pairs with masks or in style_masks, not both")
+        pairs = [mask if isinstance(mask, tuple) else (mask, None) for mask in self.masks]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ValueError("a mask is one mask, or a pair (mask over the content, mask over the style)")
+        object.__setattr__(self, "masks", tuple(mask for mask, _ in pairs))
+        object.__setattr__(self, "style_masks", tuple(mask for _, mask in pairs))
 
     def check_styles(self, count: int) -> None:
         """Raise `ValueError` unless there is a mask for each of so many styles, where there are masks."""

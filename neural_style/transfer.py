@@ -147,7 +147,8 @@ class StyleTransfer:
                 where the style rules, grey for partly) or an array (height, width) of bools or of floats in
                 [0, 1]. Where masks overlap they share; a style's weight is then what its region weighs. As in
                 Gatys et al. (2017), every region is compared with its own style only.
-            style_masks: the part of each style whose statistics count, likewise; None in the list for all of it.
+            style_masks: the part of each style whose statistics count, likewise; None in the list for all of it. They
+                may also come as `masks=[(mask, style mask), ...]`.
             background: `"content"` leaves what the masks do not cover as it is in the content, exactly.
             color: `"style"` leaves colours to the style. `"content"` keeps the content's: of the painting only the
                 lightness is taken, in Oklab. `"match"` and `"histogram"` first give the styles the content's

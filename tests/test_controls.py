@@ -126,6 +126,19 @@ def test_a_style_mask_leaves_the_rest_of_the_style_out(transfer, vgg16, content,
     assert apart(vgg16, painted, tints[0]) < 0.5 * apart(vgg16, painted, tints[1])
 
 
+def test_style_masks_may_come_in_pairs_with_masks():
+    left, right = halves()
+    pairs, apart = (
+        tiny.transfer().run(tiny.CONTENT, [tiny.STYLE, tiny.CONTENT], size=32, steps=4, **options).pixels
+        for options in (
+            {"masks": [(left, right), right]},
+            {"masks": [left, right], "style_masks": [right, None]},
+        )
+    )
+    np.testing.assert_array_equal(pairs, apart)
+    assert np.abs(pairs - tiny.transfer().run(tiny.CONTENT, tiny.STYLE, size=32, steps=4).pixels).max() > 0.01
+
+
 def test_a_style_weighs_more_in_a_region_it_shares(transfer, vgg16, content, tints):
     everywhere = np.ones((4, 4))
 
@@ -147,6 +160,8 @@ def test_a_style_weighs_more_in_a_region_it_shares(transfer, vgg16, content, tin
         ({"masks": [np.ones((4, 4)), None]}, "every style needs a mask"),
         ({"masks": [np.eye(4), np.eye(4)]}, "% of the picture uncovered"),
         ({"style_masks": [np.zeros((4, 4)), None]}, "style mask 1 is 0 everywhere"),
+        ({"masks": [(np.ones((4, 4)), None)] * 2, "style_masks": [None, None]}, "not both"),
+        ({"masks": [(np.ones((4, 4)),), np.ones((4, 4))]}, "a mask is one mask, or a pair"),
         ({"background": "content"}, "needs masks"),
         ({"background": "black", "masks": [np.ones((4, 4))] * 2}, "background is 'content' or None"),
         ({"color": "blue"}, "color is one of 'style', 'content', 'match', 'histogram'"),
