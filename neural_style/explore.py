@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["Sweep", "sweep"]
 
 GAP = 8
 FONT = 13
+LONGEST = 40  # characters of a label; of a path the end tells more
 LISTS = ("masks", "style_masks", "callbacks")
 """Keywords whose value is a list anyway."""
 
@@ -46,7 +48,9 @@ class Sweep:
         """The contact sheet: a row for one axis, a grid for two, a row for each mixture of the others for more."""
         columns = len(list(self.axes.values())[-1])
         font = ImageFont.load_default(FONT)
+        lines = [f"{name} {label}" for name, labels in self.axes.items() for label in labels]
         cell = [max(picture.size[side] for picture in self.pictures) for side in (0, 1)]
+        cell[0] = max(cell[0], *(math.ceil(font.getlength(line)) for line in lines))
         caption = (FONT + 3) * len(self.axes)
         width, height = cell[0] + GAP, cell[1] + caption + GAP
         rows = -(-len(self.pictures) // columns)
@@ -128,5 +132,5 @@ def _label(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if value is None or isinstance(value, str | int | tuple):
-        return str(value)
+        return str(value)[-LONGEST:]
     return str(getattr(value, "name", type(value).__name__))
