@@ -74,6 +74,7 @@ def plan(
     size: tuple[int, int],
     tile: Tile = None,
     available: int | None = None,
+    regions: int = 0,
 ) -> Estimate:
     """What a picture of (width, height) takes with these tiles; for `"auto"`, with those that it would choose.
 
@@ -84,12 +85,13 @@ def plan(
         size: (width, height) in pixels.
         tile: None for untiled; `"auto"` for untiled where that fits, else the largest tiles that do.
         available: bytes there are; None for `available_bytes()`.
+        regions: how many masks share the picture out; each takes a look of its own at the maps.
 
     Raises:
         ValueError: the losses or the extractor cannot be tiled, but an integer `tile` asks for it.
     """
     available = available_bytes() if available is None else available
-    demand, pixels = _demand(tuple(losses), extractor, optimizer), size[0] * size[1]
+    demand, pixels = _demand(tuple(losses), extractor, optimizer, regions), size[0] * size[1]
     if tile != "auto":
         return Estimate(demand.of(pixels, _piece(losses, extractor, tile)), tile, available)
     room = UNKNOWN if available is None else available
@@ -99,9 +101,16 @@ def plan(
 
 
 def objective_within(
-    losses: Sequence[Loss], extractor: Extractor, optimizer: Optimizer, size: tuple[int, int], tile: Tile
+    losses: Sequence[Loss],
+    extractor: Extractor,
+    optimizer: Optimizer,
+    size: tuple[int, int],
+    tile: Tile,
+    regions: int = 0,
 ) -> Objective | TiledObjective:
     """The objective that evaluates a picture of (width, height) with these tiles in the memory there is.
+
+    Args are those of `plan`.
 
     Raises:
         MemoryError: it does not fit; the text names a tile or a size that would.
@@ -110,32 +119,39 @@ def objective_within(
     losses, available = tuple(losses), available_bytes()
     if isinstance(tile, int):
         check_tiled(losses, extractor)
-    if available is not None and tile is None and size[0] * size[1] * 2**14 < available:
+    if available is not None and tile is None and size[0] * size[1] * 2**14 * (1 + regions) < available:
         return objective_for(losses, extractor)  # small beyond doubt, and not worth counting
-    chosen = plan(losses, extractor, optimizer, size, tile, available)
+    chosen = plan(losses, extractor, optimizer, size, tile, available, regions)
     if not chosen.fits:
-        raise MemoryError(_story(losses, extractor, optimizer, size, chosen))
+        raise MemoryError(_story(losses, extractor, optimizer, size, chosen, regions))
     if chosen.tile is None:
         return objective_for(losses, extractor)
     room = UNKNOWN if available is None else available
-    demand = _demand(losses, extractor, optimizer)
+    demand = _demand(losses, extractor, optimizer, regions)
     whole = int((room - FIXED) / sum(demand)) if tile == "auto" else 0
     piece = _piece(losses, extractor, chosen.tile) or 0
     return TiledObjective(losses, extractor, chosen.tile, whole=max(whole, piece), keep=room / 4)
 
 
 def _story(
-    losses: Sequence[Loss], extractor: Extractor, optimizer: Optimizer, size: tuple[int, int], chosen: Estimate
+    losses: Sequence[Loss],
+    extractor: Extractor,
+    optimizer: Optimizer,
+    size: tuple[int, int],
+    chosen: Estimate,
+    regions: int,
 ) -> str:
     """What does not fit, and what would."""
     room = chosen.available or 0
     width, height = size
     how = "untiled" if chosen.tile is None else f"in tiles of {chosen.tile}"
     remedies = []
-    better = plan(losses, extractor, optimizer, size, "auto", room)
+    better = plan(losses, extractor, optimizer, size, "auto", room, regions)
     if better.fits and better.tile is not None:
         remedies.append(f"tile={better.tile}")
-    most = _longest_side(losses, extractor, optimizer, size, chosen.tile, room)
+    most = _longest_side(
+        losses, extractor, _demand(tuple(losses), extractor, optimizer, regions), size, chosen.tile, room
+    )
     if most:
         remedies.append(f"size={most}")
     advice = " or ".join(remedies) or "a machine with more memory"
@@ -146,13 +162,13 @@ def _story(
 def _longest_side(
     losses: Sequence[Loss],
     extractor: Extractor,
-    optimizer: Optimizer,
+    demand: _Demand,
     size: tuple[int, int],
     tile: int | None,
     room: int,
 ) -> int:
     """The longest side, in steps of 16 pixels, of a picture of this shape that fits; 0 if none does."""
-    demand, piece = _demand(tuple(losses), extractor, optimizer), _piece(losses, extractor, tile)
+    piece = _piece(losses, extractor, tile)
     shape = min(size) / max(size)
     sides = range(max(size) // 16 * 16, 0, -16)
     return next((side for side in sides if demand.of(int(side * side * shape), piece) <= room), 0)
@@ -171,31 +187,34 @@ def _can_tile(losses: Sequence[Loss], extractor: Extractor) -> bool:
     return True
 
 
-def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer) -> _Demand:
+def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer, regions: int) -> _Demand:
     side = 8
     state = tf.nest.flatten(optimizer.start(tf.zeros([1, side, side, 3])))
     kept = sum(value.dtype.size * int(tf.size(value)) for value in state) / side**2
     kept += 2 * PIXEL * int(getattr(optimizer, "memory", 0))  # the pairs that L-BFGS gathers on its way
-    maps, content = _map_bytes(losses, extractor)  # type: ignore[arg-type]
+    maps, content = _map_bytes(losses, extractor, regions)  # type: ignore[arg-type]
     return _Demand(maps, content, ARRAYS * PIXEL + STATES * kept)
 
 
 @functools.lru_cache(maxsize=64)
-def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor) -> tuple[float, float]:
+def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0) -> tuple[float, float]:
     """Bytes a pixel at the peak of a step, and of the content's maps that are kept."""
     objective = Objective(losses, extractor)
 
-    def pull_back(image: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    side = PROBE * max(1, objective.smallest_side // PROBE)
+
+    def pull_back(image: tf.Tensor, guides: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(image)
             features = objective.features(image, objective.layers)
             content = {layer: tf.stop_gradient(value) for layer, value in features.items()}  # as large as they
-            statistics = [loss.statistic(features, content, {}) for loss in losses]
+            statistics = [loss.statistic(features, content, guides) for loss in losses]
         gradient = tape.gradient(tf.nest.flatten(statistics), image, unconnected_gradients="zero")
         return {layer: features[layer] for layer in objective.content_layers}, gradient
 
-    side = PROBE * max(1, objective.smallest_side // PROBE)
-    traced = tf.function(pull_back, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]))
+    cells = {layer: side // stride for layer, stride in objective.strides(objective.style_layers).items()}
+    guides = {layer: tf.TensorSpec([1, count, count, regions]) for layer, count in cells.items() if regions}
+    traced = tf.function(pull_back, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]), guides)
     content, gradient = traced.structured_outputs
     kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
     return SLACK * most_alive(gradient) / side**2, kept / side**2

@@ -69,7 +69,8 @@ class Painting:
             if isinstance(each, PictureStyle):
                 each.warn_if_small(max(self.size))
         losses = tuple(term.loss for term in self.loss)
-        self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile)
+        regions = len(controls.masks)
+        self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile, regions)
         self._check()
         self.shares = guides.regions(controls.masks, self.size, controls.background) if controls.masks else None
         cover = None if self.shares is None or controls.background is None else guides.coverage(self.shares)

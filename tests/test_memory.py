@@ -48,6 +48,14 @@ def test_an_optimizer_with_more_state_takes_more(vgg16):
     assert lbfgs > adam
 
 
+def test_every_mask_takes_more(vgg16):
+    losses = (Content(), Moments(("block1_conv1",)))
+    none, one, three = (memory.plan(losses, vgg16, Adam(), (1024, 768), regions=count).bytes for count in (0, 1, 3))
+    array = 4 * 64 * 1024 * 768  # of block1_conv1: each region weights it anew
+    assert one >= none + 0.9 * array
+    assert one + 1.9 * array <= three < one + 8 * array
+
+
 def test_half_precision_takes_about_half(vgg16):
     losses = (Content(),)
     full, half = (memory._map_bytes(losses, extractor)[0] for extractor in (vgg16, vgg16.with_precision("bfloat16")))
