@@ -348,6 +348,14 @@ def test_eager_equals_compiled(row, evaluate, objective_of, painted, kept, wante
     np.testing.assert_allclose(eager.gradient, compiled.gradient, rtol=1e-4, atol=1e-5 * scale)
 
 
+def test_pictures_of_other_sizes_need_no_new_trace(row, evaluate, objective_of, painted, kept, wanted):
+    evaluate(painted)
+    before = objective_of(row.loss).evaluate.traces
+    larger = [tf.concat([picture, picture[:, ::-1]], axis=1) for picture in (painted, kept, wanted)]
+    assert np.isfinite(evaluate(*larger).loss)
+    assert objective_of(row.loss).evaluate.traces == before
+
+
 @pytest.mark.parametrize("loss", [pytest.param(row.loss, id=name) for name, row in ROWS.items() if row.pastes_back])
 def test_its_representation_pastes_back(loss):
     assert eval(repr(loss), vars(losses).copy()) == loss
