@@ -28,7 +28,8 @@ class RelaxedEMD(Loss):
     Deviations: every position of a regular grid in place of 1024 random ones that change every few steps, so that the
     loss is a function of the picture alone; and the palette is compared in RGB.
 
-    Not additive, since it searches: a tiled run refuses it. It takes one style.
+    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    weight.
 
     Args:
         layers: whose maps are stacked.

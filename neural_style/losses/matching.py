@@ -26,8 +26,8 @@ class NearestNeighbor(Loss):
     the picture may drift until it is the style. Deviations: a mixes the features, in the paper the pictures; matches
     are made anew at every step, in the paper once a scale before its last pass; no rotated copies of the style.
 
-    Not additive, since it searches: a tiled run refuses it. It takes one style. No gradient passes through the
-    choice of the match.
+    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    weight. No gradient passes through the choice of the match.
 
     Args:
         layers: whose maps are stacked; one alone compares that layer's own vectors.
@@ -61,15 +61,15 @@ class NearestNeighbor(Loss):
         return self.anchor > 0.0
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        """The hypercolumns, and what they are matched by; a style is never matched, and has no content."""
+        """The hypercolumns and, where there are an anchor and a content, what they are matched by in their place."""
         ours = hypercolumns(features, self.layers, self.every)
         if not self.uses_content or not content:
-            return ours, tf.stop_gradient(ours)
+            return (ours,)
         kept = hypercolumns(content, self.layers, self.every)
-        return ours, tf.stop_gradient((1.0 - self.anchor) * ours + self.anchor * kept)
+        return ours, (1.0 - self.anchor) * ours + self.anchor * kept
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        ours, asked, style = flat(statistic[0]), flat(statistic[1]), flat(target[0])
+        ours, asked, style = flat(statistic[0]), flat(statistic[-1]), flat(target[0])
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
         kept = thinned(style, self.most)
         found = match(
@@ -91,8 +91,8 @@ class Patches(Loss):
     suits pictures of like things. Deviations: the mean, over the style's own mean square; no rotated or scaled
     copies of the style.
 
-    Not additive, since it searches: a tiled run refuses it. It takes one style. No gradient passes through the
-    choice of the match.
+    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    weight. No gradient passes through the choice of the match.
 
     Args:
         layers: where to compare; patches of each layer are matched on their own.

@@ -92,7 +92,8 @@ class SlicedWasserstein(_Sorted):
     alone and any optimiser works; and the distance is over the style's own mean square. Where the pictures have
     different numbers of positions the style's quantiles are interpolated (the paper repeats samples).
 
-    Not additive, since it sorts: a tiled run refuses it. It takes one style.
+    Not additive, since it sorts: a tiled run refuses it, and so do masks; with several styles each counts by its
+    weight.
 
     Args:
         layers: where to compare.
@@ -149,7 +150,8 @@ class Histogram(_Sorted):
     makes it the sliced Wasserstein distance along the axes. It keeps what a Gram matrix leaves free, such as
     contrast that wanders over a picture, and is meant to go with one.
 
-    Not additive, since it sorts: a tiled run refuses it. It takes one style.
+    Not additive, since it sorts: a tiled run refuses it, and so do masks; with several styles each counts by its
+    weight.
 
     Args:
         layers: where to compare; the paper: block1_conv1 and block4_conv1.

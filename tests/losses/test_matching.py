@@ -178,3 +178,21 @@ def test_a_tiled_run_is_refused(loss):
 
     with pytest.raises(ValueError, match="needs the whole picture at once"):
         transfer(1.0 * loss, tile=16)
+
+
+@pytest.mark.parametrize(
+    "loss", [NearestNeighbor(("deep",), every=1, anchor=0.5), Patches(("deep",)), RelaxedEMD(("deep",))]
+)
+def test_styles_mix_and_are_kept_without_their_pictures(loss, tmp_path):
+    from neural_style import StyleTarget
+    from tests.tiny import CONTENT, STYLE, transfer
+
+    made = transfer(1.0 * loss)
+    kept = made.target(STYLE, size=32)
+    kept.save(tmp_path / "style.npz")
+    again = StyleTarget.load(tmp_path / "style.npz")
+    expected, found = (made.run(CONTENT, style, size=32, steps=4).pixels for style in (STYLE, again))
+    np.testing.assert_array_equal(found, expected)
+    blend = made.run(CONTENT, 0.5 * again + 0.5 * made.target(CONTENT, size=32), size=32, steps=4)
+    assert np.isfinite(blend.history[-1].loss)
+    assert np.abs(blend.pixels - expected).max() > 1e-3
