@@ -110,16 +110,17 @@ JOHNSON_LOSSES = Recipe(
 STROTSS = Recipe(
     name="strotss",
     citation="N. Kolkin, J. Salavon, G. Shakhnarovich, 'Style transfer by relaxed optimal transport and "
-    "self-similarity', CVPR 2019. Deviations: a regular grid of positions in place of random ones, layers to "
-    "block4_conv3, moments compared layer by layer and relative to the style's, the palette in RGB, one content weight "
-    "for all scales, a little total variation, Adam on the pixels in place of RMSprop on a pyramid, start from the "
-    "content in its own colours.",
-    content=30.0 * SelfSimilarity(DEEPER_LAYERS[1:]),
+    "self-similarity', CVPR 2019. Deviations: a regular grid of positions in place of random ones; style on layers to "
+    "block4_conv3, content on that one alone, since likeness on shallow layers keeps what is flat from getting "
+    "strokes, with a weak content loss beside it; moments compared layer by layer and relative to the style's; the "
+    "palette in RGB; one content weight for all scales; a little total variation; Adam on the pixels in place of "
+    "RMSprop on a pyramid; start from the content in its own colours.",
+    content=15.0 * SelfSimilarity(("block4_conv3",), every=1) + 0.2 * Content(("block4_conv2",)),
     style=RelaxedEMD(DEEPER_LAYERS)
     + Moments(DEEPER_LAYERS, name="moments")
     + 0.5 * RelaxedEMD(("image",), distance="euclidean", name="palette")
     + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=60, decay=0.9),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=50, decay=1.3),
     optimizer=Adam(),
 )
 
