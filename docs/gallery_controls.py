@@ -1,6 +1,6 @@
 """Paint the gallery of controls: one picture for each, from the photograph and the plates in docs/images.
 
-    python docs/gallery_controls.py            # all of it, about ten minutes on two cores
+    python docs/gallery_controls.py            # all of it
     python docs/gallery_controls.py masks      # some, by name
 
 Masks are made here. Everything is painted at 256 pixels with the bundled weights; docs/gallery/controls/README.md is
