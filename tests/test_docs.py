@@ -1,0 +1,80 @@
+"""The manual: its code runs, and every public name has its place in the reference."""
+
+import ast
+import importlib
+import inspect
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import neural_style
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_blocks(page)], ids=lambda page: page.stem)
+def test_code_is_python_and_imports_what_there_is(page):
+    for block in python_blocks(page):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "neural_style":
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+@pytest.mark.parametrize("page", ["start", "tutorial", "howto/embed"])
+def test_code_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    names = {"__name__": "__main__"}
+    for block in python_blocks(ROOT / "docs" / f"{page}.md"):
+        exec(compile(block, page, "exec"), names)
+    assert page != "tutorial" or os.path.getsize("edges.png") > 1000
+    if page == "howto/embed":
+        pictures = [(ROOT / "docs" / "images" / name).read_bytes() for name in ("astronaut.jpg", "harvest.jpg")]
+        names["transfer"].run(*pictures, size=32, steps=1)
+        assert names["handle"](b"no picture", pictures[1])[0] == 422
+
+
+def documented():
+    """Modules and names that the reference's pages ask for."""
+    text = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
+    modules = set(re.findall(r"\.\. automodule:: (\S+)", text))
+    names = set(re.findall(r"\.\. auto(?:class|function):: (\S+)", text))
+    return modules, names
+
+
+def public():
+    for name in neural_style.__all__:
+        if name.startswith("_"):
+            continue
+        value = getattr(neural_style, name)
+        if name not in neural_style._MODULES:
+            yield f"neural_style.{name}", value
+        else:
+            for member in value.__all__:
+                yield f"neural_style.{name}.{member}", getattr(value, member)
+
+
+def test_every_public_name_is_in_the_reference_and_says_what_it_is():
+    modules, names = documented()
+    for name, value in public():
+        home = getattr(value, "__module__", None)
+        if home is None or not home.startswith("neural_style"):
+            home = name.rpartition(".")[0]  # a constant
+            home = {"neural_style.losses": "neural_style.losses.base"}.get(home, home)
+        assert home in modules or name in names, f"{name} has no place in docs/reference"
+        assert value.__doc__ or not (inspect.isclass(value) or inspect.isroutine(value)), f"{name} does not say what it is"
+
+
+def test_pictures_and_pages_that_are_linked_to_exist():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+            if not re.match(r"[a-z]+:", target):
+                assert (page.parent / target).exists(), f"{page.name} links to {target}"
