@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from neural_style import __version__
 
 project = "neural_style"
-copyright = "The neural_style authors"
+author = "The neural_style authors"
 version = release = __version__
 
 extensions = [
