@@ -134,7 +134,8 @@ def guides_of(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.nd
         ValueError: at some layer no cell sees anything of any region.
 
     Example:
-        >>> guides_of(np.array([0.0, 1.0, 1.0, 1.0, 1.0], np.float32).reshape(1, 1, 5, 1), {"deep": 2})["deep"].ravel()
+        >>> mask = np.tile(np.array([0.0, 1.0, 1.0, 1.0, 1.0], np.float32), (2, 1))
+        >>> guides_of(mask[None, ..., None], {"deep": 2})["deep"].ravel()
         array([0.5, 1. , 1. ], dtype=float32)
     """
     found = {stride: _cell_means(shares, stride) for stride in set(strides.values())}
