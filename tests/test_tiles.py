@@ -183,7 +183,7 @@ def test_vgg16_gives_the_same_in_tiles(pooling, size):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
 @pytest.mark.parametrize("size", [(512, 384), (517, 389)])
 @pytest.mark.parametrize("tile", [128, 256])
 def test_vgg16_gives_the_same_in_tiles_at_full_size(pooling, size, tile):

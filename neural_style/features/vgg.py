@@ -25,7 +25,7 @@ __all__ = ["VGG16", "VGG19"]
 
 MEAN_BGR = (103.939, 116.779, 123.68)
 
-Pooling = Literal["max", "average"]
+Pooling = Literal["max", "average", "l2"]
 
 
 class _Range(NamedTuple):
@@ -38,6 +38,8 @@ class _Range(NamedTuple):
     values: float  # every map is computed at this multiple
     gradient: float  # gradients are at this multiple for each pixel of the picture; 0 leaves them alone
 
+
+_SMALL = 1e-6  # keeps the slope of a root finite at zero, in float16 too
 
 _RANGE = {"float32": _Range(1.0, 0.0), "bfloat16": _Range(1.0, 0.0), "float16": _Range(1 / 64, 64.0)}
 
@@ -94,8 +96,8 @@ class _VGG:
         pooling: Pooling = "max",
         precision: str = "float32",
     ) -> None:
-        if pooling not in ("max", "average"):
-            raise ValueError(f"pooling is 'max' or 'average', not {pooling!r}")
+        if pooling not in ("max", "average", "l2"):
+            raise ValueError(f"pooling is 'max', 'average' or 'l2', not {pooling!r}")
         self.pooling: Pooling = pooling
         self.weights = weights
         names = [name for name, _ in _convolutions(self.convolutions)]
@@ -148,6 +150,8 @@ class _VGG:
         return maps
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
+        if self.pooling == "l2":
+            return tf.sqrt(tf.nn.avg_pool2d(tf.square(x), 2, 2, "VALID") + _SMALL)
         pool = tf.nn.max_pool2d if self.pooling == "max" else tf.nn.avg_pool2d
         return pool(x, 2, 2, "VALID")
 
@@ -159,7 +163,7 @@ class VGG16(_VGG):
         weights: `"bundled"` (ships with this package, block1_conv1 to block5_conv1, 8 bits per weight),
             `"imagenet"` (Keras's file, from its cache or downloaded once), or the path of an `.npz` or
             Keras `.h5` file.
-        pooling: `"max"` as trained, or `"average"` as in Gatys et al. (2016).
+        pooling: `"max"` as trained, `"average"` as in Gatys et al. (2016), or `"l2"`, the root of the mean square.
         precision: of the convolutions; see `with_precision`.
 
     Raises:
@@ -191,7 +195,7 @@ class VGG19(_VGG):
     Args:
         weights: `"imagenet"` (Keras's file, from its cache or downloaded once), or the path of an `.npz`
             or Keras `.h5` file.
-        pooling: `"max"` as trained, or `"average"` as in Gatys et al. (2016).
+        pooling: `"max"` as trained, `"average"` as in Gatys et al. (2016), or `"l2"`, the root of the mean square.
         precision: of the convolutions; see `with_precision`.
 
     Raises:

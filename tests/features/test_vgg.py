@@ -141,13 +141,28 @@ def test_average_pooling_averages(vgg16, content):
     np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
 
 
+def test_l2_pooling_takes_the_root_of_the_mean_square_with_a_finite_slope_in_the_dark(content):
+    network = VGG16(pooling="l2")
+    image = tf.constant(content[None] / np.float32(255.0))
+    kernel, _, bias = (value.numpy() for value in network._float32["block2_conv1"])
+    maps = network(image, ["block1_conv2", "block2_conv1"])
+    squares = np.square(maps["block1_conv2"].numpy()).reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
+    expected = tf.nn.relu(tf.nn.conv2d(np.sqrt(squares), kernel, 1, "SAME") + bias)
+    np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
+    dark = tf.zeros([1, 32, 32, 3])
+    with tf.GradientTape() as tape:
+        tape.watch(dark)
+        total = tf.reduce_sum(network(dark, ["block5_conv1"])["block5_conv1"])
+    assert np.isfinite(tape.gradient(total, dark)).all()
+
+
 def test_the_representation_tells_the_settings():
     assert repr(VGG16(pooling="average")) == "VGG16('bundled', pooling='average', precision='float32')"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"pooling": "median"}, "'max' or 'average', not 'median'"), ({"precision": "int8"}, "not 'int8'")],
+    [({"pooling": "median"}, "'max', 'average' or 'l2', not 'median'"), ({"precision": "int8"}, "not 'int8'")],
 )
 def test_wrong_settings_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
