@@ -9,7 +9,7 @@ import numpy as np
 
 from neural_style import guides, images
 from neural_style.controls import Controls
-from neural_style.losses import Sum
+from neural_style.losses import Sum, Term
 from neural_style.scales import fit
 from neural_style.styles import PictureStyle, Style, weighted
 from neural_style.targets import StyleTarget
@@ -79,7 +79,8 @@ def _recolor(controls: Controls, content: np.ndarray | None) -> Callable[[np.nda
 
 def loss_for(loss: Sum, content: bool, style: bool) -> Sum:
     """The terms that can be measured with what there is."""
-    kept = [term for term in loss if (content or not term.loss.uses_content) and (style or not term.loss.uses_style)]
+    told = [(term.weight, term.loss if content else term.loss.without_content()) for term in loss]
+    kept = [Term(weight, part) for weight, part in told if part is not None and (style or not part.uses_style)]
     if len(kept) < len(loss.terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
         missing = " and ".join(name for name, there in (("content", content), ("style", style)) if not there)
         raise ValueError(f"without a {missing} no loss is left that reads a picture: there is nothing to paint")

@@ -101,6 +101,10 @@ class Loss(_Composable):
     def terms(self) -> tuple[Term, ...]:
         return (Term(1.0, self),)
 
+    def without_content(self) -> Loss | None:
+        """What is left of it where there is no content: itself, if it reads none; None for nothing."""
+        return None if self.uses_content else self
+
     @abc.abstractmethod
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         """What the loss needs to know of a region.

@@ -60,6 +60,10 @@ class NearestNeighbor(Loss):
         """Whether the content is read: where there is an anchor."""
         return self.anchor > 0.0
 
+    def without_content(self) -> Loss:
+        """The same, matching the picture itself."""
+        return dataclasses.replace(self, anchor=0.0)
+
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         """The hypercolumns and, where there are an anchor and a content, what they are matched by in their place."""
         ours = hypercolumns(features, self.layers, self.every)
