@@ -62,6 +62,12 @@ class Adam:
         epsilon: added to the root of the mean square, in units of the gradient.
         tail: over this last part of each scale, the rate falls
         final_rate: to this fraction of itself, exponentially.
+        average: above 0, what a scale ends with is not its last canvas but a running mean of its canvases, in which
+            each counts so many times what the next one does (Polyak and Juditsky, 1992; with exponential weights and
+            their bias corrected, as for the gradient's mean). Takes out what still swings at a high rate.
+
+    Raises:
+        ValueError: `average` is not in [0, 1).
     """
 
     learning_rate: float = 0.03
@@ -70,10 +76,16 @@ class Adam:
     epsilon: float = 1e-12
     tail: float = 0.4
     final_rate: float = 0.1
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.average < 1.0:
+            raise ValueError(f"average is at least 0 and below 1, not {self.average!r}")
 
     def start(self, canvas: tf.Tensor) -> State:
         zeros = tf.zeros_like(canvas)
-        return {"mean": zeros, "square": zeros, "count": tf.zeros([])}
+        state = {"mean": zeros, "square": zeros, "count": tf.zeros([])}
+        return state | {"average": zeros} if self.average else state
 
     def step(
         self,
@@ -85,7 +97,18 @@ class Adam:
         evaluation = evaluate(canvas)
         settings = tf.constant([self.rate(progress), self.beta_1, self.beta_2, self.epsilon])
         canvas, *values = _adam(canvas, evaluation.gradient, state["mean"], state["square"], state["count"], settings)
-        return canvas, dict(zip(("mean", "square", "count"), values, strict=True)), evaluation
+        after = dict(zip(("mean", "square", "count"), values, strict=True))
+        if self.average:
+            canvas, after["average"] = self._averaged(canvas, state["average"], float(after["count"]), progress)
+        return canvas, after, evaluation
+
+    def _averaged(
+        self, canvas: tf.Tensor, average: tf.Tensor, count: float, progress: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The canvas, or at a scale's last step the mean; and the mean's state."""
+        average = self.average * average + (1.0 - self.average) * canvas
+        is_last = count > 1.0 and abs(progress - (count - 1.0) / count) < 1e-6
+        return average / (1.0 - self.average**count) if is_last else canvas, average
 
     def rate(self, progress: float) -> float:
         """The learning rate when `progress` in [0, 1] of a scale is done."""

@@ -118,3 +118,23 @@ def test_it_is_a_value():
     assert eval(repr(Adam(learning_rate=0.5)), {"Adam": Adam}) == Adam(learning_rate=0.5)
     with pytest.raises(AttributeError):
         Adam().learning_rate = 1.0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before(evaluate, start, steps):
+    canvas, canvases = tf.constant(start), []
+    plain = Adam(learning_rate=0.05)
+    state = plain.start(canvas)
+    for i in range(steps):
+        canvas, state, _ = plain.step(evaluate, canvas, state, i / steps)
+        canvases.append(canvas.numpy())
+    weights = 0.7 ** np.arange(steps)[::-1]
+    expected = np.tensordot(weights / weights.sum(), canvases, axes=1)
+    averaged = run(Adam(learning_rate=0.05, average=0.7), evaluate, start, steps)
+    np.testing.assert_allclose(averaged, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("average", [-0.1, 1.0])
+def test_an_average_of_nothing_or_of_everything_is_refused(average):
+    with pytest.raises(ValueError, match="average is at least 0 and below 1"):
+        Adam(average=average)
