@@ -39,11 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments and arguments[0] == "batch":
         return cli_batch.main(arguments[1:])
-    parser = _parser()
-    options = parser.parse_intermixed_args(arguments)
-    options.styles += options.more_styles
-    if not options.styles:
-        parser.error("the following arguments are required: STYLE")
+    options = shell.parsed(_parser(), arguments)
     shell.settle_in()
     try:
         return _paint(options)

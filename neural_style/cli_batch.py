@@ -28,10 +28,7 @@ RECORD = "neural_style.jsonl"
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = _parser()
-    options = parser.parse_intermixed_args(arguments)
-    options.styles += options.more_styles
-    if not options.styles:
-        parser.error("the following arguments are required: STYLE")
+    options = shell.parsed(parser, arguments)
     if options.workers < 1:
         parser.error(f"--workers is at least 1, not {options.workers}")
     shell.settle_in()

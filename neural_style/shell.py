@@ -8,6 +8,7 @@ import ctypes
 import inspect
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "add_styles",
     "fail",
     "none",
+    "parsed",
     "settings_of",
     "settle_in",
     "show_warning",
@@ -75,6 +77,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--style-scale", type=float, default=defaults["style_scale"], metavar="S", help=scale)
     add("--preview", action="store_true", help="at most 256 pixels and half the steps: see in a quarter of the time")
     add("--seed", type=int, default=defaults["seed"], help="of the noise (%(default)s)")
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The options, with all styles in one list and at least one there."""
+    options = parser.parse_intermixed_args(arguments)
+    options.styles += options.more_styles
+    if not options.styles:
+        parser.error("the following arguments are required: STYLE")
+    return options
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
