@@ -166,9 +166,7 @@ def _paint(
     name, _, steps = method.partition("@")
     recipe = _recipe(name)
     loss = recipe.loss(0.5 if name == "tutorial" else strength)
-    transfer = StyleTransfer(
-        loss, extractor, optimizer=recipe.optimizer, finish=recipe.finish, scales=recipe.scales
-    )
+    transfer = StyleTransfer(loss, extractor, optimizer=recipe.optimizer, finish=recipe.finish, scales=recipe.scales)
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()
     result = transfer.run(

@@ -8,7 +8,6 @@ process dies, one of the two is whole. To begin anew, delete both.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -18,13 +17,14 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from neural_style import files
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
 from neural_style.result import Step
@@ -126,11 +126,12 @@ class Saver:
         self.identity = json.loads(json.dumps(identity))  # as it will look when read back: lists for tuples
         self.path = Path(os.path.realpath(checkpoint.path))  # a link's goal is replaced, not the link
         self.backup = self.path.with_name(f"{self.path.name}.bak")
+        self._prefix = f".{self.path.name}."
         self._saved: Position | None = None
         self._saved_at = time.monotonic()
         self._took = 0.0
         _check_place(self.path)
-        _sweep(self.path)
+        files.sweep(self.path, self._prefix, STALE_SECONDS)
 
     def load(self) -> Position | None:
         """The position to go on from, None where there is no checkpoint yet.
@@ -158,7 +159,9 @@ class Saver:
         began = time.monotonic()
         try:
             arrays: dict[str, Any] = self._pack(position)
-            _write(self.path, self.backup, lambda handle: np.savez(handle, **arrays))
+            files.write_whole(
+                self.path, lambda handle: np.savez(handle, **arrays), prefix=self._prefix, backup=self.backup
+            )
             self._saved = position
         except OSError as error:
             logger.warning("the checkpoint %s could not be written: %s", self.path, error)
@@ -322,43 +325,3 @@ def _check_place(path: Path) -> None:
         raise CheckpointError(
             f"{path} cannot be written to: {error.strerror or error}. Create its folder, or name another file."
         ) from error
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed processes left of writing here."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(path.parent):
-            if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".part"):
-                with contextlib.suppress(OSError):
-                    if time.time() - entry.stat().st_mtime > STALE_SECONDS:
-                        os.unlink(entry.path)
-
-
-def _write(path: Path, backup: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Put a new file in a file's place and the old one in the backup's."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        if path.exists():
-            os.replace(path, backup)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renames survive a power cut, where a folder can be opened for that."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

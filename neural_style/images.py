@@ -13,18 +13,17 @@ Conventions, for every function here and for the rest of the package:
 """
 
 import os
-import secrets
 import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
+from . import files
 from ._decode import Limits, check_size, decode, flatten, identify, read_orientation, turn_upright
 from .errors import ImageError
 
@@ -423,10 +422,10 @@ def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
     if bits == 16:
         levels = _levels(made, np.uint16)
         encode = _write_png_16 if kind == "PNG" else _write_tiff_16
-        _write_atomically(target, lambda handle: encode(levels, handle))
+        _write(target, lambda handle: encode(levels, handle))
     else:
         image = Image.fromarray(_levels(made if kind != "JPEG" else _over_white(made), np.uint8))
-        _write_atomically(target, lambda handle: image.save(handle, kind, **_pillow_options(kind)))
+        _write(target, lambda handle: image.save(handle, kind, **_pillow_options(kind)))
 
 
 def check_writable(path: Path) -> None:
@@ -443,7 +442,7 @@ def check_writable(path: Path) -> None:
     target, _ = _destination(path)
     temporary, handle = _create_beside(target)
     handle.close()
-    _remove(temporary)
+    os.remove(temporary)
 
 
 def _destination(path: Path) -> tuple[str, str]:
@@ -474,12 +473,8 @@ def _shown(path: Path) -> str:
 
 
 def _create_beside(target: str) -> tuple[str, IO[bytes]]:
-    """Create a temporary in the same folder, since a rename is atomic only within one file system."""
-    temporary = os.path.join(os.path.dirname(target), f".neural_style-{secrets.token_hex(8)}.tmp")
     try:
-        # Not tempfile: its files are private to the user, and the rename would carry that over to the result.
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")
+        return files.create_beside(target)
     except OSError as error:
         raise ImageError(
             f"{target!r}: its folder cannot be written to ({error.strerror or error}); choose another folder "
@@ -487,36 +482,13 @@ def _create_beside(target: str) -> tuple[str, IO[bytes]]:
         ) from error
 
 
-def _write_atomically(target: str, write: Callable[[IO[bytes]], object]) -> None:
+def _write(target: str, write: Callable[[IO[bytes]], object]) -> None:
     temporary, handle = _create_beside(target)
     try:
-        with handle:
-            write(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        _remove(temporary)
-        if isinstance(error, Exception):
-            reason = f"{type(error).__name__}: {error}"
-            raise ImageError(f"{target!r}: could not be written ({reason}); nothing was changed") from error
-        raise
-    _sync_folder(os.path.dirname(target))
-
-
-def _remove(temporary: str) -> None:
-    with suppress(OSError):
-        os.remove(temporary)
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the rename survive a power cut; where folders cannot be synced, that is nothing to fail for."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        files.put(temporary, handle, target, write)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ImageError(f"{target!r}: could not be written ({reason}); nothing was changed") from error
 
 
 # Encoding

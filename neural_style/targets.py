@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 import os
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color
+from neural_style import color, files
 from neural_style.checkpoint import fingerprint, stable_repr
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic
@@ -117,14 +116,8 @@ class StyleTarget:
                     arrays |= {f"{number}/{index}/{side}/{i}": tensor for i, tensor in enumerate(tensors)}
             areas = [[side, area] for side, area in sample.areas.items()]
             about["samples"].append({"weight": sample.weight, "areas": areas, "losses": losses})
-        buffer = io.BytesIO()
-        np.savez(buffer, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.part")
-        try:
-            temporary.write_bytes(buffer.getvalue())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        header = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        files.write_whole(os.path.realpath(path), lambda handle: np.savez(handle, about=header, **arrays))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StyleTarget:

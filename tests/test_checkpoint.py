@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 from neural_style import checkpoint as module
+from neural_style import files
 from neural_style.callbacks import EarlyStopping
 from neural_style.checkpoint import Checkpoint, Position, Saver
 from neural_style.errors import CheckpointError
@@ -161,8 +162,8 @@ def test_a_picture_so_far_is_the_best_of_its_scale(path):
 
 def test_it_is_written_as_often_as_asked_for_and_at_the_end_of_a_scale(path, monkeypatch):
     counts = []
-    write = module._write
-    monkeypatch.setattr(module, "_write", lambda *arguments: (counts.append(len(steps)), write(*arguments)))
+    write = files.write_whole
+    monkeypatch.setattr(files, "write_whole", lambda *args, **named: (counts.append(len(steps)), write(*args, **named)))
     steps = []
     run(Checkpoint(path, every_steps=4, every_seconds=None), callbacks=[steps.append])
     coarse = sum(step.scale != (32, 24) for step in steps)

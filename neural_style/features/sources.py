@@ -8,13 +8,11 @@ two processes at once do not disturb each other.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
 import io
 import logging
 import os
-import tempfile
 import threading
 import time
 import urllib.error
@@ -26,6 +24,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from neural_style import files
 from neural_style.errors import WeightsUnavailableError
 
 __all__ = ["load_weights"]
@@ -216,17 +215,9 @@ def _download(file: _KerasFile, path: Path) -> None:
         _check_secure(file.url, response.geturl())
         logger.info("downloading %s to %s", file.url, path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{file.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                _copy(file, response, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        prefix = f".{file.name}."
+        files.sweep(path, prefix, STALE_SECONDS)
+        files.write_whole(path, lambda stream: _copy(file, response, stream), prefix=prefix)
 
 
 def _copy(file: _KerasFile, response: http.client.HTTPResponse, stream: IO[bytes]) -> None:
@@ -251,14 +242,6 @@ def _check_secure(asked: str, answered: str) -> None:
     """Refuse to be led from an encrypted address to an open one."""
     if asked.startswith("https:") and not answered.startswith("https:"):
         raise OSError(f"{asked} leads to {answered}, which is not https")
-
-
-def _sweep(path: Path) -> None:
-    """Remove what killed processes left of downloading this file."""
-    for partial in path.parent.glob(f".{path.name}.*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
-                partial.unlink()
 
 
 def _open(url: str) -> http.client.HTTPResponse:
