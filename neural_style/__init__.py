@@ -46,6 +46,7 @@ _MODULES = (
     "losses",
     "metrics",
     "optimizers",
+    "plotting",
     "recipes",
     "scales",
 )
@@ -77,6 +78,7 @@ __all__ = [
     "losses",
     "metrics",
     "optimizers",
+    "plotting",
     "recipes",
     "scales",
     "stylize",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
         losses,
         metrics,
         optimizers,
+        plotting,
         recipes,
         scales,
     )

@@ -6,34 +6,82 @@ One with a method `resume(history)` is told the steps already done when a run go
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from neural_style import images
 from neural_style.result import Step
+from neural_style.timelapse import Timelapse
 
-__all__ = ["EarlyStopping", "ProgressBar", "SaveEvery"]
+__all__ = ["EarlyStopping", "ProgressBar", "SaveEvery", "TimeLeft", "Timelapse"]
+
+
+class TimeLeft:
+    """How long a run will still take, as well as its steps so far can tell.
+
+    A step's work is its canvas's pixels. Told of each step, it takes the pace at the present size from the steps made
+    there, but for the first, which also compiles and measures the style. Of those paces the lower quartile counts:
+    small canvases take a little more time a pixel than the large ones to come, and a machine is now and then busy
+    with something else.
+
+    Example:
+        >>> left = TimeLeft()
+        >>> for number in (1, 2, 3):
+        ...     step = Step(number, 10, (64, 64), (64, 64), number / 10, 1.0, {}, 2.0 * number)
+        ...     seconds = left(step)
+        >>> round(seconds, 6)
+        14.0
+    """
+
+    def __init__(self) -> None:
+        self._before: Step | None = None
+        self._size: tuple[int, int] | None = None
+        self._paces: list[float] = []
+
+    def __call__(self, step: Step) -> float | None:
+        """Seconds from this step to the end of the run; None while nothing is known yet."""
+        before, self._before = self._before, step.without_image()
+        if before is None or step.step <= before.step:
+            self._size, self._paces = None, []
+        elif step.scale == before.scale:
+            if step.scale != self._size:
+                self._size, self._paces = step.scale, []
+            self._paces.append((step.seconds - before.seconds) / (step.progress - before.progress))
+        if not self._paces:
+            return None
+        return (1.0 - step.progress) * sorted(self._paces)[len(self._paces) // 4]
 
 
 class ProgressBar:
-    """A tqdm bar on stderr with step, size, loss and time left; nothing where stderr is no terminal.
+    """A bar with step, size, loss and time left: in a terminal on stderr, in a notebook below the cell, else nowhere.
 
-    It counts work, not steps: a step on a large canvas takes longer, and the time left is true across scales.
+    It counts work, not steps: a step on a large canvas takes longer. See `TimeLeft` for how the time is told.
+
+    Example:
+        >>> import numpy as np
+        >>> from neural_style import stylize
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> picture = stylize(content, style, size=48, steps=2, extractor="vgg16", callbacks=[ProgressBar()])
     """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._done_before = 0.0
+        self._left = TimeLeft()
 
     def resume(self, history: Sequence[Step]) -> None:
-        """Begin where a resumed run begins, so that the time left is not guessed from work done before."""
+        """Begin where a resumed run begins."""
         self._done_before = history[-1].progress
 
     def __call__(self, step: Step) -> None:
         if self._bar is None:
             self._bar = self._open()
         width, height = step.scale
+        left = self._left(step)
+        shown = "?" if left is None else self._bar.format_interval(left)
+        self._bar.bar_format = LAYOUT.replace("LEFT", shown)
         self._bar.set_postfix_str(f"step {step.step}/{step.steps}, {width}x{height}, loss {step.loss:.4f}", False)
         self._bar.update(step.progress - self._bar.n)
         if step.step == step.steps:
@@ -48,8 +96,20 @@ class ProgressBar:
     def _open(self) -> Any:
         from tqdm.auto import tqdm
 
-        layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-        return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=None)
+        # None: only where stderr is a terminal. A notebook's is none, and a bar is wanted there.
+        hidden = False if _in_notebook() else None
+        layout = LAYOUT.replace("LEFT", "?")
+        return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=hidden)
+
+
+LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<LEFT{postfix}"
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this; the question that tqdm asks, too."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return "IPKernelApp" in getattr(shell, "config", {})
 
 
 class SaveEvery:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
+import html
 import io
 import os
 from collections.abc import Callable, Mapping
@@ -101,3 +103,18 @@ class Result:
         buffer = io.BytesIO()
         self.image.save(buffer, "PNG")
         return buffer.getvalue()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows that can show more: the picture, and a line of what came about."""
+        height, width = self.pixels.shape[:2]
+        facts = [f"{width}×{height}", f"{len(self.history)} steps"]
+        if "seconds" in self.settings:
+            facts.append(f"{self.settings['seconds']:.1f} s")
+        if self.stopped_by != "steps":
+            facts.append(f"ended by {self.stopped_by}")
+        if self.history:
+            last = self.history[-1]
+            terms = ", ".join(f"{html.escape(name)} {value:.3g}" for name, value in last.terms.items())
+            facts.append(f"loss {last.loss:.3g} ({terms})")
+        picture = base64.b64encode(self._repr_png_()).decode()
+        return f'<img src="data:image/png;base64,{picture}"><br><small>{" · ".join(facts)}</small>'

@@ -19,7 +19,8 @@ features.base precision features.sources features.quantize features.vgg features
 losses.base losses.content losses.style losses.smoothness
 losses.transport losses.sampling losses.matching losses.emd losses
 objective windows passes tiles optimizers liveness memory
-scales recipes result metrics callbacks checkpoint loop styles targets inputs painting transfer api explore batch video
+scales recipes result metrics timelapse plotting callbacks checkpoint loop
+styles targets inputs painting transfer api explore batch video
 shell cli_batch cli __main__
 """.split()  # noqa: SIM905
 """Each file may import only from files named before it."""

@@ -1,7 +1,9 @@
 """What a run reports and hands back."""
 
+import base64
 import dataclasses
 import io
+import re
 
 import numpy as np
 import pytest
@@ -78,3 +80,12 @@ def test_notebooks_see_a_png(result):
 def test_the_representation_is_short(result):
     assert repr(result) == "<Result 8x6, 1 steps, loss 1.25>"
     assert repr(dataclasses.replace(result, history=[])) == "<Result 8x6, 0 steps>"
+
+
+def test_notebooks_that_can_show_more_see_what_came_about(result):
+    shown = dataclasses.replace(result, settings={"seconds": 2.5}, stopped_by="time")._repr_html_()
+    assert shown.endswith("<small>8×6 · 1 steps · 2.5 s · ended by time · loss 1.25 (style 1.25)</small>")
+    picture = re.search(r'<img src="data:image/png;base64,([^"]+)">', shown).group(1)
+    assert base64.b64decode(picture) == result._repr_png_()
+    named = dataclasses.replace(result.history[0], terms={"<b>": 1.0})
+    assert "<b>" not in dataclasses.replace(result, history=[named])._repr_html_()

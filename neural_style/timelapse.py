@@ -1,0 +1,149 @@
+"""A run as a film: canvases kept on the way, saved as GIF, WebP or MP4."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from PIL import Image
+
+from neural_style import files
+from neural_style.errors import ImageError
+from neural_style.result import Step
+from neural_style.scales import fit
+
+__all__ = ["Frame", "Timelapse"]
+
+HOLD = 2.0
+"""Seconds for which the last picture of a GIF or WebP stands before the film begins again."""
+
+
+class Frame(NamedTuple):
+    """A canvas on the way.
+
+    Attributes:
+        step: after which it looked so; it holds no picture itself.
+        image: 8-bit RGB or RGBA, at the canvas's size of that time.
+    """
+
+    step: Step
+    image: Image.Image
+
+
+class Timelapse:
+    """A callback that keeps about so many canvases of a run, evenly over its steps, and always the last.
+
+    It serves run after run, and holds the pictures of the latest. Of a run that goes on from a checkpoint it sees what
+    is new.
+
+    Args:
+        count: about how many pictures to keep.
+        longest: long side in pixels above which a picture is made smaller before it is kept.
+
+    Raises:
+        ValueError: `count` or `longest` is less than 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from neural_style import StyleTransfer
+        >>> film = Timelapse(count=3)
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=6, callbacks=[film])
+        >>> [frame.step.step for frame in film.frames]
+        [2, 4, 6]
+    """
+
+    def __init__(self, count: int = 60, *, longest: int = 512) -> None:
+        if count < 1 or longest < 1:
+            raise ValueError(f"count and longest are at least 1, not {count} and {longest}")
+        self.count = count
+        self.longest = longest
+        self._kept: list[Frame] = []
+        self._last: Step | None = None
+
+    def __call__(self, step: Step) -> None:
+        if self._last is None or step.step <= self._last.step:
+            self._kept = []
+        self._last = step
+        if step.step % max(1, step.steps // self.count) == 0:
+            self._keep(step)
+
+    @property
+    def frames(self) -> list[Frame]:
+        """What was kept, in order; the last is the last canvas of the run, however that ended."""
+        if self._last is not None and (not self._kept or self._kept[-1].step.step < self._last.step):
+            self._keep(self._last)
+        return list(self._kept)
+
+    def _keep(self, step: Step) -> None:
+        image = step.image()
+        if max(image.size) > self.longest:
+            image = image.resize(fit(image.size, self.longest), Image.Resampling.LANCZOS)
+        self._kept.append(Frame(step.without_image(), image))
+
+    def save(self, path: str | os.PathLike[str], *, seconds: float = 6.0) -> None:
+        """Write the film, every picture at the largest one's size. It appears whole or not at all.
+
+        Args:
+            path: ends in .gif or .webp, which repeat for ever, or in .mp4, which needs PyAV.
+            seconds: how long it lasts.
+
+        Raises:
+            ValueError: there are no pictures yet, `seconds` is not above 0, or the suffix is another.
+            ImportError: PyAV is missing; the text says what to install.
+            ImageError: it cannot be written there.
+        """
+        write = _WRITERS.get(Path(path).suffix.lower())
+        if write is None:
+            raise ValueError(f"{os.fspath(path)!r}: a film ends in one of {', '.join(_WRITERS)}")
+        if seconds <= 0:
+            raise ValueError(f"a film lasts longer than {seconds!r} seconds")
+        frames = [frame.image for frame in self.frames]
+        if not frames:
+            raise ValueError("there are no pictures yet: pass this object to a run, in callbacks=[...]")
+        size = max((image.size for image in frames), key=max)
+        even = [image.convert("RGB").resize(size, Image.Resampling.BICUBIC) for image in frames]
+        try:
+            files.write_whole(os.path.realpath(path), lambda handle: write(handle, even, seconds))
+        except OSError as error:
+            raise ImageError(f"{os.fspath(path)!r}: could not be written ({error.strerror or error})") from error
+
+
+Writer = Callable[[IO[bytes], Sequence[Image.Image], float], None]
+
+
+def _animate(kind: str, **options: Any) -> Writer:
+    def write(handle: IO[bytes], images: Sequence[Image.Image], seconds: float) -> None:
+        each = round(1000 * seconds / len(images))
+        durations = [each] * (len(images) - 1) + [each + round(1000 * HOLD)]
+        rest = list(images[1:])
+        images[0].save(handle, kind, save_all=True, append_images=rest, duration=durations, loop=0, **options)
+
+    return write
+
+
+def _encode(handle: IO[bytes], images: Sequence[Image.Image], seconds: float) -> None:
+    """H.264 in MP4, which wants even sides."""
+    try:
+        av: Any = importlib.import_module("av")
+    except ImportError as error:
+        raise ImportError("an MP4 needs PyAV; run: pip install 'tf-neural-style[video]', or save a .gif") from error
+    width, height = (max(2, side - side % 2) for side in images[0].size)
+    with av.open(handle, "w", format="mp4") as film:
+        rate = Fraction(len(images) / seconds).limit_denominator(1000)
+        stream = film.add_stream("libx264", rate=rate, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for image in images:
+            film.mux(stream.encode(av.VideoFrame.from_image(image.resize((width, height)))))
+        film.mux(stream.encode())
+
+
+_WRITERS: dict[str, Writer] = {
+    ".gif": _animate("GIF"),
+    ".webp": _animate("WEBP", quality=85),
+    ".mp4": _encode,
+}
