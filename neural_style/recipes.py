@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from neural_style import plugins
 from neural_style.losses import (
     Content,
     Gram,
@@ -173,11 +174,21 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
 def get(name: str | Recipe) -> Recipe:
     """A recipe by its name; a `Recipe` is handed back as it is.
 
+    Args:
+        name: a key of `RECIPES`, or that of a plug-in's; see `neural_style.plugins`.
+
     Raises:
-        ValueError: no recipe has that name.
+        ValueError: no recipe has that name, or the plug-in that has it does not load.
+
+    Example:
+        >>> get("gatys2016").loss(0.5).names
+        ('content', 'gram', 'total_variation')
     """
     if isinstance(name, Recipe):
         return name
-    if name not in RECIPES:
-        raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name in RECIPES:
+        return RECIPES[name]
+    if name not in plugins.names("recipes"):
+        there = ", ".join([*RECIPES, *plugins.names("recipes")])
+        raise ValueError(f"no recipe is called {name!r}; there are {there}")
+    return plugins.load("recipes", name, Recipe)

@@ -14,7 +14,7 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors files _decode images color guides controls
+errors files plugins _decode images color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness
 losses.transport losses.sampling losses.matching losses.emd losses

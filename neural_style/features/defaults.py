@@ -6,7 +6,9 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable
+from typing import Any
 
+from neural_style import plugins
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features.base import Extractor
 from neural_style.features.vgg import VGG16, VGG19
@@ -22,15 +24,16 @@ def named_extractor(name: str) -> Extractor:
     """The extractor of that name, built once a process.
 
     Args:
-        name: `"vgg19"` (ImageNet weights from Keras's cache or downloaded once) or `"vgg16"` (the weights
-            that ship with this package).
+        name: `"vgg19"` (ImageNet weights from Keras's cache or downloaded once), `"vgg16"` (the weights
+            that ship with this package), or that of a plug-in's; see `neural_style.plugins`.
 
     Raises:
-        ValueError: no extractor has that name.
+        ValueError: no extractor has that name, or the plug-in that has it does not load.
         WeightsUnavailableError: its weights are neither here nor reachable. There is no falling back.
     """
-    if name not in EXTRACTORS:
-        raise ValueError(f"no extractor is called {name!r}; there are {', '.join(sorted(EXTRACTORS))}")
+    if name not in EXTRACTORS and name not in plugins.names("extractors"):
+        there = ", ".join(sorted({*EXTRACTORS, *plugins.names("extractors")}))
+        raise ValueError(f"no extractor is called {name!r}; there are {there}")
     with _lock:
         return _build(name)
 
@@ -47,7 +50,13 @@ def default_extractor() -> Extractor:
 
 @functools.cache
 def _build(name: str) -> Extractor:
-    return EXTRACTORS[name]()
+    if name in EXTRACTORS:
+        return EXTRACTORS[name]()
+    factory: Any = plugins.load("extractors", name, object)
+    made = factory()
+    if not isinstance(made, Extractor):
+        raise TypeError(f"the plug-in {name!r} gives what is of type {type(made).__name__}, which is no extractor")
+    return made
 
 
 @functools.cache
