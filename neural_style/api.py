@@ -171,6 +171,9 @@ def clear_cache() -> None:
 
     For a long-lived process that has painted for now. Whatever is in use stays whole; the next call loads and
     compiles anew. TensorFlow itself keeps a little of every function it ever compiled.
+
+    Example:
+        >>> clear_cache()
     """
     from neural_style import objective, passes
     from neural_style.features import defaults

@@ -39,6 +39,10 @@ class Job(NamedTuple):
         content: as for `stylize`.
         style: likewise.
         output: the file to write; its folder is made.
+
+    Example:
+        >>> Job("photo.jpg", "painting.jpg", "painted.png").output
+        'painted.png'
     """
 
     content: Any
@@ -57,6 +61,10 @@ class Outcome:
         seconds: it took.
         error: why it failed, on one line; None otherwise.
         identity: a hash of pictures, settings and version; None where they could not be read.
+
+    Example:
+        >>> Outcome(0, "painted.png", "failed", 0.1, "no such file").status
+        'failed'
     """
 
     number: int

@@ -121,6 +121,18 @@ class SaveEvery:
 
     Raises:
         ImageError: the place cannot be written to. Checked here, before the run.
+        ValueError: `every` is less than 1.
+
+    Example:
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from neural_style import stylize
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save = SaveEvery(os.path.join(folder, "out.png"), every=2)
+        ...     picture = stylize(content, style, size=48, steps=4, extractor="vgg16", callbacks=[save])
+        ...     sorted(os.listdir(folder))
+        ['out-0002.png', 'out-0004.png']
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int) -> None:
@@ -143,6 +155,15 @@ class EarlyStopping:
     Args:
         patience: so many steps without improvement end the run.
         min_improvement: what counts as one, relative to the best loss.
+
+    Example:
+        >>> stop = EarlyStopping(patience=2)
+        >>> try:
+        ...     for number in range(1, 10):
+        ...         stop(Step(number, 10, (64, 64), (64, 64), number / 10, 1.0, {}, 0.1 * number))
+        ... except StopIteration:
+        ...     print(number)
+        3
     """
 
     def __init__(self, patience: int = 20, min_improvement: float = 0.005) -> None:

@@ -53,6 +53,7 @@ class Checkpoint:
 
     Raises:
         ValueError: `every_steps` or `every_seconds` is out of range.
+        TypeError: `path` is no path.
 
     Example:
         >>> Checkpoint("run.npz", every_steps=10)

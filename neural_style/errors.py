@@ -13,20 +13,76 @@ __all__ = [
 
 
 class NeuralStyleError(Exception):
-    """Base of everything this package raises on its own account."""
+    """Base of everything this package raises on its own account.
+
+    Example:
+        >>> from neural_style import stylize
+        >>> try:
+        ...     stylize("nowhere.jpg", "painting.jpg", extractor="vgg16")
+        ... except NeuralStyleError as error:
+        ...     print(type(error).__name__)
+        ImageError
+    """
 
 
 class ImageError(NeuralStyleError, ValueError):
-    """A picture could not be read or written; the text names the file, the format and the reason."""
+    """A picture could not be read or written; the text names the file, the format and the reason.
+
+    Example:
+        >>> from neural_style.images import load
+        >>> try:
+        ...     load(b"no picture")
+        ... except ImageError as error:
+        ...     isinstance(error, ValueError)
+        True
+    """
 
 
 class WeightsUnavailableError(NeuralStyleError, OSError):
-    """The weights of a network are neither here nor reachable; the text says where to put them."""
+    """The weights of a network are neither here nor reachable; the text says where to put them.
+
+    Example:
+        >>> from neural_style import VGG16
+        >>> try:
+        ...     VGG16("nowhere.npz")
+        ... except WeightsUnavailableError as error:
+        ...     "nowhere.npz" in str(error)
+        True
+    """
 
 
 class DivergenceError(NeuralStyleError, ArithmeticError):
-    """A loss or its gradient stopped being finite; the text names the term."""
+    """A loss or its gradient stopped being finite; the text names the term.
+
+    Example:
+        >>> import numpy as np
+        >>> import tensorflow as tf
+        >>> from neural_style import StyleTransfer
+        >>> from neural_style.losses import custom
+        >>> def impossible(features, content, style):
+        ...     return tf.reduce_mean(features["image"]) / 0.0
+        >>> try:
+        ...     StyleTransfer(custom(impossible, ["image"]), "vgg16").run(*np.zeros((2, 32, 32, 3), np.uint8), size=32)
+        ... except DivergenceError as error:
+        ...     "impossible" in str(error)
+        True
+    """
 
 
 class CheckpointError(NeuralStyleError, ValueError):
-    """A checkpoint is damaged, or belongs to other inputs, settings or another version."""
+    """A checkpoint is damaged, or belongs to other inputs, settings or another version.
+
+    Example:
+        >>> import os, tempfile
+        >>> import numpy as np
+        >>> from neural_style import stylize
+        >>> pictures = np.zeros((2, 32, 32, 3), np.uint8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "run.npz")
+        ...     picture = stylize(*pictures, size=32, steps=1, extractor="vgg16", checkpoint=path)
+        ...     try:
+        ...         stylize(*pictures, size=32, steps=2, extractor="vgg16", checkpoint=path)  # another run
+        ...     except CheckpointError as error:
+        ...         "steps" in str(error) or "scales" in str(error)
+        True
+    """

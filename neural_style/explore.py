@@ -33,6 +33,11 @@ class Sweep:
         axes: what was varied, `{name: labels}`, in order; the last runs along the rows.
         settings: of each picture, `{name: value}`, the last name varying fastest.
         pictures: the pictures, in that order. Fewer where Ctrl-C ended the sweep.
+
+    Example:
+        >>> pictures = [Image.new("RGB", (64, 48), color) for color in ("red", "blue")]
+        >>> Sweep({"seed": ["0", "1"]}, [{"seed": 0}, {"seed": 1}], pictures).image.size
+        (152, 80)
     """
 
     axes: Mapping[str, Sequence[str]]

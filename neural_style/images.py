@@ -44,6 +44,10 @@ class Picture:
     Args:
         pixels: (1, height, width, 3), float32 in [0, 1].
         alpha: (1, height, width, 1), float32 in [0, 1]; None when every pixel is opaque.
+
+    Example:
+        >>> Picture(np.zeros((1, 4, 6, 3), np.float32)).alpha is None
+        True
     """
 
     pixels: np.ndarray
@@ -102,6 +106,11 @@ def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_0
         ImageError: the picture is missing, damaged, too large, not of an accepted format, or its numbers are
             not a picture; the text says which.
         TypeError: `source` is no kind of picture, or an array of another dtype.
+
+    Example:
+        >>> half = np.full((4, 6, 4), 128, np.uint8)
+        >>> read(half).pixels.shape, read(half).alpha.shape
+        ((1, 4, 6, 3), (1, 4, 6, 1))
     """
     if isinstance(source, Picture):
         return source
@@ -321,6 +330,10 @@ def resize(pixels: Any, size: tuple[int, int]) -> np.ndarray:
 
     Raises:
         ValueError: another shape, or a side below 1.
+
+    Example:
+        >>> resize(np.zeros((1, 48, 64, 3)), (32, 24)).shape
+        (1, 24, 32, 3)
     """
     array = np.asarray(pixels, np.float32)
     if array.ndim != 4 or array.shape[0] != 1 or array.size == 0:
@@ -354,6 +367,10 @@ def to_pil(pixels: Any, alpha: Any = None) -> Image.Image:
 
     Raises:
         ImageError: the values are not finite or clearly outside [0, 1], or the two sizes differ.
+
+    Example:
+        >>> to_pil(np.ones((1, 4, 6, 3)), alpha=np.zeros((4, 6))).mode
+        'RGBA'
     """
     return Image.fromarray(_levels(_picture(pixels, alpha), np.uint8))
 
@@ -412,6 +429,13 @@ def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
         ImageError: the picture cannot be written there, or not in that format; the text says what to do.
         ValueError: `bits` is neither 8 nor 16.
         TypeError: `picture` or `path` is of another type.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(np.full((4, 6, 3), 0.5), os.path.join(folder, "grey.png"), bits=16)
+        ...     os.listdir(folder)
+        ['grey.png']
     """
     if bits not in (8, 16):
         raise ValueError(f"bits must be 8 or 16, got {bits!r}")
@@ -438,6 +462,12 @@ def check_writable(path: Path) -> None:
 
     Raises:
         ImageError: the suffix is unknown, the folder is missing, or nothing can be written to it.
+
+    Example:
+        >>> check_writable("nowhere/out.png")
+        Traceback (most recent call last):
+            ...
+        neural_style.errors.ImageError: ...
     """
     target, _ = _destination(path)
     temporary, handle = _create_beside(target)

@@ -105,6 +105,11 @@ def style_distance(
     Raises:
         ImageError: a picture cannot be read.
         ValueError: the extractor has no layer of such a name.
+
+    Example:
+        >>> picture = np.random.default_rng(0).random((32, 48, 3))
+        >>> style_distance(picture, picture)
+        0.0
     """
     pixels, goal = images.load(picture), images.load(style)
     sizes = [fit(_size(pixels), round(max(_size(pixels)) * level)) for level in levels]
@@ -141,6 +146,11 @@ def sliced_wasserstein(
     Raises:
         ImageError: a picture cannot be read.
         ValueError: the extractor has no layer of such a name, or there are fewer than one direction.
+
+    Example:
+        >>> picture = np.random.default_rng(0).random((32, 48, 3))
+        >>> sliced_wasserstein(picture, picture)
+        0.0
     """
     pixels = images.load(picture)
     loss = SlicedWasserstein(tuple(layers), directions=directions, seed=seed)
@@ -196,6 +206,10 @@ def lpips(picture: Any, reference: Any, *, network: str = "alex") -> float:
     Raises:
         ImageError: a picture cannot be read.
         ImportError: the package, or PyTorch under it, is not installed.
+
+    Example:
+        >>> lpips("painted.png", "photo.jpg")  # doctest: +SKIP
+        0.31
     """
     pixels = images.load(picture)
     goal = images.resize(images.load(reference), _size(pixels))

@@ -68,6 +68,10 @@ class Adam:
 
     Raises:
         ValueError: `average` is not in [0, 1).
+
+    Example:
+        >>> Adam(learning_rate=0.05, tail=0.5).rate(0.25)
+        0.05
     """
 
     learning_rate: float = 0.03
@@ -157,6 +161,13 @@ class LBFGS:
         first_move: how far the pixel of the largest gradient moves in the first try, when nothing is known yet.
         most_move: no pixel is asked to move further than this in one step, in units of the range [0, 1].
         tries: how many lengths are tried.
+
+    Example:
+        >>> import numpy as np
+        >>> from neural_style import StyleTransfer
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> StyleTransfer(extractor="vgg16", optimizer=LBFGS(memory=5)).run(content, style, size=48, steps=2).image.size
+        (48, 32)
     """
 
     learning_rate: float = 1.0
@@ -301,6 +312,13 @@ def named_optimizer(choice: Optimizer | str) -> Optimizer:
 
     Raises:
         ValueError: no optimiser has that name.
+
+    Args:
+        choice: the name, or an optimiser.
+
+    Example:
+        >>> named_optimizer("lbfgs").memory
+        10
     """
     if not isinstance(choice, str):
         return choice

@@ -40,6 +40,11 @@ class Recipe:
         optimizer: how the canvas moves.
         init: what it starts from; see `StyleTransfer.run`.
         finish: how the canvas moves at the final size; None: as below it.
+
+    Example:
+        >>> softer = dataclasses.replace(get("default"), name="softer", scales=CoarseToFine(steps=20))
+        >>> softer.scales((256, 192), 30)[-1].width
+        256
     """
 
     name: str

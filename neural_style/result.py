@@ -34,6 +34,11 @@ class Step:
         loss: the weighted sum of the losses before this step.
         terms: each loss's weighted part of it, by name.
         seconds: since the run began.
+
+    Example:
+        >>> step = Step(3, 10, (64, 48), (128, 96), 0.1, 1.5, {"style": 1.5}, 0.4)
+        >>> step.terms["style"], step.scale == step.size
+        (1.5, False)
     """
 
     step: int
@@ -71,6 +76,13 @@ class Result:
         settings: what the run was asked for and what it ran on; plain values, fit for JSON.
         stopped_by: `"steps"` (all done), `"callback"`, `"time"` or `"interrupt"`.
         alpha: the content's transparency, float32 in [0, 1], (height, width, 1), or None.
+
+    Example:
+        >>> result = Result(np.zeros((48, 64, 3), np.float32), [], {"seed": 0})
+        >>> result
+        <Result 64x48, 0 steps>
+        >>> result.image.size
+        (64, 48)
     """
 
     pixels: np.ndarray

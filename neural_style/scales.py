@@ -15,7 +15,17 @@ __all__ = ["CoarseToFine", "Scale", "Schedule", "SingleScale", "fit"]
 
 
 class Scale(NamedTuple):
-    """One stage of a run: a canvas of `width` by `height` pixels, and how many steps it gets."""
+    """One stage of a run: a canvas of `width` by `height` pixels, and how many steps it gets.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        steps: how many are made.
+
+    Example:
+        >>> Scale(256, 192, 20).steps
+        20
+    """
 
     width: int
     height: int
@@ -29,8 +39,13 @@ Schedule = Callable[[tuple[int, int], int | None], Sequence[Scale]]
 def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     """(width, height) of the same shape with that long side, each at least 1.
 
-    >>> fit((4000, 3000), 512)
-    (512, 384)
+    Args:
+        size: (width, height) in pixels.
+        long_side: in pixels.
+
+    Example:
+        >>> fit((4000, 3000), 512)
+        (512, 384)
     """
     factor = long_side / max(size)
     width, height = (max(1, round(side * factor)) for side in size)
@@ -43,6 +58,10 @@ class SingleScale:
 
     Args:
         steps: how many, unless the run says otherwise.
+
+    Example:
+        >>> SingleScale(steps=200)((512, 384))
+        (Scale(width=512, height=384, steps=200),)
     """
 
     steps: int = 500
@@ -66,6 +85,13 @@ class CoarseToFine:
         grid: sides of all but the last canvas are multiples of this, so that different pictures share
             sizes (TensorFlow keeps a plan for each size it has met). The last has the size asked for.
         least_side: no canvas but the last has a side shorter than this.
+
+    Raises:
+        ValueError: a setting is out of range.
+
+    Example:
+        >>> [tuple(scale) for scale in CoarseToFine(steps=60)((512, 384))]
+        [(128, 96, 60), (256, 192, 30), (512, 384, 15)]
     """
 
     smallest: int = 128

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,49 @@ def test_every_public_name_is_in_the_reference_and_says_what_it_is():
         assert home in modules or name in names, f"{name} has no place in docs/reference"
         if inspect.isclass(value) or inspect.isroutine(value):
             assert value.__doc__, f"{name} does not say what it is"
+
+
+def callables():
+    """Public classes and functions; types that only name others are left out."""
+    for name, value in public():
+        if inspect.isroutine(value) or (inspect.isclass(value) and "neural_style" in value.__module__):
+            yield name, value
+
+
+def arguments(value):
+    """What it is called with; nothing for protocols and exceptions."""
+    if inspect.isclass(value) and (issubclass(value, BaseException) or getattr(value, "_is_protocol", False)):
+        return []
+    return [name for name in inspect.signature(value).parameters if not name.startswith("_")]
+
+
+def raised(value):
+    """Exceptions raised in its own body; for a class in what makes an object of it, if that is written out."""
+    makers = [vars(value).get(name) for name in ("__init__", "__post_init__")] if inspect.isclass(value) else [value]
+    for function in filter(None, makers):
+        if function.__code__.co_filename != inspect.getsourcefile(value):
+            continue  # made by `dataclasses` or `typing`
+        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+            if isinstance(node, ast.Raise) and node.exc is not None:
+                yield ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+
+
+def gaps(value):
+    """What the docstring of a public class or function leaves out."""
+    text = inspect.getdoc(value)
+    for each in arguments(value):
+        if not re.search(rf"^ +\**{each}: \S", text, re.MULTILINE):
+            yield f"what {each} is"
+    for each in raised(value):
+        if not re.search(rf"^ +{each}: \S", text, re.MULTILINE):
+            yield f"when it raises {each}"
+    if not getattr(value, "_is_protocol", False) and not re.search(r"^Example:\n(.*\n)*    >>> ", text, re.MULTILINE):
+        yield "an example"
+
+
+def test_every_docstring_tells_what_comes_in_what_goes_wrong_and_an_example():
+    missing = [f"{name} does not tell {gap}" for name, value in callables() for gap in gaps(value)]
+    assert not missing, "\n".join(missing)
 
 
 def test_pictures_and_pages_that_are_linked_to_exist():

@@ -19,6 +19,14 @@ class Field(NamedTuple):
 
     Cell `i` of the map belongs to pixels `stride * i` to `stride * i + stride - 1` and sees no further
     than `radius` pixels beyond them.
+
+    Attributes:
+        stride: pixels from one cell to the next, at least 1.
+        radius: how many pixels a cell sees beyond its own, to every side.
+
+    Example:
+        >>> Field(stride=8, radius=40).stride
+        8
     """
 
     stride: int

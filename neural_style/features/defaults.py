@@ -30,6 +30,10 @@ def named_extractor(name: str) -> Extractor:
     Raises:
         ValueError: no extractor has that name, or the plug-in that has it does not load.
         WeightsUnavailableError: its weights are neither here nor reachable. There is no falling back.
+
+    Example:
+        >>> list(named_extractor("vgg16").layers)[:3]
+        ['block1_conv1', 'block1_conv2', 'block2_conv1']
     """
     if name not in EXTRACTORS and name not in plugins.names("extractors"):
         there = ", ".join(sorted({*EXTRACTORS, *plugins.names("extractors")}))
@@ -43,6 +47,13 @@ def default_extractor() -> Extractor:
 
     Warns:
         UserWarning: once a process, when it had to be VGG16, with how to choose.
+
+    Example:
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # VGG19's weights may not be there
+        ...     "block1_conv1" in default_extractor().layers
+        True
     """
     with _lock:
         return _default()

@@ -201,6 +201,12 @@ class VGG19(_VGG):
     Raises:
         WeightsUnavailableError: the file is neither here nor reachable, or is not what it should be.
         ValueError: an unknown pooling or precision.
+
+    Example:
+        >>> VGG19("mine.npz")
+        Traceback (most recent call last):
+            ...
+        neural_style.errors.WeightsUnavailableError: ...
     """
 
     network = "vgg19"

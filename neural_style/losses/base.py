@@ -133,7 +133,20 @@ def layer_names(layers: str | Sequence[str]) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A loss with its weight in a sum."""
+    """A loss with its weight in a sum.
+
+    Args:
+        weight: at least 0 and finite.
+        loss: the loss.
+
+    Raises:
+        ValueError: the weight is out of range.
+
+    Example:
+        >>> from neural_style.losses import Gram
+        >>> [term.weight for term in 0.5 * (Gram() + 2.0 * Gram(("block1_conv1",)))]
+        [0.5, 1.0]
+    """
 
     weight: float
     loss: Loss
@@ -148,6 +161,12 @@ class Sum(_Composable):
 
     Args:
         terms: the parts; two of one name become `name` and `name_2`.
+
+    Example:
+        >>> from neural_style.losses import Content, Gram, TotalVariation
+        >>> loss = 0.1 * Content() + Gram() + 0.5 * TotalVariation()
+        >>> loss.names, [term.weight for term in loss]
+        (('content', 'style', 'total_variation'), [0.1, 1.0, 0.5])
     """
 
     def __init__(self, terms: Sequence[Term]) -> None:
@@ -185,7 +204,17 @@ class Sum(_Composable):
 
 @dataclasses.dataclass(frozen=True)
 class Custom(Loss):
-    """A loss made of one plain function; see `custom`."""
+    """A loss made of one plain function; see `custom`.
+
+    Args:
+        function: see `custom`.
+        layers: see `custom`.
+        name: what it is reported by.
+
+    Example:
+        >>> Custom(lambda features, content, style: tf.reduce_mean(features["image"]), ("image",), "darkness").layers
+        ('image',)
+    """
 
     function: Callable[[Features, Features, Features], tf.Tensor]
     layers: tuple[str, ...] = ()

@@ -25,6 +25,10 @@ class Content(Loss):
     Args:
         layers: where to compare.
         name: what it is reported by.
+
+    Example:
+        >>> (0.4 * Content() + 0.1 * Content(("block3_conv1",), name="detail")).names
+        ('content', 'detail')
     """
 
     layers: tuple[str, ...] = ("block4_conv2",)
@@ -67,6 +71,14 @@ class Laplacian(Loss):
 
     Raises:
         ValueError: `pool` is less than 1.
+
+    Example:
+        The content's distance from itself:
+
+        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> loss = Laplacian(pool=2)
+        >>> float(loss.compare(loss.statistic(picture, picture, {}), None))
+        0.0
     """
 
     pool: int = 4

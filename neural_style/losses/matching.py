@@ -39,6 +39,15 @@ class NearestNeighbor(Loss):
 
     Raises:
         ValueError: `every` or `most` is less than 1, or `anchor` not in [0, 1].
+
+    Example:
+        Its distance from itself:
+
+        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> loss = NearestNeighbor(("image",), every=1)
+        >>> own = loss.statistic(picture, {}, {})
+        >>> round(float(loss.compare(own, own)), 4) + 0.0
+        0.0
     """
 
     layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
@@ -108,6 +117,15 @@ class Patches(Loss):
 
     Raises:
         ValueError: `size`, `stride` or `most` is less than 1.
+
+    Example:
+        Its distance from itself:
+
+        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> loss = Patches(("image",))
+        >>> own = loss.statistic(picture, {}, {})
+        >>> round(float(loss.compare(own, own)), 4) + 0.0
+        0.0
     """
 
     layers: tuple[str, ...] = ("block3_conv1", "block4_conv1")

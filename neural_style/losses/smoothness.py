@@ -30,6 +30,11 @@ class TotalVariation(Loss):
 
     Raises:
         ValueError: the exponent is less than 1.
+
+    Example:
+        >>> loss = TotalVariation()
+        >>> float(loss.compare(loss.statistic({"image": tf.ones([1, 4, 4, 3])}, {}, {}), None))
+        0.0
     """
 
     exponent: float = 2.0

@@ -27,6 +27,11 @@ class PositionSums(NamedTuple):
         outer: sum of outer products, (R, channels, channels).
         total: sum of vectors, (R, channels).
         count: number (or weight) of positions, (R,).
+
+    Example:
+        >>> sums = position_sums(tf.constant([[[[1.0, 0.0]], [[0.0, 2.0]]]]))
+        >>> sums.mean().numpy().tolist()
+        [[0.5, 1.0]]
     """
 
     outer: tf.Tensor
@@ -53,6 +58,14 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
     Args:
         features: float32 (1, rows, columns, channels).
         guide: weights in [0, 1], (1, rows, columns, R); None means one region, everywhere.
+
+    Returns:
+        Float32 sums for each of the R regions.
+
+    Example:
+        >>> sums = position_sums(tf.ones([1, 4, 5, 3]))
+        >>> float(sums.count[0]), sums.outer.shape
+        (20.0, TensorShape([1, 3, 3]))
     """
     if guide is None:
         outer, total = _sums(features)
@@ -95,6 +108,10 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
     Returns:
         (channels, channels), symmetric, positive semi-definite, blind to position.
+
+    Example:
+        >>> gram_matrix(tf.constant([[[[1.0, 2.0]]]])).numpy().tolist()
+        [[1.0, 2.0], [2.0, 4.0]]
     """
     return position_sums(features).gram()[0]
 
@@ -162,6 +179,18 @@ class Gram(_Distribution):
         layer_weights: one for each layer; None weights them alike.
         name: what it is reported by.
         shift: added to every feature, in the network's own units; features of VGG run to hundreds.
+
+    Raises:
+        ValueError: layer weights that do not fit the layers.
+
+    Example:
+        Its distance from itself:
+
+        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> loss = Gram(("image",))
+        >>> own = loss.statistic(picture, {}, {})
+        >>> round(float(loss.compare(own, own)), 4) + 0.0
+        0.0
     """
 
     shift: float = 0.0
@@ -204,6 +233,18 @@ class Moments(_Distribution):
         layer_weights: one for each layer; None weights them alike.
         spread: `"covariance"`, `"wasserstein"` or `"deviation"`.
         name: what it is reported by.
+
+    Raises:
+        ValueError: layer weights that do not fit the layers, or an unknown `spread`.
+
+    Example:
+        Its distance from itself:
+
+        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> loss = Moments(("image",), spread="wasserstein")
+        >>> own = loss.statistic(picture, {}, {})
+        >>> round(float(loss.compare(own, own)), 4) + 0.0
+        0.0
     """
 
     spread: str = "covariance"
