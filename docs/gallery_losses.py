@@ -17,6 +17,7 @@ from PIL import Image
 
 from neural_style import StyleTransfer, stylize
 from neural_style.losses import (
+    AttentionGram,
     Content,
     Gram,
     Histogram,
@@ -28,6 +29,7 @@ from neural_style.losses import (
     Range,
     RelaxedEMD,
     SelfSimilarity,
+    Sinkhorn,
     SlicedWasserstein,
     Sum,
     TotalVariation,
@@ -61,6 +63,8 @@ LOSSES: dict[str, Loss | Sum] = {
     "nearest_neighbor_anchored": NearestNeighbor(anchor=1.0) + CALM,
     "patches": 0.8 * Content() + Patches() + CALM,
     "relaxed_emd": HOLD + RelaxedEMD() + CALM,
+    "sinkhorn": 0.1 * Content() + 2.0 * Sinkhorn() + Moments(("block1_conv1",), name="color") + CALM,
+    "attention": 0.1 * Content() + AttentionGram() + Moments(("block1_conv1",), name="color") + CALM,
     "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), distance="euclidean", name="palette") + CALM,
     # what asks for calm
     "no_total_variation": HOLD + TEXTURE,

@@ -141,7 +141,8 @@ class Painting:
                 if getattr(self.controls, name) == "content":
                     raise ValueError(f"{name}='content' needs a content")
         for loss in self.objective.losses:
-            if loss.uses_style and not loss.additive and (self.controls.masks or self.controls.style_masks):
+            told = loss.additive or loss.guided or not loss.uses_style
+            if not told and (self.controls.masks or self.controls.style_masks):
                 raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
 
     def _start(self) -> np.ndarray:

@@ -166,7 +166,7 @@ def target_of(
     if len(measured) == 1:
         return measured[0].statistic
     shares = [style.weight / each.area for style, each in zip(styles, measured, strict=True)]
-    weights = tf.constant([style.weight for style in styles], tf.float32)
+    weights = _weights_of(styles, regions)
     targets: list[Statistic | Several | None] = []
     for loss, *found in zip(objective.losses, *(each.statistic for each in measured), strict=True):
         if not loss.uses_style:
@@ -176,6 +176,14 @@ def target_of(
         else:
             targets.append(Several(tuple(found), weights))
     return tuple(targets)
+
+
+def _weights_of(styles: Sequence[Style], regions: int) -> tf.Tensor:
+    """Each style's weight among those it is mixed with: all, or those of its region, which guides weigh."""
+    totals = dict.fromkeys(range(max(1, regions)), 0.0)
+    for style in styles:
+        totals[style.region] += style.weight
+    return tf.constant([style.weight / totals[style.region] for style in styles], tf.float32)
 
 
 def _sum(shares: Sequence[float], *tensors: tf.Tensor) -> tf.Tensor:

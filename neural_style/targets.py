@@ -182,6 +182,8 @@ class TargetStyle:
             if not loss.uses_style:
                 found.append(None)
                 continue
+            if regions and not loss.additive:
+                raise ValueError(f"of the loss {loss.name!r} a StyleTarget serves no masks: give the style's picture")
             tensors = [tf.constant(each) for each in self.sample.statistics[_key(loss)][side]]
             whole = tf.nest.pack_sequence_as(shape, tensors)
             found.append(tf.nest.map_structure(self._in_its_region, whole, room))

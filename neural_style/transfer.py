@@ -171,8 +171,8 @@ class StyleTransfer:
         Raises:
             ImageError: a picture cannot be read.
             ValueError: a picture is too small for the layers used, or an argument is out of range; masks are not one
-                for each style, are empty, or leave something uncovered; there are masks, and a loss is no sum over
-                positions; a `StyleTarget` was made for other losses or another extractor.
+                for each style, are empty, or leave something uncovered; there are masks, and a loss is a `custom`
+                one; a `StyleTarget` was made for other losses or another extractor.
             MemoryError: the picture does not fit into memory; the text names a tile or a size that would.
             DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
                 not help.

@@ -11,7 +11,7 @@ from neural_style import StyleTransfer, images, recipes, stylize
 from neural_style.color import to_oklab
 from neural_style.controls import Controls
 from neural_style.errors import CheckpointError
-from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
+from neural_style.losses import Content, Gram, Moments, RelaxedEMD, Sinkhorn, TotalVariation, custom
 from neural_style.optimizers import LBFGS
 from neural_style.scales import CoarseToFine, SingleScale
 from tests import tiny
@@ -25,7 +25,7 @@ TWO_SCALES = CoarseToFine(smallest=32, steps=8, least=6)
 def transfer(vgg16):
     """Style with a little content, over 32 and 64 pixels."""
     loss = 0.02 * Content(("block3_conv1",)) + STYLE + 0.2 * TotalVariation()
-    return StyleTransfer(loss, vgg16, scales=TWO_SCALES, optimizer=LBFGS())
+    return StyleTransfer(loss, vgg16, scales=TWO_SCALES, optimizer=LBFGS(), precision="float32")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,22 @@ def test_each_region_takes_its_own_style_and_not_the_others(transfer, vgg16, con
         assert to_own < 0.4 * apart(vgg16, untouched, tints[own])
 
 
+def test_losses_that_search_paint_each_region_in_its_own_style_too(vgg16, content, tints):
+    """By transport, which asks for all of a region's style and nothing of the other's."""
+    loss = Sinkhorn(SHALLOW[:2], most=256) + 0.2 * RelaxedEMD(SHALLOW)
+    transfer = StyleTransfer(loss, vgg16, scales=TWO_SCALES, optimizer=LBFGS(), precision="float32")
+    painted = transfer.run(content, tints, size=48, steps=16, masks=list(halves())).pixels
+    for own, region in enumerate((painted[:, :21], painted[:, 27:])):
+        assert apart(vgg16, region, tints[own]) < 0.3 * apart(vgg16, region, tints[1 - own])
+
+
+def test_a_kept_target_of_a_loss_that_searches_serves_no_masks():
+    transfer = tiny.transfer(1.0 * RelaxedEMD(("deep",)))
+    kept = transfer.target(tiny.STYLE, size=32)
+    with pytest.raises(ValueError, match="a StyleTarget serves no masks: give the style's picture"):
+        transfer.run(tiny.CONTENT, kept, size=32, masks=np.ones((2, 2)))
+
+
 def test_regions_run_tiled_as_they_run_whole():
     """On a small network: the same but for the last digits, at an odd size and with soft masks of other sizes."""
     content, styles = tiny.picture(1, 60, 80), [tiny.picture(2, 52, 44), tiny.picture(3, 40, 64)]
@@ -81,7 +97,9 @@ def test_regions_run_tiled_as_they_run_whole():
     )
     assert tiled.settings["tile"] == 16
     np.testing.assert_allclose([step.loss for step in tiled.history], [step.loss for step in whole.history], rtol=1e-4)
-    assert np.abs(tiled.pixels - whole.pixels).max() < 3 / 255
+    gaps = np.abs(tiled.pixels - whole.pixels)
+    assert np.quantile(gaps, 0.999) < 1 / 255  # Adam makes much of a last digit where a gradient is next to nothing
+    assert gaps.max() < 0.1
     assert np.abs(whole.pixels - images.resize(content[None] / 255.0, (75, 56))[0]).max() > 20 / 255
 
 

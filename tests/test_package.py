@@ -17,7 +17,7 @@ ORDER = """
 errors files plugins _decode images color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness
-losses.transport losses.sampling losses.matching losses.emd losses
+losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses
 objective windows passes tiles optimizers liveness memory
 scales recipes result metrics timelapse plotting callbacks checkpoint loop
 styles targets inputs painting transfer api explore batch video

@@ -1,14 +1,17 @@
 """What a picture is judged by: losses that add, scale and report."""
 
+from neural_style.losses.attention import AttentionGram
 from neural_style.losses.base import Custom, Features, Loss, Statistic, Sum, Term, custom
 from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
+from neural_style.losses.sinkhorn import Sinkhorn
 from neural_style.losses.smoothness import Range, TotalVariation
 from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, position_sums
 from neural_style.losses.transport import Histogram, SlicedWasserstein
 
 __all__ = [
+    "AttentionGram",
     "Content",
     "Custom",
     "Features",
@@ -23,6 +26,7 @@ __all__ = [
     "Range",
     "RelaxedEMD",
     "SelfSimilarity",
+    "Sinkhorn",
     "SlicedWasserstein",
     "Statistic",
     "Sum",

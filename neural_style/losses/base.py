@@ -66,6 +66,7 @@ class Loss(_Composable):
         layers: what it needs from the extractor.
         name: what its value is reported by.
         additive: whether statistics of disjoint regions add up to that of their union.
+        guided: whether a loss that does not add heeds guides; one that adds is taken to.
         uses_content: whether `statistic` reads the content's features.
         uses_style: whether `compare` reads a target made from the style.
         reach: for a loss that reads only `"image"`: its statistic is a sum of terms, each of pixels inside the
@@ -93,6 +94,7 @@ class Loss(_Composable):
 
     name: str
     additive: ClassVar[bool] = True
+    guided: ClassVar[bool] = False
     uses_content: ClassVar[bool] = False
     uses_style: ClassVar[bool] = False
     reach: ClassVar[int | None] = None

@@ -8,14 +8,14 @@ from typing import ClassVar
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
-from neural_style.losses.matching import check_counts
-from neural_style.losses.sampling import flat, hypercolumns, match, thinned, unit
+from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
 
 __all__ = ["RelaxedEMD", "SelfSimilarity"]
 
 
 @dataclasses.dataclass(frozen=True)
-class RelaxedEMD(Loss):
+class RelaxedEMD(CloudLoss):
     r"""Relaxed earth mover's distance between the picture's feature vectors and the style's.
 
     .. math:: \max\left(\frac1N \sum_i \min_j d(x_i, s_j),\ \frac1M \sum_j \min_i d(x_i, s_j)\right)
@@ -28,7 +28,7 @@ class RelaxedEMD(Loss):
     Deviations: every position of a regular grid in place of 1024 random ones that change every few steps, so that the
     loss is a function of the picture alone; and the palette is compared in RGB.
 
-    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
     weight.
 
     Args:
@@ -56,8 +56,6 @@ class RelaxedEMD(Loss):
     most: int = 2048
     distance: str = "cosine"
     name: str = "relaxed_emd"
-    additive: ClassVar[bool] = False
-    uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
@@ -65,11 +63,11 @@ class RelaxedEMD(Loss):
         if self.distance not in ("cosine", "euclidean"):
             raise ValueError(f"distance is 'cosine' or 'euclidean', not {self.distance!r}")
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        return hypercolumns(features, self.layers, self.every)
+    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
+        return {self.layers[0]: hypercolumns(features, self.layers, self.every)}
 
-    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        ours, style = flat(statistic), flat(target)
+    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        ours, style = flat(ours), flat(style)
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
         apart = _cosines if self.distance == "cosine" else _lengths
         forward, backward = apart(ours, thinned(style, self.most), energy)

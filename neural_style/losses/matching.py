@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
-from neural_style.losses.sampling import flat, hypercolumns, match, thinned, unit
+from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
 
 __all__ = ["NearestNeighbor", "Patches"]
 
 
 @dataclasses.dataclass(frozen=True)
-class NearestNeighbor(Loss):
+class NearestNeighbor(CloudLoss):
     r"""Mean cosine distance of each feature vector to the style's vector nearest to it.
 
     .. math:: \frac{1}{N} \sum_i \left(1 - \cos(x_i, s_{m(i)})\right), \quad
@@ -26,7 +26,7 @@ class NearestNeighbor(Loss):
     the picture may drift until it is the style. Deviations: a mixes the features, in the paper the pictures; matches
     are made anew at every step, in the paper once a scale before its last pass; no rotated copies of the style.
 
-    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
     weight. No gradient passes through the choice of the match.
 
     Args:
@@ -55,8 +55,6 @@ class NearestNeighbor(Loss):
     most: int = 4096
     anchor: float = 0.0
     name: str = "nearest"
-    additive: ClassVar[bool] = False
-    uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
@@ -73,16 +71,16 @@ class NearestNeighbor(Loss):
         """The same, matching the picture itself."""
         return dataclasses.replace(self, anchor=0.0)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def maps(self, features: Features, content: Features) -> dict[str, Statistic]:
         """The hypercolumns and, where there are an anchor and a content, what they are matched by in their place."""
         ours = hypercolumns(features, self.layers, self.every)
         if not self.uses_content or not content:
-            return (ours,)
+            return {self.layers[0]: (ours,)}
         kept = hypercolumns(content, self.layers, self.every)
-        return ours, (1.0 - self.anchor) * ours + self.anchor * kept
+        return {self.layers[0]: (ours, (1.0 - self.anchor) * ours + self.anchor * kept)}
 
-    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        ours, asked, style = flat(statistic[0]), flat(statistic[-1]), flat(target[0])
+    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        ours, asked, style = flat(ours[0]), flat(ours[-1]), flat(style[0])
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
         kept = thinned(style, self.most)
         found = match(
@@ -93,7 +91,7 @@ class NearestNeighbor(Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class Patches(Loss):
+class Patches(CloudLoss):
     r"""Mean squared distance of each patch of a map to the style's patch most like it.
 
     .. math:: \frac{1}{L} \sum_l \frac{\frac1N \sum_i \lVert p_i - q_{m(i)} \rVert^2}
@@ -104,7 +102,7 @@ class Patches(Loss):
     suits pictures of like things. Deviations: the mean, over the style's own mean square; no rotated or scaled
     copies of the style.
 
-    Not additive, since it searches: a tiled run refuses it, and so do masks; with several styles each counts by its
+    Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
     weight. No gradient passes through the choice of the match.
 
     Args:
@@ -133,21 +131,16 @@ class Patches(Loss):
     stride: int = 1
     most: int = 2048
     name: str = "patches"
-    additive: ClassVar[bool] = False
-    uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(size=self.size, stride=self.stride, most=self.most)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
         return {layer: self._patches(features[layer]) for layer in self.layers}
 
-    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        distances = [self._distance(flat(statistic[layer]), flat(target[layer])) for layer in self.layers]
-        return tf.add_n(distances) / len(distances)
-
-    def _distance(self, patches: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        patches, style = flat(ours), flat(style)
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
         kept = thinned(style, self.most)
         goal = tf.gather(kept, match(unit(patches, energy), unit(kept, energy)).forward)
@@ -162,10 +155,3 @@ class Patches(Loss):
         filled = tf.ensure_shape(filled, [1, None, None, maps.shape[-1]])
         steps = [1, self.stride, self.stride, 1]
         return tf.image.extract_patches(filled, [1, self.size, self.size, 1], steps, [1, 1, 1, 1], "VALID")
-
-
-def check_counts(**counts: int) -> None:
-    """Refuse what should be at least 1."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is at least 1, not {count}")

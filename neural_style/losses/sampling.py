@@ -13,9 +13,16 @@ import tensorflow as tf
 
 from neural_style.losses.base import Features
 
-__all__ = ["Matches", "flat", "hypercolumns", "match", "thinned", "unit"]
+__all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "thinned", "unit"]
 
 STRIP = 2**22  # inner products held at a time: 16 MiB
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse what should be at least 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is at least 1, not {count}")
 
 
 def hypercolumns(features: Features, layers: Sequence[str], every: int, most: int | None = None) -> tf.Tensor:

@@ -7,7 +7,7 @@ and of ones. With guides, each style has sums of its own, weighted by its guide 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
@@ -128,6 +128,13 @@ def check_layer_weights(loss: Any) -> None:
         raise ValueError(f"layer weights are at least 0 and not all 0, not {loss.layer_weights}")
 
 
+def over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The mean of what the layers give, weighted by a loss's `layer_weights`."""
+    weights = loss.layer_weights or (1.0,) * len(distances)
+    weighted = [weight * distance for weight, distance in zip(weights, distances, strict=True)]
+    return tf.add_n(weighted) / sum(weights)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Distribution(Loss):
     """What `Gram` and `Moments` share: the statistic, and a weighted mean over layers and regions."""
@@ -144,12 +151,11 @@ class _Distribution(Loss):
         return {layer: position_sums(features[layer], guides.get(layer)) for layer in self.layers}
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        weights = self.layer_weights or (1.0,) * len(self.layers)
         distances = [
-            weight * _over_regions(statistic[layer].count, self.distance(statistic[layer], target[layer]))
-            for layer, weight in zip(self.layers, weights, strict=True)
+            _over_regions(statistic[layer].count, self.distance(statistic[layer], target[layer]))
+            for layer in self.layers
         ]
-        return tf.add_n(distances) / sum(weights)
+        return over_layers(self, distances)
 
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
         """How far two distributions are apart, (R,)."""

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic
-from neural_style.losses.style import STYLE_LAYERS, check_layer_weights
+from neural_style.losses.base import Features, Statistic
+from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.sampling import flat
+from neural_style.losses.style import STYLE_LAYERS, check_layer_weights, over_layers
 
 __all__ = ["Histogram", "SlicedWasserstein", "quantiles"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Sorted(Loss):
+class _Sorted(CloudLoss):
     """What `SlicedWasserstein` and `Histogram` share: rows of sorted numbers, compared quantile by quantile."""
 
     layers: tuple[str, ...] = STYLE_LAYERS
     layer_weights: tuple[float, ...] | None = None
     name: str = "style"
-    additive: ClassVar[bool] = False
-    uses_style: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_layer_weights(self)
@@ -32,26 +31,21 @@ class _Sorted(Loss):
         """(positions, channels) -> the numbers to be sorted, (rows, positions)."""
         raise NotImplementedError
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
+        return {layer: features[layer] for layer in self.layers}
+
+    def told(self, cloud: Statistic) -> Statistic:
         # Of rank 4, whose two middle sides a trace leaves open: styles of all sizes share one.
-        return {
-            layer: tf.sort(self.rows(tf.reshape(features[layer], [-1, features[layer].shape[-1]])))[None, :, :, None]
-            for layer in self.layers
-        }
+        return tf.sort(self.rows(flat(cloud)))[None, :, :, None]
 
-    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        weights = self.layer_weights or (1.0,) * len(self.layers)
-        distances = [
-            weight * _squared_distance(statistic[layer][0, :, :, 0], target[layer][0, :, :, 0])
-            for layer, weight in zip(self.layers, weights, strict=True)
-        ]
-        return tf.add_n(distances) / sum(weights)
+    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        """Mean squared distance of the quantiles over the style's mean square."""
+        values, goal = ours[0, :, :, 0], style[0, :, :, 0]
+        gaps = tf.reduce_mean(tf.math.squared_difference(values, quantiles(goal, tf.shape(values)[1])))
+        return gaps / (tf.reduce_mean(tf.square(goal)) + 1e-8)
 
-
-def _squared_distance(values: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
-    """Mean squared distance of the quantiles over the goal's mean square; both (rows, positions), sorted."""
-    apart = tf.reduce_mean(tf.math.squared_difference(values, quantiles(goal, tf.shape(values)[1])))
-    return apart / (tf.reduce_mean(tf.square(goal)) + 1e-8)
+    def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
+        return over_layers(self, distances)
 
 
 def quantiles(ordered: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
@@ -92,7 +86,7 @@ class SlicedWasserstein(_Sorted):
     alone and any optimiser works; and the distance is over the style's own mean square. Where the pictures have
     different numbers of positions the style's quantiles are interpolated (the paper repeats samples).
 
-    Not additive, since it sorts: a tiled run refuses it, and so do masks; with several styles each counts by its
+    Not additive, since it sorts: a tiled run refuses it; with several styles each counts by its
     weight.
 
     Args:
@@ -150,7 +144,7 @@ class Histogram(_Sorted):
     makes it the sliced Wasserstein distance along the axes. It keeps what a Gram matrix leaves free, such as
     contrast that wanders over a picture, and is meant to go with one.
 
-    Not additive, since it sorts: a tiled run refuses it, and so do masks; with several styles each counts by its
+    Not additive, since it sorts: a tiled run refuses it; with several styles each counts by its
     weight.
 
     Args:

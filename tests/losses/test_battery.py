@@ -8,9 +8,11 @@ import pytest
 import tensorflow as tf
 from scipy.linalg import sqrtm
 from scipy.signal import convolve2d
+from scipy.special import logsumexp, softmax
 
 from neural_style import losses
 from neural_style.losses import (
+    AttentionGram,
     Content,
     Gram,
     Histogram,
@@ -22,6 +24,7 @@ from neural_style.losses import (
     Range,
     RelaxedEMD,
     SelfSimilarity,
+    Sinkhorn,
     SlicedWasserstein,
     TotalVariation,
     custom,
@@ -204,6 +207,40 @@ def palettes(painted, kept, wanted):
     return relaxed(apart) / np.sqrt(np.mean(np.sum(theirs**2, axis=1)))
 
 
+def entropic_cost(ours, theirs, epsilon):
+    """The cost of the plan that is left when nothing changes any more, with its entropy."""
+    costs = 0.5 * np.sum((ours[:, None] - theirs) ** 2, axis=-1)
+    here, there = np.zeros(len(ours)), np.zeros(len(theirs))
+    for _ in range(500):
+        here = -epsilon * (logsumexp((there - costs) / epsilon, axis=1) - np.log(len(theirs)))
+        there = -epsilon * (logsumexp((here[:, None] - costs) / epsilon, axis=0) - np.log(len(ours)))
+    shares = np.exp((here[:, None] + there - costs) / epsilon) / costs.size
+    np.testing.assert_allclose(shares.sum(axis=1), 1 / len(ours), rtol=1e-9)
+    return np.sum(shares * costs) + epsilon * np.sum(shares * np.log(shares * costs.size))
+
+
+def divergences(painted, kept, wanted):
+    values = []
+    for layer in BOTH:
+        ours, theirs = (vectors(features[layer]) for features in (painted, wanted))
+        scale = np.sqrt(np.mean(np.sum(theirs**2, axis=1)))
+        ours, theirs = ours / scale, theirs / scale
+        own = entropic_cost(ours, ours, 0.25) + entropic_cost(theirs, theirs, 0.25)
+        values.append(entropic_cost(ours, theirs, 0.25) - 0.5 * own)
+    return np.mean(values)
+
+
+def attended(painted, kept, wanted):
+    values = []
+    for layer in BOTH:
+        grams = []
+        for maps in (vectors(features[layer]) for features in (painted, wanted)):
+            means = softmax(5.0 * cosines(maps, maps), axis=1) @ maps
+            grams.append(means.T @ means / len(means))
+        values.append(distance(*grams))
+    return (2.0 * values[0] + values[1]) / 3.0
+
+
 def likeness(painted, kept, wanted):
     shares = []
     for features in (painted, kept):
@@ -257,6 +294,8 @@ ROWS = {
     "patches": Row(Patches(BOTH, size=2), at_the_best_patch, nudge=0.0005),
     "relaxed emd": Row(RelaxedEMD(BOTH, every=1), transported, nudge=0.002),
     "palette": Row(RelaxedEMD(("image",), every=1, distance="euclidean"), palettes, nudge=0.0002),
+    "sinkhorn": Row(Sinkhorn(BOTH, blur=0.5), divergences),
+    "attention": Row(AttentionGram(BOTH, layer_weights=(2.0, 1.0), sharpness=5.0), attended),
     "self-similarity": Row(SelfSimilarity(BOTH, every=1), likeness, nudge=0.002),
     "total variation": Row(TotalVariation(), total_variation(2), at_best="flat"),
     "total variation, 1.25": Row(TotalVariation(exponent=1.25), total_variation(1.25), at_best="flat", nudge=0.002),

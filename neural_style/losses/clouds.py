@@ -1,0 +1,87 @@
+"""What the losses that sort, search or transport share: the style as clouds of vectors, one for each region."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.sampling import flat
+
+__all__ = ["CloudLoss"]
+
+
+class CloudLoss(Loss):
+    """A loss between the vectors of a picture and those of a style, wherever they stand.
+
+    With guides each region has a cloud of its own, compared with its own style's, as in the guided transport of
+    Kolkin et al. (2019): a vector belongs to a region where the guide is at least half of its largest value there. A
+    region counts by its share of the picture.
+    """
+
+    additive: ClassVar[bool] = False
+    guided: ClassVar[bool] = True
+    uses_style: ClassVar[bool] = True
+
+    @abc.abstractmethod
+    def maps(self, features: Features, content: Features) -> Mapping[str, Statistic]:
+        """For each cloud, by a layer whose guide fits it, a map or a tuple of maps (1, rows, columns, channels)."""
+
+    def told(self, cloud: Statistic) -> Statistic:
+        """What is kept of a cloud, the map or maps of one region as (1, 1, positions, channels)."""
+        return cloud
+
+    @abc.abstractmethod
+    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        """How far two clouds are apart, both as they are told; a scalar."""
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        found = {}
+        for layer, maps in self.maps(features, content).items():
+            inside = _inside(tf.nest.flatten(maps)[0], guides.get(layer))
+            found[layer] = tuple((share, self.told(_part(maps, where))) for share, where in inside)
+        return found
+
+    def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
+        """The mean over clouds, each the mean over regions."""
+        distances = []
+        for layer, ours in statistic.items():
+            if len(ours) == 1:
+                distances.append(self.apart(ours[0][1], target[layer][0][1]))
+                continue
+            whole = tf.add_n([share for share, _ in ours])
+            parts = [share * self._if_any(*both) for (share, _), *both in zip(ours, ours, target[layer], strict=True)]
+            distances.append(tf.add_n(parts) / (whole + 1e-8))
+        return self.mean(distances)
+
+    def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
+        """Of the clouds' distances, in the order of `maps`."""
+        return tf.add_n(distances) / len(distances)
+
+    def _if_any(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+        """How far they are apart, and 0 for a region that either does not have."""
+        both = tf.minimum(ours[0], style[0]) > 0.0
+        return tf.cond(both, lambda: self.apart(ours[1], style[1]), lambda: tf.constant(0.0))
+
+
+def _inside(maps: tf.Tensor, guide: tf.Tensor | None) -> list[tuple[tf.Tensor, tf.Tensor | None]]:
+    """For each region its weight in the picture and which of a map's vectors are in it, None for all."""
+    if guide is None:
+        return [(tf.constant(1.0), None)]
+    # Averaged, not sampled: a region of which any cell has a part keeps a vector on the coarsest grid.
+    fitted = flat(tf.image.resize(guide, tf.shape(maps)[1:3], antialias=True))
+    found = []
+    for column in tf.unstack(fitted, guide.shape[-1], axis=-1):
+        largest = tf.reduce_max(column)
+        found.append((tf.reduce_sum(column), (column >= 0.5 * largest) & (column > 0.0)))
+    return found
+
+
+def _part(maps: Statistic, where: tf.Tensor | None) -> Statistic:
+    """The vectors of each map that are in a region, all of them as the map itself."""
+    if where is None:
+        return maps
+    return tf.nest.map_structure(lambda each: tf.boolean_mask(flat(each), where)[None, None], maps)
