@@ -34,14 +34,17 @@ _HOMES = {
     "clear_cache": "api",
     "stylize": "api",
     "stylize_many": "batch",
+    "stylize_video": "video",
     "sweep": "explore",
 }
 _MODULES = (
     "batch",
     "callbacks",
+    "clips",
     "color",
     "errors",
     "features",
+    "flow",
     "images",
     "losses",
     "metrics",
@@ -49,6 +52,7 @@ _MODULES = (
     "plotting",
     "recipes",
     "scales",
+    "video",
 )
 
 __all__ = [
@@ -71,9 +75,11 @@ __all__ = [
     "batch",
     "callbacks",
     "clear_cache",
+    "clips",
     "color",
     "errors",
     "features",
+    "flow",
     "images",
     "losses",
     "metrics",
@@ -83,7 +89,9 @@ __all__ = [
     "scales",
     "stylize",
     "stylize_many",
+    "stylize_video",
     "sweep",
+    "video",
 ]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -92,9 +100,11 @@ if TYPE_CHECKING:
     from neural_style import (
         batch,
         callbacks,
+        clips,
         color,
         errors,
         features,
+        flow,
         images,
         losses,
         metrics,
@@ -102,6 +112,7 @@ if TYPE_CHECKING:
         plotting,
         recipes,
         scales,
+        video,
     )
     from neural_style.api import clear_cache, stylize
     from neural_style.batch import stylize_many
@@ -118,6 +129,7 @@ if TYPE_CHECKING:
     from neural_style.result import Result, Step
     from neural_style.targets import StyleTarget
     from neural_style.transfer import StyleTransfer
+    from neural_style.video import stylize_video
 
 
 def __getattr__(name: str) -> object:

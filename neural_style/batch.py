@@ -275,11 +275,11 @@ class _Record:
 def _identity(job: Job, settings: Mapping[str, Any]) -> str:
     """A hash of everything a picture depends on."""
     parts = {"content": job.content, "style": job.style, **settings}
-    described = {name: _described(value) for name, value in sorted(parts.items())}
-    return hashlib.sha256(json.dumps([__version__, described]).encode()).hexdigest()
+    plain = {name: described(value) for name, value in sorted(parts.items())}
+    return hashlib.sha256(json.dumps([__version__, plain]).encode()).hexdigest()
 
 
-def _described(value: Any) -> Any:
+def described(value: Any) -> Any:
     """A value in plain terms: files and pictures by a hash of what is in them."""
     if isinstance(value, (str, os.PathLike)) and os.path.isfile(value):
         with open(value, "rb") as handle:
@@ -287,11 +287,11 @@ def _described(value: Any) -> Any:
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
     if isinstance(value, (list, tuple)):
-        return [_described(each) for each in value]
+        return [described(each) for each in value]
     if isinstance(value, Image.Image) or hasattr(value, "__array__"):
         return fingerprint(np.asarray(value))
     if isinstance(value, Mapping):
-        return {str(name): _described(each) for name, each in value.items()}
+        return {str(name): described(each) for name, each in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [type(value).__name__, [_described(getattr(value, field.name)) for field in dataclasses.fields(value)]]
+        return [type(value).__name__, [described(getattr(value, field.name)) for field in dataclasses.fields(value)]]
     return stable_repr(value)

@@ -14,7 +14,7 @@ from neural_style.scales import fit
 from neural_style.styles import PictureStyle, Style, weighted
 from neural_style.targets import StyleTarget
 
-__all__ = ["loss_for", "side_of", "size_of", "start_of", "styles_of"]
+__all__ = ["loss_for", "previous_of", "side_of", "size_of", "start_of", "styles_of"]
 
 STARTS = ("content", "recolored", "noise")
 
@@ -77,14 +77,30 @@ def _recolor(controls: Controls, content: np.ndarray | None) -> Callable[[np.nda
     return recolor
 
 
-def loss_for(loss: Sum, content: bool, style: bool) -> Sum:
+def loss_for(loss: Sum, content: bool, style: bool, previous: bool = False) -> Sum:
     """The terms that can be measured with what there is."""
+    loss = Sum([term for term in loss if previous or not term.loss.uses_previous])
     told = [(term.weight, term.loss if content else term.loss.without_content()) for term in loss]
     kept = [Term(weight, part) for weight, part in told if part is not None and (style or not part.uses_style)]
     if len(kept) < len(loss.terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
         missing = " and ".join(name for name, there in (("content", content), ("style", style)) if not there)
         raise ValueError(f"without a {missing} no loss is left that reads a picture: there is nothing to paint")
     return Sum(kept)
+
+
+def previous_of(previous: Any, size: tuple[int, int]) -> np.ndarray | None:
+    """The picture that is held on to with its mask, float32 (1, height, width, 4); None for none.
+
+    Args:
+        previous: None, a picture, or a pair of one and a mask.
+        size: (width, height) of the result.
+    """
+    if previous is None:
+        return None
+    picture, mask = previous if isinstance(previous, tuple) else (previous, None)
+    held = images.resize(images.load(picture), size)
+    cover = np.ones((1, 1, 1, 1), np.float32) if mask is None else guides.read_mask(mask, "the mask of previous")
+    return np.concatenate([held, guides.resize_mask(cover, size)], axis=-1)
 
 
 def side_of(size: int | tuple[int, int] | None, content: bool) -> int | None:

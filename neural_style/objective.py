@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from neural_style.features.base import Extractor, check_layers
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
 
 __all__ = ["Evaluation", "Objective", "OneTrace", "Several", "fitted", "objective_for"]
 
@@ -131,7 +131,8 @@ class Objective:
 def fitted(guides: Features, features: Features) -> dict[str, tf.Tensor]:
     """Guides cut to the maps: most networks leave out the cells that the picture's end cuts off."""
     sizes = {layer: tf.shape(features[layer]) for layer in guides if layer in features}
-    return {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
+    cut = {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
+    return cut | {PREVIOUS: guides[PREVIOUS]} if PREVIOUS in guides else cut
 
 
 def compared(loss: Loss, statistic: Statistic, target: Statistic | Several) -> tf.Tensor:

@@ -15,9 +15,9 @@ from neural_style import color, guides, images
 from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
 from neural_style.controls import Composition, Controls
 from neural_style.features.base import Extractor
-from neural_style.inputs import loss_for, side_of, size_of, start_of, styles_of
+from neural_style.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
 from neural_style.loop import Loop, Plan
-from neural_style.losses import Features, Statistic, Sum
+from neural_style.losses import PREVIOUS, Features, Statistic, Sum
 from neural_style.memory import Tile, objective_within
 from neural_style.objective import Evaluation, Objective, Several
 from neural_style.optimizers import Optimizer
@@ -54,9 +54,10 @@ class Painting:
         steps: int | None,
         init: Any,
         seed: int,
+        previous: Any = None,
     ) -> None:
         self.controls = controls
-        self.loss = loss_for(painter.loss, content is not None, style is not None)
+        self.loss = loss_for(painter.loss, content is not None, style is not None, previous is not None)
         side = side_of(size, content is not None)
         picture = None if content is None else images.read(content, size=side)
         self.content = None if picture is None else picture.pixels
@@ -65,6 +66,7 @@ class Painting:
             controls.check_styles(0)
         self.styles = [] if style is None else styles_of(style, controls, side, self.content)
         self.size = size_of(size, self.content, self.styles)
+        self.previous = previous_of(previous, self.size)
         for each in self.styles:
             if isinstance(each, PictureStyle):
                 each.warn_if_small(max(self.size))
@@ -122,6 +124,8 @@ class Painting:
             inputs["style" if len(self.styles) == 1 else f"style {number}"] = style.identity()
         if self.shares is not None:
             inputs["masks"] = fingerprint(self.shares)
+        if self.previous is not None:
+            inputs["previous"] = fingerprint(self.previous)
         if not isinstance(self.init, str):
             inputs["init picture"] = fingerprint(self.init)
         settings = {name: value for name, value in self.settings.items() if name not in ("versions", "tile")}
@@ -182,7 +186,7 @@ class Painting:
             {} if content is None else self.objective.content(content),
             targets or (None,) * len(self.loss.terms),
             self._weights(cover),
-            self._guides(shares),
+            self._guides(shares) | self._held(size),
             content,
             None if cover is None else tf.constant(cover),
         )
@@ -202,6 +206,14 @@ class Painting:
         strides = self.objective.strides(self.objective.style_layers)
         found = guides.guides_of(shares * (weights / weights.max()), strides)
         return {layer: tf.constant(guide) for layer, guide in found.items()}
+
+    def _held(self, size: tuple[int, int]) -> dict[str, tf.Tensor]:
+        """The picture that is held on to, at a scale."""
+        if self.previous is None:
+            return {}
+        held, cover = self.previous[..., :3], self.previous[..., 3:]
+        parts = [images.resize(held, size), guides.resize_mask(cover, size)]
+        return {PREVIOUS: tf.constant(np.concatenate(parts, axis=-1))}
 
 
 @dataclasses.dataclass(frozen=True)

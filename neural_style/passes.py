@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
 from neural_style.objective import Objective, OneTrace, fitted
 from neural_style.windows import Region
 
@@ -37,6 +37,8 @@ class Part:
         self.regions = regions
         self.programs = programs_for(tuple(losses[i] for i in indices), extractor)
         self.strides = self.programs.strides
+        held = any(loss.uses_previous for loss in self.programs.losses)
+        self._guided = self.strides | ({PREVIOUS: 1} if held else {})
 
     def add_up(self, image: tf.Tensor, guides: Features, maps: ContentMaps | None) -> tuple[Statistic, ...]:
         """The statistics of the whole picture; of a style, which has no content, those that are wanted of it."""
@@ -66,7 +68,7 @@ class Part:
         region = self.regions[index]
         crops = tf.constant(region.crops(list(self.strides.values())))
         content = {} if maps is None else maps.of(index)
-        return image[region.window], crops, content, region.of(guides, self.strides)
+        return image[region.window], crops, content, region.of(guides, self._guided)
 
 
 class ContentMaps:

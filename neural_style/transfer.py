@@ -125,6 +125,7 @@ class StyleTransfer:
         color: str = "style",
         color_strength: float = 1.0,
         style_scale: float = 1.0,
+        previous: Any = None,
         max_seconds: float | None = None,
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         callbacks: Iterable[Callable[[Step], object]] = (),
@@ -157,6 +158,9 @@ class StyleTransfer:
             style_scale: the style's long side as a multiple of the canvas's, at every scale: 2 makes strokes twice
                 as large. A style is enlarged at most twofold. One of more than a megapixel, and more than the
                 canvas, is measured in tiles; for losses that cannot be, its middle is.
+            previous: what a `Temporal` loss holds on to: a picture, or `(picture, mask)` with a mask (white, or 1,
+                where it holds). For frames of a video: the frame before, everything moved to where it is now. See
+                `neural_style.flow`.
             max_seconds: end after about so long with the picture so far.
             checkpoint: a file to keep the run in, or a `Checkpoint`. The next equal call goes on from there, and
                 on the same machine with the same threads and tiles ends with the bits of an unbroken run. The
@@ -185,7 +189,9 @@ class StyleTransfer:
         """
         _check_eager()
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
-        painting = Painting(self, content, style, controls, size=size, steps=steps, init=init, seed=seed)
+        painting = Painting(
+            self, content, style, controls, size=size, steps=steps, init=init, seed=seed, previous=previous
+        )
         return painting.paint(checkpoint, max_seconds, tuple(callbacks))
 
     def target(self, style: Any, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0) -> StyleTarget:

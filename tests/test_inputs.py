@@ -4,7 +4,7 @@ import pytest
 
 from neural_style import recipes
 from neural_style.inputs import loss_for
-from neural_style.losses import Content, Moments, NearestNeighbor, TotalVariation
+from neural_style.losses import Content, Moments, NearestNeighbor, Temporal, TotalVariation
 
 LOSS = 0.5 * Content() + Moments() + TotalVariation()
 
@@ -16,6 +16,11 @@ def test_everything_is_kept_where_there_are_both():
 def test_what_reads_a_missing_picture_is_left_out():
     assert loss_for(LOSS, content=False, style=True).names == ("style", "total_variation")
     assert loss_for(LOSS, content=True, style=False).names == ("content", "total_variation")
+
+
+def test_what_holds_on_to_a_frame_is_left_out_where_there_is_none():
+    assert loss_for(LOSS + 3.0 * Temporal(), content=True, style=True) == LOSS
+    assert loss_for(LOSS + 3.0 * Temporal(), content=True, style=True, previous=True) == LOSS + 3.0 * Temporal()
 
 
 def test_without_a_content_neighbours_are_sought_for_the_picture_itself():

@@ -14,14 +14,14 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors files plugins _decode images color guides controls
+errors files plugins _decode images flow clips color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
-losses.base losses.content losses.style losses.smoothness
+losses.base losses.content losses.style losses.smoothness losses.temporal
 losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses
 objective windows passes tiles optimizers liveness memory
 scales recipes result metrics timelapse plotting callbacks checkpoint loop
 styles targets inputs painting transfer api explore batch video
-shell cli_batch cli __main__
+shell cli_batch cli_video cli __main__
 """.split()  # noqa: SIM905
 """Each file may import only from files named before it."""
 
@@ -30,7 +30,7 @@ def run_python(*arguments):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120)
 
 
-HEAVY = ("tensorflow", "keras", "scipy", "matplotlib", "h5py", "tqdm")
+HEAVY = ("tensorflow", "keras", "scipy", "matplotlib", "h5py", "tqdm", "av", "cv2")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,19 @@ from hypothesis import strategies as st
 
 from neural_style import stylize
 from neural_style.features import VGG16, Field, KerasExtractor
-from neural_style.losses import Content, Custom, Gram, Laplacian, Loss, Moments, Range, TotalVariation, custom
+from neural_style.losses import (
+    PREVIOUS,
+    Content,
+    Custom,
+    Gram,
+    Laplacian,
+    Loss,
+    Moments,
+    Range,
+    Temporal,
+    TotalVariation,
+    custom,
+)
 from neural_style.objective import objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
@@ -119,7 +131,8 @@ def both(losses, extractor, tile, size, *, guides=None, **settings):
     content, canvas, style = picture(height, width), picture(height, width, 1), picture(height + 9, width - 4, 2)
     weights = tf.range(1.0, len(losses) + 1)
     guides = guides or {}
-    style_guides = {layer: tf.ones_like(_map(extractor, style, layer)[..., :1]) * [[0.3, 0.7]] for layer in guides}
+    layers = [layer for layer in guides if layer != PREVIOUS]
+    style_guides = {layer: tf.ones_like(_map(extractor, style, layer)[..., :1]) * [[0.3, 0.7]] for layer in layers}
     found = []
     for objective in (
         objective_for(losses, extractor),
@@ -174,6 +187,12 @@ def test_guides_are_cut_with_the_picture():
         left = tf.tile(tf.linspace(0.0, 1.0, columns)[None, None, :, None], [1, rows, 1, 1])
         guides[layer] = tf.concat([left, 1.0 - left], axis=-1)
     assert_same(*both(losses, Small(), 16, (width, height), guides=guides))
+
+
+def test_the_frame_before_is_cut_with_the_picture():
+    held = tf.concat([picture(53, 71, 5), tf.linspace(tf.zeros([1, 53, 1]), tf.ones([1, 53, 1]), 71, axis=2)], axis=-1)
+    losses = (Temporal(), Gram(SMALL))
+    assert_same(*both(losses, Small(), 16, (71, 53), guides={PREVIOUS: held}))
 
 
 @pytest.mark.parametrize(("pooling", "size"), [("max", (149, 117)), ("average", (160, 112))])

@@ -1,16 +1,18 @@
 """What a picture is judged by: losses that add, scale and report."""
 
 from neural_style.losses.attention import AttentionGram
-from neural_style.losses.base import Custom, Features, Loss, Statistic, Sum, Term, custom
+from neural_style.losses.base import PREVIOUS, Custom, Features, Loss, Statistic, Sum, Term, custom
 from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
 from neural_style.losses.sinkhorn import Sinkhorn
 from neural_style.losses.smoothness import Range, TotalVariation
 from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, position_sums
+from neural_style.losses.temporal import Temporal
 from neural_style.losses.transport import Histogram, SlicedWasserstein
 
 __all__ = [
+    "PREVIOUS",
     "AttentionGram",
     "Content",
     "Custom",
@@ -30,6 +32,7 @@ __all__ = [
     "SlicedWasserstein",
     "Statistic",
     "Sum",
+    "Temporal",
     "Term",
     "TotalVariation",
     "custom",

@@ -21,13 +21,16 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-__all__ = ["Custom", "Features", "Loss", "Sum", "Term", "custom"]
+__all__ = ["PREVIOUS", "Custom", "Features", "Loss", "Sum", "Term", "custom"]
 
 Features = Mapping[str, tf.Tensor]
 """{layer: map of shape (1, rows, columns, channels)}; the reserved layer `"image"` is the picture itself."""
 
 Statistic = Any
 """Tensors in any nest of dicts and tuples."""
+
+PREVIOUS = "previous"
+"""The guide that is a picture to hold on to: its colours, and how far they hold, (1, rows, columns, 4)."""
 
 
 class _Composable(abc.ABC):
@@ -69,6 +72,7 @@ class Loss(_Composable):
         guided: whether a loss that does not add heeds guides; one that adds is taken to.
         uses_content: whether `statistic` reads the content's features.
         uses_style: whether `compare` reads a target made from the style.
+        uses_previous: whether `statistic` reads the guide `PREVIOUS`.
         reach: for a loss that reads only `"image"`: its statistic is a sum of terms, each of pixels inside the
             region and within so many rows of one another, so that a tiled run can take it band by band. None
             if that is not so: then it is taken of the whole canvas at once.
@@ -97,6 +101,7 @@ class Loss(_Composable):
     guided: ClassVar[bool] = False
     uses_content: ClassVar[bool] = False
     uses_style: ClassVar[bool] = False
+    uses_previous: ClassVar[bool] = False
     reach: ClassVar[int | None] = None
 
     @property
@@ -115,7 +120,8 @@ class Loss(_Composable):
             features: float32 maps of the region, for `self.layers`.
             content: the content picture's maps of the same region and shapes; empty unless `uses_content`.
             guides: for each layer the weight of each position in each style's region, (1, rows, columns,
-                styles), in [0, 1]; empty when there is one style and it rules everywhere.
+                styles), in [0, 1]; none when there is one style and it rules everywhere. And `PREVIOUS`, where the
+                run has been given one.
         """
 
     @abc.abstractmethod

@@ -12,6 +12,7 @@ from scipy.special import logsumexp, softmax
 
 from neural_style import losses
 from neural_style.losses import (
+    PREVIOUS,
     AttentionGram,
     Content,
     Gram,
@@ -26,6 +27,7 @@ from neural_style.losses import (
     SelfSimilarity,
     Sinkhorn,
     SlicedWasserstein,
+    Temporal,
     TotalVariation,
     custom,
 )
@@ -279,6 +281,20 @@ def brightness_in_numpy(painted, kept, wanted):
     return means**2 + np.mean((painted["deep"] - kept["deep"]) ** 2)
 
 
+def trusted(shape):
+    """How far each pixel of the frame before is held to: from not at all at the left to all at the right."""
+    return np.broadcast_to(np.linspace(0.0, 1.0, shape[2])[:, None], (*shape[:3], 1)).astype(np.float32)
+
+
+def held(painted, kept, wanted):
+    return np.mean(trusted(kept["image"].shape) * (painted["image"] - kept["image"]) ** 2)
+
+
+def guides_of(loss, kept):
+    """The kept picture as the frame before, for a loss that holds on to one."""
+    return {PREVIOUS: tf.concat([kept, trusted(kept.shape)], axis=-1)} if loss.uses_previous else {}
+
+
 ROWS = {
     "content": Row(Content(BOTH), content),
     "gram": Row(Gram(BOTH), grams),
@@ -301,6 +317,7 @@ ROWS = {
     "total variation, 1.25": Row(TotalVariation(exponent=1.25), total_variation(1.25), at_best="flat", nudge=0.002),
     "total variation, 1": Row(TotalVariation(exponent=1.0), total_variation(1), at_best="flat", nudge=0.0005),
     "range": Row(Range(0.2, 0.35), out_of_range, at_best="flat"),
+    "temporal": Row(Temporal(), held),
     "laplacian": Row(Laplacian(pool=1), outlines(1)),
     "laplacian of means": Row(Laplacian(pool=2), outlines(2)),
     "custom": Row(custom(brightness, ["image", "deep"]), brightness_in_numpy, pastes_back=False),
@@ -328,7 +345,8 @@ def evaluate(row, objective_of, kept, wanted):
     objective = objective_of(row.loss)
 
     def at(canvas, kept=kept, wanted=wanted):
-        return objective.evaluate(canvas, objective.content(kept), objective.target(wanted, {}), tf.ones([1]), {})
+        target, guides = objective.target(wanted, {}), guides_of(row.loss, kept)
+        return objective.evaluate(canvas, objective.content(kept), target, tf.ones([1]), guides)
 
     return at
 
@@ -380,7 +398,8 @@ def test_three_small_steps_make_it_smaller(evaluate, painted):
 def test_eager_equals_compiled(row, evaluate, objective_of, painted, kept, wanted):
     objective = objective_of(row.loss)
     target = objective._target(wanted, {})
-    eager = objective._evaluate(painted, objective._content(kept), target, tf.ones([1]), {})
+    guides = guides_of(row.loss, kept)
+    eager = objective._evaluate(painted, objective._content(kept), target, tf.ones([1]), guides)
     compiled = evaluate(painted)
     np.testing.assert_allclose(eager.loss, compiled.loss, rtol=1e-5)
     scale = np.abs(compiled.gradient).max()
@@ -421,7 +440,8 @@ def test_statistics_of_two_halves_add_up(loss, network, painted, kept):
 def test_it_scales(row, evaluate, objective_of, painted, kept, wanted):
     objective = objective_of(row.loss)
     weights = tf.constant([term.weight for term in (3.0 * row.loss).terms])
-    scaled = objective.evaluate(painted, objective.content(kept), objective.target(wanted, {}), weights, {})
+    target, guides = objective.target(wanted, {}), guides_of(row.loss, kept)
+    scaled = objective.evaluate(painted, objective.content(kept), target, weights, guides)
     np.testing.assert_allclose(scaled.loss, 3.0 * evaluate(painted).loss, rtol=1e-5)
     np.testing.assert_allclose(scaled.gradient, 3.0 * evaluate(painted).gradient, rtol=1e-4, atol=1e-7)
 

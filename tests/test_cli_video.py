@@ -1,0 +1,47 @@
+"""`video` on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neural_style import cli
+from tests import moving
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+FAST = ["--size", "48", "--steps", "2", "--frame-steps", "1", "--extractor", "vgg16", "--quiet"]
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Calls the command in this process; gives exit code, stdout and stderr."""
+    clip = moving.write(tmp_path / "clip.mp4", moving.scenes(IMAGES / "astronaut.jpg", (96, 64), 3))
+
+    def call(*options, clip=clip, output="out.mp4"):
+        capsys.readouterr()
+        files = map(str, (clip, IMAGES / "harvest.jpg", "-o", tmp_path / output))
+        return cli.main(["video", *files, *options]), *capsys.readouterr()
+
+    return call
+
+
+def test_a_clip_is_painted(run, tmp_path):
+    code, out, err = run(*FAST)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{tmp_path / 'out.mp4'}: 48x32, 3 frames, flicker 0.")
+    assert moving.shape_of(tmp_path / "out.mp4")["size"] == (48, 32)
+    code, out, _ = run(*FAST, "--temporal", "5", "--json", output="again.mp4")
+    assert code == 0
+    assert json.loads(out)["frames"] == 3
+
+
+def test_bad_input_is_told(run, tmp_path):
+    for options in ({"output": "out.gif"}, {"clip": tmp_path / "missing.mp4"}, {"clip": IMAGES / "README.md"}):
+        code, out, err = run(*FAST, **options)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+    (tmp_path / "out.mp4.frames").mkdir()
+    code, _, err = run(*FAST)
+    assert code == 2
+    assert "out.mp4.frames" in err

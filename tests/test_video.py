@@ -1,0 +1,205 @@
+"""A painted video: as long as the clip, with its sound, steady, and gone on with after a kill."""
+
+import itertools
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neural_style import CheckpointError, ImageError, flow, metrics, recipes
+from neural_style.api import paint
+from neural_style.clips import frames
+from neural_style.losses import Content, Gram, Temporal, TotalVariation
+from neural_style.objective import objective_for
+from neural_style.optimizers import Adam
+from neural_style.scales import SingleScale
+from neural_style.video import stylize_video
+from tests import moving, tiny
+
+ROOT = Path(__file__).parents[1]
+PHOTOGRAPH = ROOT / "docs" / "images" / "astronaut.jpg"
+UNEVEN = [0, 33, 120, 140, 300, 310]
+RECIPE = recipes.Recipe(
+    "tiny", "", 0.1 * Content(("deep",)), Gram(("shallow", "deep")) + 0.1 * TotalVariation(), SingleScale(4), Adam()
+)
+TINY = {"recipe": RECIPE, "extractor": tiny.TINY, "size": 48, "frame_steps": 2}
+
+
+def write(folder, count=6, **options):
+    scenes = moving.scenes(PHOTOGRAPH, (96, 64), count, cuts=options.pop("cuts", ()))
+    return moving.write(folder / "clip.mp4", scenes, times=UNEVEN[:count], **options)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Six frames at uneven times, with a tone; a cut before the fifth."""
+    return write(tmp_path_factory.mktemp("clip"), cuts=(4,))
+
+
+def test_times_and_sound_are_the_clip_s(clip, tmp_path):
+    seen = []
+    film = stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[seen.append], **TINY)
+    ours, theirs = moving.shape_of(tmp_path / "out.mp4"), moving.shape_of(clip)
+    assert ours["times"] == pytest.approx(np.array(UNEVEN) / 1000, abs=1e-3)
+    assert ours["sound"] == theirs["sound"]
+    assert ours["seconds"] == pytest.approx(theirs["seconds"], abs=0.03)
+    assert (film.size, film.frames, film.cuts) == ((48, 32), 6, (0, 4))
+    assert [frame.number for frame in seen] == list(range(6))
+    written = list(frames(tmp_path / "out.mp4"))
+    for frame in seen:  # each is nearest to the one that was written of it
+        assert np.argmin([np.abs(frame.pixels.astype(float) - each).mean() for each in written]) == frame.number
+    assert film.flicker == pytest.approx(np.mean([frame.flicker for frame in seen if not frame.cut]))
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4"}
+
+
+def test_a_killed_call_is_gone_on_with_and_ends_with_the_same_pictures(clip, tmp_path):
+    program = f"""
+        import os, signal, sys
+        from neural_style.video import stylize_video
+        from tests import test_video, tiny
+        def kill(frame):
+            if frame.number == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        stylize_video({str(clip)!r}, tiny.STYLE, {str(tmp_path / "out.mp4")!r}, callbacks=[kill], **test_video.TINY)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4.frames"}
+    seen = []
+    stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[seen.append], **TINY)
+    assert [frame.kept for frame in seen] == [True] * 3 + [False] * 3
+    unbroken = []
+    stylize_video(clip, tiny.STYLE, tmp_path / "unbroken.mp4", callbacks=[unbroken.append], **TINY)
+    for one, other in zip(seen, unbroken, strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+    assert {path.name for path in tmp_path.iterdir()} == {"out.mp4", "unbroken.mp4"}
+
+
+def stop(frame):
+    if frame.number == 1:
+        raise RuntimeError("enough")
+
+
+def test_frames_of_another_call_are_not_mixed_in(clip, tmp_path):
+    with pytest.raises(RuntimeError, match="enough"):
+        stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[stop], **TINY)
+    with pytest.raises(CheckpointError, match="with another style, strength"):
+        stylize_video(clip, tiny.CONTENT, tmp_path / "out.mp4", strength=0.6, **TINY)
+    assert len(list((tmp_path / "out.mp4.frames").glob("*.png"))) == 2
+    (tmp_path / "other.mp4.frames").mkdir()
+    with pytest.raises(CheckpointError, match="is not this program's"):
+        stylize_video(clip, tiny.STYLE, tmp_path / "other.mp4", **TINY)
+
+
+def test_a_clip_that_is_damaged_leaves_no_output(clip, tmp_path):
+    data = bytearray(clip.read_bytes())
+    middle = data.index(b"mdat") + 4
+    data[middle + 1500 : middle + 6000] = bytes(4500)
+    (tmp_path / "damaged.mp4").write_bytes(data)
+    with pytest.raises(ImageError, match=r"damaged\.mp4"):
+        stylize_video(tmp_path / "damaged.mp4", tiny.STYLE, tmp_path / "out.mp4", **TINY)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_nothing_is_traced_after_the_second_frame(clip, tmp_path):
+    losses = tuple(term.loss for term in RECIPE.loss() + Temporal())
+    objective = objective_for(losses, tiny.TINY)
+    traces = []
+    stylize_video(
+        clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[lambda _: traces.append(objective.evaluate.traces)], **TINY
+    )
+    assert traces == [traces[0], *[1] * 5]
+
+
+def test_the_colors_of_the_clip_can_be_kept(clip, tmp_path):
+    seen = []
+    stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[seen.append], color="content", **TINY)
+    painted, shown = seen[2].pixels / 255.0, next(frames(clip)) / 255.0
+    plain = []
+    stylize_video(clip, tiny.STYLE, tmp_path / "plain.mp4", callbacks=[plain.append], **TINY)
+
+    def redness(pixels):
+        return (pixels[..., 0] - pixels[..., 2]).mean()
+
+    goal = redness(shown)
+    assert abs(redness(painted) - goal) < 0.3 * abs(redness(plain[2].pixels / 255.0) - goal)
+
+
+@pytest.mark.parametrize("settings", [{"color": "match"}, {"masks": [np.tri(8)], "background": "content"}])
+def test_controls_hold_for_every_frame(clip, tmp_path, settings):
+    film = stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **settings, **TINY)
+    assert film.frames == 6
+
+
+def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
+    def paint(**options):
+        return stylize_video(clip, tiny.STYLE, tmp_path / options.pop("output", "out.mp4"), **{**TINY, **options})
+
+    with pytest.raises(TypeError, match="no argument 'sise'"):
+        paint(sise=32)
+    with pytest.raises(TypeError, match="no argument 'max_seconds'"):
+        paint(max_seconds=3)
+    with pytest.raises(ValueError, match="at least 0"):
+        paint(temporal=-1.0)
+    with pytest.raises(ValueError, match="ends in none"):
+        paint(output="out.gif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def steady_and_alone(folder, size, count, **settings):
+    """Flicker and distance from the style, with the real network: of a video, and of its frames painted one by one."""
+    style = ROOT / "docs" / "images" / "harvest.jpg"
+    scenes = list(moving.scenes(PHOTOGRAPH, size, count))
+    clip = moving.write(folder / "clip.mp4", scenes, sound=None)
+    settings |= {"extractor": "vgg16", "size": max(size)}
+    steady = []
+    film = stylize_video(clip, style, folder / "out.mp4", callbacks=[steady.append], **settings)
+    alone = [np.asarray(paint(frame, style, **settings).image) for frame in scenes]
+    moves = [flow.motion(*pair) for pair in itertools.pairwise(scenes)]
+    flickers = [flow.flicker(*pair, move) for *pair, move in zip(alone, alone[1:], moves, strict=False)]
+    distances = [metrics.style_distance(picture, style) for picture in (steady[-1].pixels, alone[-1])]
+    return (film.flicker, distances[0]), (np.mean(flickers), distances[1])
+
+
+def test_a_video_flickers_less_than_its_frames_painted_alone(tmp_path):
+    """Very small, where frames painted alone happen to be alike; see the slow test for what it is worth."""
+    steady, alone = steady_and_alone(tmp_path, (64, 48), 3, steps=20)
+    assert steady[0] < 0.75 * alone[0]
+    assert steady[1] < 1.25 * alone[1]
+
+
+@pytest.mark.slow
+def test_it_flickers_at_most_half_as_much_at_a_like_distance_from_the_style(tmp_path):
+    steady, alone = steady_and_alone(tmp_path, (256, 144), 8)
+    assert steady[0] < 0.5 * alone[0]
+    assert steady[1] < 1.3 * alone[1]
+
+
+def test_a_frame_of_one_s_own_is_held_to_what_is_given():
+    """`StyleTransfer.run(previous=)`, for those who have frames and motion from elsewhere."""
+    transfer = tiny.transfer(tiny.LOSS + 100.0 * Temporal())
+    black = np.zeros_like(tiny.CONTENT)
+    left = np.tile(np.arange(32) < 16, (24, 1))
+    result = transfer.run(tiny.CONTENT, tiny.STYLE, size=32, previous=(black, left))
+    assert result.pixels[:, :14].mean() < 0.5 * result.pixels[:, 18:].mean()
+    free = transfer.run(tiny.CONTENT, tiny.STYLE, size=32)
+    assert "temporal" in result.history[0].terms
+    assert "temporal" not in free.history[0].terms
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_three_hundred_frames(tmp_path):
+    import psutil
+
+    process, used = psutil.Process(), []
+    scenes = moving.scenes(PHOTOGRAPH, (96, 64), 300)
+    clip = moving.write(tmp_path / "clip.mp4", scenes)
+    watch = [lambda _: used.append(process.memory_info().rss / 2**20)]
+    settings = {"extractor": "vgg16", "size": 64, "frame_steps": 2, "steps": 8}
+    stylize_video(clip, PHOTOGRAPH.with_name("harvest.jpg"), tmp_path / "out.mp4", callbacks=watch, **settings)
+    assert used[299] - used[100] < 40
