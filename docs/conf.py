@@ -1,6 +1,8 @@
 """Sphinx configuration: `pip install -e '.[docs]' && sphinx-build -W docs docs/_build`."""
 
 import os
+import re
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -34,3 +36,30 @@ html_theme = "furo"
 html_title = "neural_style"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def pages_by_name() -> dict[str, list[str]]:
+    """Which pages show a name in their code: `{name: [page, ...]}`."""
+    docs, found = Path(__file__).parent, {}
+    kinds = ("start.md", "tutorial.md", "howto/*.md", "gallery/*/*.md")
+    for page in (page for kind in kinds for page in sorted(docs.glob(kind))):
+        found_code = re.findall(r"^```python\n(.*?)^```|`([^`\n]+)`", page.read_text(), re.DOTALL | re.MULTILINE)
+        code = "\n".join(part for parts in found_code for part in parts)
+        for name in set(re.findall(r"[A-Za-z_]\w+", code)):
+            found.setdefault(name, []).append(str(page.relative_to(docs).with_suffix("")))
+    return found
+
+
+PAGES = pages_by_name()
+
+
+def add_pages(app, what, name, obj, options, lines) -> None:
+    """Link each class and function of the reference to the pages that use it."""
+    pages = PAGES.get(name.rpartition(".")[2], []) if what in ("class", "function", "exception") else []
+    if pages:
+        lines += ["", "Used in: " + ", ".join(f":doc:`/{page}`" for page in pages) + "."]
+
+
+def setup(app) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon

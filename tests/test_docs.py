@@ -8,9 +8,12 @@ import re
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import neural_style
+from neural_style import Extractor, StyleTransfer, images
+from neural_style.losses import Content
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -29,18 +32,73 @@ def test_code_is_python_and_imports_what_there_is(page):
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
-@pytest.mark.parametrize("page", ["start", "tutorial", "howto/embed"])
+@pytest.mark.parametrize("page", ["start", "tutorial", "howto/watch", "howto/embed", "howto/reproduce", "contributing"])
 def test_code_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     names = {"__name__": "__main__"}
     for block in python_blocks(ROOT / "docs" / f"{page}.md"):
         exec(compile(block, page, "exec"), names)
-    assert page != "tutorial" or os.path.getsize("edges.png") > 1000
-    if page == "howto/embed":
-        pictures = [(ROOT / "docs" / "images" / name).read_bytes() for name in ("astronaut.jpg", "harvest.jpg")]
-        names["transfer"].run(*pictures, size=32, steps=1)
-        assert names["handle"](b"no picture", pictures[1])[0] == 422
+    check = CHECKS.get(page)
+    if check is not None:
+        check(names)
+
+
+def check_tutorial(names):
+    assert os.path.getsize("edges.png") > 1000
+    assert names["result"].history[-1].terms["brightness"] >= 0.0
+
+
+def check_watching(names):
+    for name in ("painting.gif", "side_by_side.png", "evolution.png", "history.png"):
+        assert os.path.getsize(name) > 1000
+
+
+def check_embedding(names):
+    pictures = [(ROOT / "docs" / "images" / name).read_bytes() for name in ("astronaut.jpg", "harvest.jpg")]
+    assert names["handle"](b"no picture", pictures[1])[0] == 422
+    transfer, asked = names["transfer"], {}
+
+    class Small:
+        def run(self, *sources, **options):
+            asked.update(options)
+            return transfer.run(*sources, size=32, steps=1)
+
+    names["transfer"] = Small()
+    status, body = names["handle"](*pictures)
+    assert status == 200 and images.load(body).shape == (1, 32, 32, 3) and asked["max_seconds"] == 30.0
+    names["transfer"] = transfer
+
+    triples = [(pictures[0], pictures[1], "good.png"), (b"no picture", pictures[1], "bad.png")]
+    assert names["nightly"](triples, size=32, steps=1, extractor="vgg16") == 1
+    assert names["nightly"](triples[:1], size=32, steps=1, extractor="vgg16") == 0
+
+    painted = list(names["pictures"])
+    assert [picture.shape[:2] for picture in painted] == [(96, 96), (80, 96)]
+
+
+def check_template(names):
+    """The loss of the template against the template's own NumPy, and in a tiled run."""
+    rng = np.random.default_rng(0)
+    maps = [{"image": rng.random((1, 6, 7, 3), np.float32)} for _ in range(3)]
+    loss = names["MeanColor"]()
+    painted, wanted = (loss.statistic(maps[index], {}, {}) for index in (0, 2))
+    assert float(loss.compare(painted, wanted)) == pytest.approx(names["mean_color"](*maps), rel=1e-4)
+    result = StyleTransfer(Content() + loss, "vgg16", tile=32).run(
+        *rng.random((2, 64, 64, 3), np.float32), size=64, steps=2
+    )
+    assert result.history[-1].terms["mean_color"] > 0.0
+    assert isinstance(names["Blurred"](), Extractor)
+    edgeless = StyleTransfer(Content(["far"]) + loss, names["Blurred"]())
+    assert edgeless.run(*rng.random((2, 32, 32, 3), np.float32), size=32, steps=1).image.size == (32, 32)
+
+
+CHECKS = {
+    "tutorial": check_tutorial,
+    "howto/watch": check_watching,
+    "howto/embed": check_embedding,
+    "contributing": check_template,
+}
 
 
 def documented():

@@ -40,6 +40,11 @@ class AttentionGram(CloudLoss):
 
     Raises:
         ValueError: layer weights that do not fit, a `sharpness` below 0, or `most` less than 1.
+
+    Example:
+        >>> from neural_style.losses import Content
+        >>> (0.4 * Content() + AttentionGram(sharpness=20.0)).names
+        ('content', 'attention')
     """
 
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")

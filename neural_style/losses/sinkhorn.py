@@ -47,6 +47,11 @@ class Sinkhorn(CloudLoss):
 
     Raises:
         ValueError: `blur` is not above 0, or `steps` or `most` is less than 1.
+
+    Example:
+        >>> from neural_style.losses import Content
+        >>> (0.4 * Content() + Sinkhorn(blur=0.1)).names
+        ('content', 'sinkhorn')
     """
 
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")

@@ -1,0 +1,79 @@
+"""What the README and the page on the shell show is run: as written, but small."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from neural_style import cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+SMALL = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands(text):
+    return [line for block in blocks(text, "bash") for line in block.splitlines()]
+
+
+SHELL = commands((ROOT / "docs" / "howto" / "shell.md").read_text())
+
+
+def test_there_are_five_of_each():
+    assert len(commands(README)) == 5
+    assert len(blocks(README, "python")) == 1 + 5  # the first is on the first screen
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder with every file that the commands name."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "sea.jpg", "photos/a.jpg", "photos/b.png"):
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(tmp_path / name)
+    top = np.zeros((40, 48), np.uint8)
+    top[:20] = 255
+    Image.fromarray(top).save(tmp_path / "top.png")
+    Image.fromarray(255 - top).save(tmp_path / "bottom.png")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(commands(README) + SHELL))
+def test_a_command_paints(line, place, capsys):
+    program, *arguments = shlex.split(line.removeprefix("python -m "))
+    assert program == "neural_style"
+    if arguments[0] == "batch":
+        small = [*SMALL, "--workers", "1"]
+        expected = [place / "painted" / "a.png", place / "painted" / "b.png"]
+    else:
+        small = SMALL
+        expected = [place / arguments[arguments.index("-o") + 1]]
+    assert cli.main([*arguments, *small]) == 0, capsys.readouterr().err
+    for path in expected:
+        with Image.open(path) as painted:
+            assert max(painted.size) == 32
+
+
+def smaller(code):
+    """At 48 pixels, in four steps; a target has no steps."""
+    code = re.sub(r"size=\d+", "size=48, steps=4", code)
+    return re.sub(r"(target\([^)]*size=48), steps=4", r"\1", code)
+
+
+@pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
+def test_the_python_runs_from_top_to_bottom(place, capsys):
+    names = {"__name__": "__main__"}
+    for block in blocks(README, "python"):
+        exec(compile(smaller(block), "README.md", "exec"), names)
+    for name in re.findall(r"save\(\"(\S+?)\"\)", README):
+        assert (place / name).stat().st_size > 500, name
+    assert "brightness" in capsys.readouterr().out
