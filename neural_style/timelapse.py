@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
 from PIL import Image
 
-from neural_style import files
+from neural_style import clips, files
 from neural_style.errors import ImageError
 from neural_style.result import Step
 from neural_style.scales import fit
@@ -89,7 +88,7 @@ class Timelapse:
         """Write the film, every picture at the largest one's size. It appears whole or not at all.
 
         Args:
-            path: ends in .gif or .webp, which repeat for ever, or in .mp4, which needs PyAV.
+            path: ends in .gif or .webp, which repeat for ever, or like a video, such as .mp4, which needs PyAV.
             seconds: how long it lasts.
 
         Raises:
@@ -97,53 +96,32 @@ class Timelapse:
             ImportError: PyAV is missing; the text says what to install.
             ImageError: it cannot be written there.
         """
-        write = _WRITERS.get(Path(path).suffix.lower())
-        if write is None:
-            raise ValueError(f"{os.fspath(path)!r}: a film ends in one of {', '.join(_WRITERS)}")
         if seconds <= 0:
             raise ValueError(f"a film lasts longer than {seconds!r} seconds")
         frames = [frame.image for frame in self.frames]
         if not frames:
             raise ValueError("there are no pictures yet: pass this object to a run, in callbacks=[...]")
+        animation = _ANIMATIONS.get(Path(path).suffix.lower())
         size = max((image.size for image in frames), key=max)
+        if animation is None:
+            size = (max(2, size[0] - size[0] % 2), max(2, size[1] - size[1] % 2))  # as videos want it
         even = [image.convert("RGB").resize(size, Image.Resampling.BICUBIC) for image in frames]
         try:
-            files.write_whole(os.path.realpath(path), lambda handle: write(handle, even, seconds))
+            if animation is None:
+                clips.write(path, map(np.asarray, even), rate=len(frames) / seconds)
+            else:
+                files.write_whole(os.path.realpath(path), lambda handle: _animate(handle, even, seconds, *animation))
         except OSError as error:
             raise ImageError(f"{os.fspath(path)!r}: could not be written ({error.strerror or error})") from error
 
 
-Writer = Callable[[IO[bytes], Sequence[Image.Image], float], None]
+_ANIMATIONS: dict[str, tuple[str, dict[str, Any]]] = {".gif": ("GIF", {}), ".webp": ("WEBP", {"quality": 85})}
 
 
-def _animate(kind: str, **options: Any) -> Writer:
-    def write(handle: IO[bytes], images: Sequence[Image.Image], seconds: float) -> None:
-        each = round(1000 * seconds / len(images))
-        durations = [each] * (len(images) - 1) + [each + round(1000 * HOLD)]
-        rest = list(images[1:])
-        images[0].save(handle, kind, save_all=True, append_images=rest, duration=durations, loop=0, **options)
-
-    return write
-
-
-def _encode(handle: IO[bytes], images: Sequence[Image.Image], seconds: float) -> None:
-    """H.264 in MP4, which wants even sides."""
-    try:
-        av: Any = importlib.import_module("av")
-    except ImportError as error:
-        raise ImportError("an MP4 needs PyAV; run: pip install 'tf-neural-style[video]', or save a .gif") from error
-    width, height = (max(2, side - side % 2) for side in images[0].size)
-    with av.open(handle, "w", format="mp4") as film:
-        rate = Fraction(len(images) / seconds).limit_denominator(1000)
-        stream = film.add_stream("libx264", rate=rate, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for image in images:
-            film.mux(stream.encode(av.VideoFrame.from_image(image.resize((width, height)))))
-        film.mux(stream.encode())
-
-
-_WRITERS: dict[str, Writer] = {
-    ".gif": _animate("GIF"),
-    ".webp": _animate("WEBP", quality=85),
-    ".mp4": _encode,
-}
+def _animate(
+    handle: IO[bytes], images: Sequence[Image.Image], seconds: float, kind: str, options: dict[str, Any]
+) -> None:
+    each = round(1000 * seconds / len(images))
+    durations = [each] * (len(images) - 1) + [each + round(1000 * HOLD)]
+    first, *rest = images
+    first.save(handle, kind, save_all=True, append_images=rest, duration=durations, loop=0, **options)

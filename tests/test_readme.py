@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import cli
+from neural_style import cli, clips
+from tests import moving
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -42,6 +43,7 @@ def place(tmp_path, monkeypatch):
     top[:20] = 255
     Image.fromarray(top).save(tmp_path / "top.png")
     Image.fromarray(255 - top).save(tmp_path / "bottom.png")
+    moving.write(tmp_path / "clip.mp4", moving.scenes(ROOT / "docs" / "images" / "astronaut.jpg", (48, 32), 2))
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -54,6 +56,10 @@ def test_a_command_paints(line, place, capsys):
     if arguments[0] == "batch":
         small = [*SMALL, "--workers", "1"]
         expected = [place / "painted" / "a.png", place / "painted" / "b.png"]
+    elif arguments[0] == "video":
+        assert cli.main([*arguments, *SMALL, "--frame-steps", "1"]) == 0
+        assert [frame.shape for frame in clips.frames(place / "painted.mp4")] == [(20, 32, 3)] * 2
+        return
     else:
         small = SMALL
         expected = [place / arguments[arguments.index("-o") + 1]]

@@ -1,11 +1,12 @@
 """A run as a film: which canvases are kept, and what is written of them."""
 
-import importlib.util
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from neural_style import clips
 from neural_style.errors import ImageError
 from neural_style.result import Step
 from neural_style.timelapse import Timelapse
@@ -72,23 +73,18 @@ def test_webp_is_animated(tmp_path):
         assert (written.n_frames, written.size) == (4, (16, 12))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("av") is None, reason="needs PyAV")
 def test_mp4_is_a_film_of_even_sides(tmp_path):
-    import av
-
     film = Timelapse(count=4)
     for number in range(1, 13):
         film(step(number, scale=(17, 13)))
     film.save(tmp_path / "film.mp4", seconds=2.0)
-    with av.open(str(tmp_path / "film.mp4")) as written:
-        frames = [frame.to_ndarray(format="rgb24") for frame in written.decode(video=0)]
-        assert float(written.streams.video[0].average_rate) == pytest.approx(2.0)
+    frames = list(clips.frames(tmp_path / "film.mp4"))
     assert [frame.shape for frame in frames] == [(12, 16, 3)] * 4
     assert np.allclose([frame.mean() for frame in frames], [64, 128, 191, 255], atol=4)
 
 
 def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ImportError, match=r"tf-neural-style\[video\]"):
         watched([1]).save(tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
@@ -96,7 +92,7 @@ def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch):
 
 def test_what_cannot_be_saved_is_told(tmp_path):
     film = watched([1])
-    with pytest.raises(ValueError, match=r"a film ends in one of \.gif, \.webp, \.mp4"):
+    with pytest.raises(ValueError, match="'.*film.avi' ends in none of .mp4"):
         film.save(tmp_path / "film.avi")
     with pytest.raises(ValueError, match="longer than 0 seconds"):
         film.save(tmp_path / "film.gif", seconds=0)
