@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
+import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Field, check_layers
@@ -48,26 +49,29 @@ class _Layer(NamedTuple):
     """What one convolution computes with, in one precision."""
 
     kernel: tf.Tensor  # (3, 3, in, out)
-    mirrored: tf.Tensor  # the kernel turned by half a circle, (3, 3, out, in)
+    mirrored: tf.Tensor  # for the way back, see `_mirrored`
     bias: tf.Tensor  # (out,)
 
     @classmethod
     def of(cls, kernel: Any, bias: Any) -> _Layer:
         """In float32."""
-        kernel = tf.constant(kernel, tf.float32)
-        return cls(kernel, tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2]), tf.constant(bias, tf.float32))
+        return cls(*(tf.constant(value, tf.float32) for value in (kernel, _mirrored(np.asarray(kernel)), bias)))
 
     def cast(self, precision: str) -> _Layer:
         """In another precision."""
         bias = self.bias * _RANGE[precision].values
         return _Layer(*(tf.cast(value, precision) for value in (self.kernel, self.mirrored, bias)))
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, *, masked: bool = False) -> tf.Tensor:
         """Convolution, bias and ReLU.
 
         The gradient of a 3x3 convolution that keeps the size is one too, with the kernel mirrored and its channels
         swapped. TensorFlow's own gradient unfolds the map into nine copies first: at block1_conv2 that is 2.3 kB a
         pixel, three quarters of a step's memory, and a fifth of its time.
+
+        Args:
+            x: (1, rows, columns, in).
+            masked: gradients that come back are 0 already where the ReLU was; `_max_pool` sees to that.
         """
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -75,12 +79,51 @@ class _Layer(NamedTuple):
             y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, 1, "SAME"), self.bias))
 
             def gradient(upstream: tf.Tensor) -> tf.Tensor:
-                passed = tf.raw_ops.ReluGrad(gradients=upstream, features=y)
-                return tf.nn.conv2d(passed, self.mirrored, 1, "SAME")
+                passed = upstream if masked else tf.raw_ops.ReluGrad(gradients=upstream, features=y)
+                return _way_back(passed, self.mirrored)
 
             return y, gradient
 
         return layer(x)
+
+
+def _mirrored(kernel: np.ndarray) -> np.ndarray:
+    """The kernel of a convolution's gradient: turned by half a circle, channels swapped, (3, 3, out, in).
+
+    To the three channels of a picture it makes four pixels at once, (4, 4, out, 12): convolutions of so few channels
+    leave most of a processor's lanes empty, and take half as long again.
+    """
+    turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    if kernel.shape[2] != 3:
+        return turned
+    fourfold = np.zeros((4, 4, turned.shape[2], 2, 2, 3), kernel.dtype)
+    for row, column in np.ndindex(2, 2):
+        fourfold[row : row + 3, column : column + 3, :, row, column] = turned
+    return fourfold.reshape(4, 4, -1, 12)
+
+
+def _way_back(gradient: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
+    """A convolution's gradient with respect to its input, of the same rows and columns."""
+    if mirrored.shape[0] == 3:
+        return tf.nn.conv2d(gradient, mirrored, 1, "SAME")
+    size = tf.shape(gradient)
+    found = tf.nn.depth_to_space(tf.nn.conv2d(gradient, mirrored, 2, [[0, 0], [1, 2], [1, 2], [0, 0]]), 2)
+    return found[:, : size[1], : size[2]]
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _max_pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """The largest of each 2x2 values behind a ReLU; the ReLU's gradient is taken on the quarter of the values."""
+    y = tf.nn.max_pool2d(x, 2, 2, "VALID")
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        passed = tf.raw_ops.ReluGrad(gradients=upstream, features=y)
+        window = [1, 2, 2, 1]
+        return tf.raw_ops.MaxPoolGrad(
+            orig_input=x, orig_output=y, grad=passed, ksize=window, strides=window, padding="VALID"
+        )
+
+    return y, gradient
 
 
 class _VGG:
@@ -139,21 +182,26 @@ class _VGG:
         pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
         loudness = _RANGE[self.precision].gradient * pixels
         x = _enter(image[..., ::-1] * 255.0 - MEAN_BGR, loudness, self.precision)
+        wanted = set(layers)
         for name, starts_block in _convolutions(self.convolutions):
-            if len(maps) == len(set(layers)):
+            if len(maps) == len(wanted):
                 break
             if starts_block and name != "block1_conv1":
                 x = self._pool(x)
-            x = self._layers[name](x)
-            if name in layers:
+            is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name not in wanted
+            x = self._layers[name](x, masked=is_pooled_only)
+            if name in wanted:
                 maps[name] = _leave(x, loudness, self.precision)
         return maps
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
         if self.pooling == "l2":
             return tf.sqrt(tf.nn.avg_pool2d(tf.square(x), 2, 2, "VALID") + _SMALL)
-        pool = tf.nn.max_pool2d if self.pooling == "max" else tf.nn.avg_pool2d
-        return pool(x, 2, 2, "VALID")
+        return _max_pool(x) if self.pooling == "max" else tf.nn.avg_pool2d(x, 2, 2, "VALID")
+
+    @property
+    def _last_of_blocks(self) -> set[str]:
+        return {f"block{block}_conv{count}" for block, count in enumerate(self.convolutions, 1)}
 
 
 class VGG16(_VGG):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar
 
 import tensorflow as tf
@@ -51,14 +52,9 @@ class TotalVariation(Loss):
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         x = features["image"]
-        differences = [
-            (1.0, x[:, 1:] - x[:, :-1]),
-            (1.0, x[:, :, 1:] - x[:, :, :-1]),
-            (0.5, x[:, 1:, 1:] - x[:, :-1, :-1]),
-            (0.5, x[:, 1:, :-1] - x[:, :-1, 1:]),
-        ]
-        total = tf.add_n([weight * tf.reduce_sum(self._power(d)) for weight, d in differences])
-        return total, tf.cast(tf.size(x), tf.float32)
+        rows = tf.reshape(x, [tf.shape(x)[1], -1])  # one long line each: arrays that end in 3 are slow to cut
+        sums = [w * tf.reduce_sum(self._power(_differences(rows, *d, x.shape[-1]))) for w, *d in _DIRECTIONS]
+        return tf.add_n(sums), tf.cast(tf.size(x), tf.float32)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         total, count = statistic
@@ -68,6 +64,31 @@ class TotalVariation(Loss):
         if self.exponent == 2.0:
             return tf.square(differences)
         return tf.abs(differences) if self.exponent == 1.0 else tf.pow(tf.abs(differences), self.exponent)
+
+
+_DIRECTIONS = ((1.0, 1, 0), (1.0, 0, 1), (0.5, 1, 1), (0.5, 1, -1))  # weight, rows down, columns right
+
+
+def _differences(rows: tf.Tensor, down: int, right: int, channels: int) -> tf.Tensor:
+    """Each pixel less the one so many rows above and columns to its left, (rows - down, (columns - |right|) * channels).
+
+    The gradient is what it would be anyway, from two pads: automatic differentiation scatters into zeros, which takes
+    four times as long.
+    """
+    ahead, behind = channels * max(right, 0), channels * max(-right, 0)
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def between(rows: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        height, width = tf.unstack(tf.shape(rows))
+        later = rows[down:, ahead : width - behind]
+        earlier = rows[: height - down, behind : width - ahead]
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            return tf.pad(upstream, [[down, 0], [ahead, behind]]) - tf.pad(upstream, [[0, down], [behind, ahead]])
+
+        return later - earlier, gradient
+
+    return between(rows)
 
 
 @dataclasses.dataclass(frozen=True)
