@@ -11,6 +11,7 @@ arXiv:1409.1556. Average in place of max pooling: Gatys et al. (2016), section 2
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -53,14 +54,10 @@ class _Layer(NamedTuple):
     bias: tf.Tensor  # (out,)
 
     @classmethod
-    def of(cls, kernel: Any, bias: Any) -> _Layer:
-        """In float32."""
-        return cls(*(tf.constant(value, tf.float32) for value in (kernel, _mirrored(np.asarray(kernel)), bias)))
-
-    def cast(self, precision: str) -> _Layer:
-        """In another precision."""
-        bias = self.bias * _RANGE[precision].values
-        return _Layer(*(tf.cast(value, precision) for value in (self.kernel, self.mirrored, bias)))
+    def of(cls, kernel: tf.Tensor, bias: tf.Tensor, precision: str) -> _Layer:
+        """From float32."""
+        values = (kernel, _mirrored(kernel.numpy()), bias * _RANGE[precision].values)
+        return cls(*(tf.cast(value, precision) for value in values))
 
     def __call__(self, x: tf.Tensor, *, masked: bool = False) -> tf.Tensor:
         """Convolution, bias and ReLU.
@@ -148,7 +145,10 @@ class _VGG:
         fields = _fields(self.convolutions)
         self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
         with tf.init_scope():
-            self._float32 = {name: _Layer.of(*pair) for name, pair in arrays.items()}
+            self._float32 = {
+                name: (tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32))
+                for name, (kernel, bias) in arrays.items()
+            }
         self._twins: dict[str, Any] = {}
         self._set_precision(precision)
 
@@ -164,6 +164,7 @@ class _VGG:
         if precision not in self._twins:
             twin: Self = object.__new__(type(self))
             twin.__dict__.update(self.__dict__)
+            twin.__dict__.pop("_layers", None)
             twin._set_precision(precision)
         found: Self = self._twins[precision]
         return found
@@ -172,9 +173,13 @@ class _VGG:
         if precision not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"precision is 'float32', 'bfloat16' or 'float16', not {precision!r}")
         self.precision = precision
-        with tf.init_scope():
-            self._layers = {name: layer.cast(precision) for name, layer in self._float32.items()}
         self._twins[precision] = self  # one object a precision, so that what was compiled for it is found
+
+    @functools.cached_property
+    def _layers(self) -> dict[str, _Layer]:
+        """Made when first asked for: most runs use one precision, and each takes 80 MB in float32."""
+        with tf.init_scope():
+            return {name: _Layer.of(kernel, bias, self.precision) for name, (kernel, bias) in self._float32.items()}
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_layers(layers, self.layers)

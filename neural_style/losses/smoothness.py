@@ -53,8 +53,9 @@ class TotalVariation(Loss):
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         x = features["image"]
         rows = tf.reshape(x, [tf.shape(x)[1], -1])  # one long line each: arrays that end in 3 are slow to cut
-        sums = [w * tf.reduce_sum(self._power(_differences(rows, *d, x.shape[-1]))) for w, *d in _DIRECTIONS]
-        return tf.add_n(sums), tf.cast(tf.size(x), tf.float32)
+        differences = [(weight, _differences(rows, *way, x.shape[-1])) for weight, way in _DIRECTIONS]
+        total = tf.add_n([weight * tf.reduce_sum(self._power(d)) for weight, d in differences])
+        return total, tf.cast(tf.size(x), tf.float32)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         total, count = statistic
@@ -66,11 +67,13 @@ class TotalVariation(Loss):
         return tf.abs(differences) if self.exponent == 1.0 else tf.pow(tf.abs(differences), self.exponent)
 
 
-_DIRECTIONS = ((1.0, 1, 0), (1.0, 0, 1), (0.5, 1, 1), (0.5, 1, -1))  # weight, rows down, columns right
+_DIRECTIONS = ((1.0, (1, 0)), (1.0, (0, 1)), (0.5, (1, 1)), (0.5, (1, -1)))  # weight, (rows down, columns right)
 
 
 def _differences(rows: tf.Tensor, down: int, right: int, channels: int) -> tf.Tensor:
-    """Each pixel less the one so many rows above and columns to its left, (rows - down, (columns - |right|) * channels).
+    """Each pixel less the one so many rows above and columns to its left.
+
+    Rows come as lines of columns times channels, and leave as such, fewer and shorter by what has no neighbor.
 
     The gradient is what it would be anyway, from two pads: automatic differentiation scatters into zeros, which takes
     four times as long.
