@@ -14,7 +14,7 @@ import numpy as np
 
 from neural_style import images
 from neural_style.result import Result, Step
-from neural_style.timelapse import Frame, Timelapse
+from neural_style.timelapse import Snapshot, Timelapse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def show(content: Any, style: Any, result: Any, *, height: float = 3.2) -> Figur
     return _row([(title, _pixels(picture, longest)) for title, picture in pictures], height)
 
 
-def plot_evolution(timelapse: Timelapse | Sequence[Frame], *, count: int = 6, height: float = 2.0) -> Figure:
+def plot_evolution(timelapse: Timelapse | Sequence[Snapshot], *, count: int = 6, height: float = 2.0) -> Figure:
     """A strip of canvases from a run's first steps to its last, each shown at the same size.
 
     Args:

@@ -15,13 +15,13 @@ from neural_style.errors import ImageError
 from neural_style.result import Step
 from neural_style.scales import fit
 
-__all__ = ["Frame", "Timelapse"]
+__all__ = ["Snapshot", "Timelapse"]
 
 HOLD = 2.0
 """Seconds for which the last picture of a GIF or WebP stands before the film begins again."""
 
 
-class Frame(NamedTuple):
+class Snapshot(NamedTuple):
     """A canvas on the way.
 
     Attributes:
@@ -61,7 +61,7 @@ class Timelapse:
             raise ValueError(f"count and longest are at least 1, not {count} and {longest}")
         self.count = count
         self.longest = longest
-        self._kept: list[Frame] = []
+        self._kept: list[Snapshot] = []
         self._last: Step | None = None
 
     def __call__(self, step: Step) -> None:
@@ -72,7 +72,7 @@ class Timelapse:
             self._keep(step)
 
     @property
-    def frames(self) -> list[Frame]:
+    def frames(self) -> list[Snapshot]:
         """What was kept, in order; the last is the last canvas of the run, however that ended."""
         if self._last is not None and (not self._kept or self._kept[-1].step.step < self._last.step):
             self._keep(self._last)
@@ -82,7 +82,7 @@ class Timelapse:
         image = step.image()
         if max(image.size) > self.longest:
             image = image.resize(fit(image.size, self.longest), Image.Resampling.LANCZOS)
-        self._kept.append(Frame(step.without_image(), image))
+        self._kept.append(Snapshot(step.without_image(), image))
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = 6.0) -> None:
         """Write the film, every picture at the largest one's size. It appears whole or not at all.
