@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from neural_style import __version__, cli_batch, cli_video, shell
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
+from neural_style.executors import settle_in
 
 if TYPE_CHECKING:
     from neural_style.result import Result
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     options = shell.parsed(_parser(), arguments)
-    shell.settle_in()
+    settle_in()
     try:
         return _paint(options)
     except (ImageError, WeightsUnavailableError, ValueError, TypeError) as error:

@@ -6,16 +6,15 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import shell
+from neural_style.executors import processes, settle_in
 
 if TYPE_CHECKING:
     from neural_style.batch import Outcome
@@ -31,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     options = shell.parsed(parser, arguments)
     if options.workers < 1:
         parser.error(f"--workers is at least 1, not {options.workers}")
-    shell.settle_in()
+    settle_in()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = shell.show_warning  # type: ignore[assignment]
@@ -78,14 +77,7 @@ def _paint(options: argparse.Namespace) -> int:
 def _workers(count: int) -> contextlib.AbstractContextManager[Executor | None]:
     if count == 1:
         return contextlib.nullcontext()
-    threads = max(1, (os.cpu_count() or 1) // count)
-    return ProcessPoolExecutor(count, get_context("spawn"), _become_worker, (threads,))
-
-
-def _become_worker(threads: int) -> None:
-    """Take a fair share of the cores; said before TensorFlow is loaded."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-    shell.settle_in()
+    return processes(count)
 
 
 def _watched(outcomes: Iterator[Outcome], count: int, quiet: bool) -> Iterable[Outcome]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from neural_style import shell
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
+from neural_style.executors import settle_in
 
 __all__ = ["main"]
 
@@ -19,7 +20,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = shell.parsed(_parser(), arguments)
-    shell.settle_in()
+    settle_in()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = shell.show_warning  # type: ignore[assignment]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import inspect
 import os
 import sys
@@ -19,23 +17,11 @@ __all__ = [
     "none",
     "parsed",
     "settings_of",
-    "settle_in",
     "show_warning",
     "weighted",
 ]
 
 TARGET = ".npz"
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-
-
-def settle_in() -> None:
-    """What a program may do to its own process, and a library may not."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no banners
-    if sys.platform == "linux":
-        # The C library keeps freed blocks of up to 32 MiB, and a step leaves more holes than it fills again: maps
-        # of 16 MiB go back to the system. Smaller ones come too often for that.
-        with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 16 * 2**20)
 
 
 def add_styles(parser: argparse.ArgumentParser) -> None:

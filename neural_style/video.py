@@ -31,7 +31,7 @@ from neural_style.errors import CheckpointError
 from neural_style.flow import Motion, flicker, motion, warp
 from neural_style.losses import Temporal
 from neural_style.recipes import Recipe
-from neural_style.scales import SingleScale, fit
+from neural_style.scales import Scale, SingleScale, fit
 from neural_style.styles import weighted
 from neural_style.targets import StyleTarget
 from neural_style.transfer import StyleTransfer
@@ -246,14 +246,25 @@ class _Studio:
 
     def begin(self, frame: np.ndarray) -> np.ndarray:
         """The first frame of a scene."""
-        return self._paint(frame, self._alone, **self._first_only)
+        return _levels(self._paint(frame, self.size, self._alone, **self._first_only))
 
     def go_on(self, frame: np.ndarray, before: np.ndarray, moved: Motion) -> np.ndarray:
         """A frame that follows a painted one."""
         held = warp(before, moved.flow)
         new = color.match_color_moments(images.load(frame), images.load(before))
-        start = np.where(moved.seen[..., None], held, np.clip(new, 0.0, 1.0))
-        return self._paint(frame, self._next, init=start, previous=(held, moved.seen))
+        canvas = np.where(moved.seen[..., None], held, np.clip(new, 0.0, 1.0))
+        for scale in self._alone.scales(self.size, None)[:-1]:
+            canvas = self._moved_at(scale, frame, canvas, (held, moved.seen))
+        return _levels(self._paint(frame, self.size, self._next, init=canvas, previous=(held, moved.seen)))
+
+    def _moved_at(self, scale: Scale, frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
+        """Large strokes painted on a small canvas, and what that changed of it carried over: no detail is lost."""
+        size = (scale.width, scale.height)
+        small = images.resize(canvas, size)
+        painted = self._paint(images.resize(images.load(frame), size), size, self._next, init=small, previous=previous)
+        change = painted[None] - small
+        moved: np.ndarray = np.clip(canvas + _enlarged(change, self.size), 0.0, 1.0)
+        return moved
 
     def shown(self, painted: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """What is shown of a painted frame: with `color="content"`, it in the colours of the clip's."""
@@ -262,11 +273,11 @@ class _Studio:
         strength = self._controls.color_strength
         return _levels(color.keep_colors(images.load(painted), images.load(self.fitted(frame)), strength))
 
-    def _paint(self, frame: np.ndarray, recipe: Recipe, **how: Any) -> np.ndarray:
-        result = paint(frame, self._style, recipe=recipe, size=max(self.size), **how, **self._settings)
+    def _paint(self, frame: np.ndarray, size: tuple[int, int], recipe: Recipe, **how: Any) -> np.ndarray:
+        result = paint(frame, self._style, recipe=recipe, size=max(size), **how, **self._settings)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt  # half a frame is none
-        return _levels(result.pixels)
+        return result.pixels
 
     def _targets(self, style: Any, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
         """The styles, measured once for all frames."""
@@ -333,6 +344,11 @@ class _Store:
 
     def remove(self) -> None:
         shutil.rmtree(self._folder)
+
+
+def _enlarged(change: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Differences of pixels, in [-1, 1], at a larger size."""
+    return 2.0 * images.resize(0.5 + 0.5 * change, size) - 1.0
 
 
 def _levels(pixels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors files plugins _decode images flow clips color guides controls
+errors files executors plugins _decode images flow clips color guides controls
 features.base precision features.sources features.quantize features.vgg features.defaults features
 losses.base losses.content losses.style losses.smoothness losses.temporal
 losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses
