@@ -3,7 +3,9 @@
 The first frame is painted like any picture. Each of the others begins as the frame before, with everything moved to
 where it is now; what has just come into view begins as the clip shows it, in the painted colours. A few steps
 finish it, and the `Temporal` loss holds it to where it began. This is the scheme of Ruder et al. (2016), in a single
-pass and with a frame's neighbour only.
+pass and with a frame's neighbour only. Deviation: they begin at the final size. There alone, strokes grow finer from
+frame to frame, until the style's large forms are gone; so a few steps at the small sizes come first, and what they
+change is added, enlarged, to the frame.
 
 Painted frames are kept beside the output until it is whole: after a kill, the same call goes on from there.
 """
@@ -104,8 +106,8 @@ def stylize_video(
     output: str | os.PathLike[str],
     *,
     size: int | None = 512,
-    frame_steps: int = 12,
-    temporal: float = 20.0,
+    frame_steps: int = 8,
+    temporal: float = 10.0,
     crf: int | None = None,
     progress: bool = False,
     callbacks: Iterable[Callable[[Frame], object]] = (),
@@ -123,8 +125,8 @@ def stylize_video(
         style: as for `stylize`. It is measured once.
         output: .mp4, .m4v, .mov or .mkv (H.264), or .webm (VP9).
         size: long side in pixels, None for the clip's own; both sides are rounded to even numbers.
-        frame_steps: steps for each frame that follows another; all at the final size. `steps` is for those that begin
-            a scene.
+        frame_steps: steps for each frame that follows another, at each of the recipe's sizes. `steps` is for those that
+            begin a scene, over all sizes.
         temporal: weight of the `Temporal` loss: more flickers less, and follows the clip less freely.
         crf: rate factor of the encoder; less is better and larger. None for hardly any loss.
         progress: True shows a bar on stderr where that is a terminal.
