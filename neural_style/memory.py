@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.liveness import most_alive
-from neural_style.losses.base import Loss
+from neural_style.losses.base import PREVIOUS, Loss
 from neural_style.objective import Objective, objective_for
 from neural_style.optimizers import Optimizer
 from neural_style.tiles import TiledObjective, check_tiled
@@ -214,6 +214,8 @@ def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0)
 
     cells = {layer: side // stride for layer, stride in objective.strides(objective.style_layers).items()}
     guides = {layer: tf.TensorSpec([1, count, count, regions]) for layer, count in cells.items() if regions}
+    if any(loss.uses_previous for loss in losses):
+        guides[PREVIOUS] = tf.TensorSpec([1, side, side, 4])
     traced = tf.function(pull_back, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]), guides)
     content, gradient = traced.structured_outputs
     kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neural_style import memory
-from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
+from neural_style.losses import Content, Gram, Moments, Temporal, TotalVariation, custom
 from neural_style.objective import Objective
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.tiles import TiledObjective
@@ -54,6 +54,11 @@ def test_every_mask_takes_more(vgg16):
     array = 4 * 64 * 1024 * 768  # of block1_conv1: each region weights it anew
     assert one >= none + 0.9 * array
     assert one + 1.9 * array <= three < one + 8 * array
+
+
+def test_a_frame_that_is_held_to_the_one_before_is_counted_too(vgg16):
+    alone, held = (memory.plan((Gram(), *rest), vgg16, Adam(), (1024, 768)).bytes for rest in ((), (Temporal(),)))
+    assert alone <= held < 1.2 * alone
 
 
 def test_half_precision_takes_about_half(vgg16):

@@ -130,7 +130,9 @@ def test_the_colors_of_the_clip_can_be_kept(clip, tmp_path):
     assert abs(redness(painted) - goal) < 0.3 * abs(redness(plain[2].pixels / 255.0) - goal)
 
 
-@pytest.mark.parametrize("settings", [{"color": "match"}, {"masks": [np.tri(8)], "background": "content"}])
+@pytest.mark.parametrize(
+    "settings", [{"color": "match"}, {"masks": [np.tri(8)], "background": "content"}, {"tile": 16}, {"strength": 0.0}]
+)
 def test_controls_hold_for_every_frame(clip, tmp_path, settings):
     film = stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **settings, **TINY)
     assert film.frames == 6

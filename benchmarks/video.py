@@ -1,0 +1,111 @@
+"""How steady a painted video is: its flicker and its distance from the style, beside its frames painted one by one.
+
+    python benchmarks/video.py --json video.json
+    python benchmarks/video.py --seconds 1 --size 128
+
+The clip is the tests' own: shapes that move over a photograph that pans, 12 frames a second, with a tone for a sound.
+Flicker is `neural_style.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it was
+drawn. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from common import parser, print_table, sample, write_json
+from PIL import Image
+
+from neural_style import metrics, stylize, stylize_video
+from neural_style.clips import frames
+from neural_style.flow import Motion, flicker, motion
+from tests import moving
+
+RATE = 12
+EVERY = 10
+"""Distances are measured at every so many frames."""
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    add = arguments.add_argument
+    add("--seconds", type=float, default=5.0, help="length of the clip (%(default)s)")
+    add("--size", type=int, default=256, help="its width in pixels (%(default)s)")
+    add("--style", default="nocturne", help="a sample picture or a path (%(default)s)")
+    add("--keep", type=Path, metavar="FOLDER", help="where to put painted frames")
+    options = arguments.parse_args()
+    style = str(sample(options.style))
+    settings: dict[str, Any] = {"extractor": "vgg16", "size": options.size}
+    with tempfile.TemporaryDirectory() as folder:
+        clip, output = Path(folder, "clip.mp4"), Path(folder, "painted.mp4")
+        size = (options.size, options.size * 9 // 16)
+        scenes = moving.scenes(sample("astronaut"), size, round(RATE * options.seconds))
+        moving.write(clip, scenes, rate=RATE)
+        sources = list(frames(clip))
+        steady: list[np.ndarray] = []
+        film = stylize_video(clip, style, output, callbacks=[lambda frame: steady.append(frame.pixels)], **settings)
+        ours, theirs = moving.shape_of(output), moving.shape_of(clip)
+    began = time.perf_counter()
+    alone = [np.asarray(stylize(source, style, **settings)) for source in sources]
+    seconds = {"video": film.seconds, "frames alone": time.perf_counter() - began}
+    results = [
+        {"painted": name, "seconds_a_frame": seconds[name] / len(sources), **judged(painted, sources, style)}
+        for name, painted in (("video", steady), ("frames alone", alone))
+    ]
+    print_table(HEADERS, [row(result) for result in results])
+    same = {"length": (ours["seconds"], theirs["seconds"]), "sound": ours["sound"] == theirs["sound"]}
+    print(f"\nlength {ours['seconds']:.3f} s of {theirs['seconds']:.3f} s, sound kept: {same['sound']}")
+    write_json(options, {"rows": results, **same})
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        for number in range(0, len(sources), EVERY):
+            together = np.concatenate([sources[number], alone[number], steady[number]])
+            Image.fromarray(together).save(options.keep / f"{number:04}.png")
+
+
+def judged(painted: Sequence[np.ndarray], sources: Sequence[np.ndarray], style: str) -> dict[str, Any]:
+    """Mean flicker, and at every tenth frame the distances and how sharp it is."""
+    moves = [motion(*pair) for pair in itertools.pairwise(sources)]
+    pairs = list(itertools.pairwise(painted))
+    known = [panned(*source, move) for source, move in zip(itertools.pairwise(sources), moves, strict=True)]
+    some = range(0, len(painted), EVERY)
+    return {
+        "flicker": float(np.mean([flicker(*pair, move) for pair, move in zip(pairs, moves, strict=True)])),
+        "flicker_on_the_pan": float(np.mean([flicker(*pair, move) for pair, move in zip(pairs, known, strict=True)])),
+        "style": [metrics.style_distance(painted[i], style) for i in some],
+        "content": [metrics.content_distance(painted[i], sources[i]) for i in some],
+        "sharpness": [sharpness(painted[i]) for i in some],
+    }
+
+
+def panned(before: np.ndarray, after: np.ndarray, moved: Motion) -> Motion:
+    """The pan as it was drawn, where the frames agree with it: on the photograph, away from what moves over it."""
+    flow = np.broadcast_to(-np.float32(moving.PAN), moved.flow.shape).copy()
+    return Motion(flow, moved.seen & (np.abs(moved.flow - flow).max(axis=-1) < 0.5))
+
+
+def sharpness(picture: np.ndarray) -> float:
+    """Mean size of the Laplacian of the brightness, in levels."""
+    return float(np.abs(cv2.Laplacian(picture.mean(axis=-1).astype(np.float32), cv2.CV_32F)).mean())
+
+
+HEADERS = ["", "flicker", "on the pan", "style distance", "content distance", "sharpness", "seconds a frame"]
+
+
+def row(result: dict[str, Any]) -> list[str]:
+    """Means, and of what may drift the first and the last."""
+    drifting = [f"{np.mean(result[name]):.3f} ({result[name][0]:.3f} to {result[name][-1]:.3f})" for name in DRIFTING]
+    flickers = [f"{result[name]:.4f}" for name in ("flicker", "flicker_on_the_pan")]
+    return [result["painted"], *flickers, *drifting, f"{result['seconds_a_frame']:.1f}"]
+
+
+DRIFTING = ("style", "content", "sharpness")
+
+if __name__ == "__main__":
+    main()
