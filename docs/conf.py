@@ -6,20 +6,24 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 from neural_style import __version__
 
 project = "neural_style"
 author = "The neural_style authors"
+project_copyright = "2026, the neural_style authors"
 version = release = __version__
 
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
+default_role = "py:obj"  # `name` in a docstring: code, and a link where there is such a name
 exclude_patterns = ["_build", "images/README.md"]
 myst_enable_extensions = ["dollarmath", "fieldlist"]
 myst_heading_anchors = 3
@@ -32,8 +36,11 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "neural_style"
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -60,6 +67,17 @@ def add_pages(app, what, name, obj, options, lines) -> None:
         lines += ["", "Used in: " + ", ".join(f":doc:`/{page}`" for page in pages) + "."]
 
 
+def write_formula(display):
+    """Formulas as MathML, which browsers draw by themselves: no script from elsewhere, and none needs a network."""
+
+    def write(translator, node) -> None:
+        translator.body.append(convert(node.astext(), display=display))
+        raise nodes.SkipNode
+
+    return write
+
+
 def setup(app) -> None:
     """Called by Sphinx."""
+    app.add_html_math_renderer("mathml", (write_formula("inline"), None), (write_formula("block"), None))
     app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon

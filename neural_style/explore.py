@@ -50,7 +50,7 @@ class Sweep:
 
     @functools.cached_property
     def image(self) -> Image.Image:
-        """The contact sheet: a row for one axis, a grid for two, a row for each mixture of the others for more."""
+        """The contact sheet, a row for one axis, a grid for two, a row for each mixture of the others for more."""
         columns = len(list(self.axes.values())[-1])
         font = ImageFont.load_default(FONT)
         lines = [f"{name} {label}" for name, labels in self.axes.items() for label in labels]

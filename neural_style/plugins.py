@@ -1,6 +1,6 @@
 """Extractors and recipes by name from other distributions, found through entry points.
 
-A distribution offers them in its `pyproject.toml`:
+A distribution offers them in its `pyproject.toml`::
 
     [project.entry-points."neural_style.extractors"]
     edges = "my_package:Edges"

@@ -14,6 +14,7 @@ import pytest
 import neural_style
 from neural_style import Extractor, StyleTransfer, images
 from neural_style.losses import Content
+from tests.examples import put_files, smaller
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -42,6 +43,18 @@ def test_code_runs_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
     check = CHECKS.get(page)
     if check is not None:
         check(names)
+
+
+@pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
+@pytest.mark.parametrize("page", ["look", "regions", "large"])
+def test_code_on_pictures_of_ones_own_runs_small(page, tmp_path, monkeypatch, capsys):
+    put_files(tmp_path, ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for block in python_blocks(ROOT / "docs" / "howto" / f"{page}.md"):
+        exec(compile(smaller(block), page, "exec"), names)
+    saved = re.findall(r"save\(\"(\S+?)\"\)", (ROOT / "docs" / "howto" / f"{page}.md").read_text())
+    assert saved and all(os.path.getsize(name) > 200 for name in saved)
 
 
 def check_tutorial(names):

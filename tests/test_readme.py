@@ -4,12 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from neural_style import cli, clips
 from tests import moving
+from tests.examples import put_files, smaller
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -35,16 +35,8 @@ def test_there_are_five_of_each():
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with every file that the commands name."""
-    rng = np.random.default_rng(0)
-    (tmp_path / "photos").mkdir()
-    for name in ("photo.jpg", "painting.jpg", "sky.jpg", "sea.jpg", "photos/a.jpg", "photos/b.png"):
-        Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(tmp_path / name)
-    top = np.zeros((40, 48), np.uint8)
-    top[:20] = 255
-    Image.fromarray(top).save(tmp_path / "top.png")
-    Image.fromarray(255 - top).save(tmp_path / "bottom.png")
+    put_files(tmp_path, ROOT / "docs")
     moving.write(tmp_path / "clip.mp4", moving.scenes(ROOT / "docs" / "images" / "astronaut.jpg", (48, 32), 2))
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -67,12 +59,6 @@ def test_a_command_paints(line, place, capsys):
     for path in expected:
         with Image.open(path) as painted:
             assert max(painted.size) == 32
-
-
-def smaller(code):
-    """At 48 pixels, in four steps; a target has no steps."""
-    code = re.sub(r"size=\d+", "size=48, steps=4", code)
-    return re.sub(r"(target\([^)]*size=48), steps=4", r"\1", code)
 
 
 @pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")

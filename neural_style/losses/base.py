@@ -1,7 +1,7 @@
 """What a loss is, and how losses add, scale and report.
 
 A loss is an immutable description. It is written in two steps, because almost every loss of this field
-depends on a picture only through sums over positions:
+depends on a picture only through sums over positions::
 
     statistic(features, content, guides)  ->  tensors that add over disjoint regions of the picture
     compare(statistic, target)            ->  a scalar >= 0
@@ -24,13 +24,13 @@ import tensorflow as tf
 __all__ = ["PREVIOUS", "Custom", "Features", "Loss", "Sum", "Term", "custom"]
 
 Features = Mapping[str, tf.Tensor]
-"""{layer: map of shape (1, rows, columns, channels)}; the reserved layer `"image"` is the picture itself."""
+"""Maps by their layers, each (1, rows, columns, channels); the reserved layer `"image"` is the picture itself."""
 
 Statistic = Any
 """Tensors in any nest of dicts and tuples."""
 
 PREVIOUS = "previous"
-"""The guide that is a picture to hold on to: its colours, and how far they hold, (1, rows, columns, 4)."""
+"""The guide that is a picture to hold on to, its colours and how far they hold, (1, rows, columns, 4)."""
 
 
 class _Composable(abc.ABC):

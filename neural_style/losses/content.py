@@ -95,7 +95,7 @@ class Laplacian(Loss):
 
     @property
     def reach(self) -> int:  # type: ignore[override]
-        """A mean's rows, a mean's shift up and one down: a term spans three times `pool` rows."""
+        """A mean's rows, a mean's shift up and one down; a term spans three times `pool` rows."""
         return 3 * self.pool - 1
 
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:

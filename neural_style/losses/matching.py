@@ -64,7 +64,7 @@ class NearestNeighbor(CloudLoss):
 
     @property
     def uses_content(self) -> bool:  # type: ignore[override]
-        """Whether the content is read: where there is an anchor."""
+        """Whether the content is read, which it is where there is an anchor."""
         return self.anchor > 0.0
 
     def without_content(self) -> Loss:
