@@ -71,7 +71,9 @@ def write_formula(display):
     """Formulas as MathML, which browsers draw by themselves: no script from elsewhere, and none needs a network."""
 
     def write(translator, node) -> None:
-        translator.body.append(convert(node.astext(), display=display))
+        formula = convert(node.astext(), display=display)
+        # Bars of a norm keep their height: a closing one with an exponent would not grow with the opening one.
+        translator.body.append(formula.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>'))
         raise nodes.SkipNode
 
     return write
