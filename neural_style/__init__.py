@@ -22,7 +22,9 @@ _HOMES = {
     "Extractor": "features",
     "ImageError": "errors",
     "KerasExtractor": "features",
+    "Lite": "features",
     "NeuralStyleError": "errors",
+    "Relay": "relay",
     "Result": "result",
     "Step": "result",
     "StyleTarget": "targets",
@@ -65,7 +67,9 @@ __all__ = [
     "Extractor",
     "ImageError",
     "KerasExtractor",
+    "Lite",
     "NeuralStyleError",
+    "Relay",
     "Result",
     "Step",
     "StyleTarget",
@@ -128,7 +132,8 @@ if TYPE_CHECKING:
         WeightsUnavailableError,
     )
     from neural_style.explore import Sweep, sweep
-    from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor
+    from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor, Lite
+    from neural_style.relay import Relay
     from neural_style.result import Result, Step
     from neural_style.targets import StyleTarget
     from neural_style.transfer import StyleTransfer

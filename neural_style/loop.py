@@ -56,7 +56,7 @@ class Plan:
         names: of the terms, in the order an `Evaluation` has them.
         optimizer: how the canvas moves below the last scale, and
         finish: how it moves there.
-        task: from a canvas's (width, height) to what is minimised there.
+        task: from a scale's number to what is minimised there.
         shown: from a canvas (1, height, width, 3) of any size to the picture that is shown of it.
     """
 
@@ -65,12 +65,13 @@ class Plan:
     names: tuple[str, ...]
     optimizer: Optimizer
     finish: Optimizer
-    task: Callable[[tuple[int, int]], Task]
+    task: Callable[[int], Task]
     shown: Callable[[np.ndarray], np.ndarray] = lambda canvas: canvas
 
     def optimizer_at(self, scale: int) -> Optimizer:
         """The optimiser of a scale, by its number."""
-        return self.finish if scale == len(self.scales) - 1 else self.optimizer
+        is_last = scale == len(self.scales) - 1 or self.scales[scale][:2] == self.scales[-1][:2]
+        return self.finish if is_last else self.optimizer
 
 
 class Loop:
@@ -131,7 +132,7 @@ class Loop:
         scale = self.plan.scales[self.position.scale]
         with tf.init_scope():  # a gradient tape of the host's need not remember any of this
             self._enter(scale)
-            task = self.plan.task((scale.width, scale.height))
+            task = self.plan.task(self.position.scale)
         while self.position.done < scale.steps:
             step = self._advance(scale, task)
             if step is not None:

@@ -17,12 +17,13 @@ from neural_style.controls import Composition, Controls
 from neural_style.features.base import Extractor
 from neural_style.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
 from neural_style.loop import Loop, Plan
-from neural_style.losses import PREVIOUS, Features, Statistic, Sum
+from neural_style.losses import PREVIOUS, Features, Loss, Statistic, Sum
 from neural_style.memory import Tile, objective_within
 from neural_style.objective import Evaluation, Objective, Several
 from neural_style.optimizers import Optimizer
+from neural_style.relay import Relay
 from neural_style.result import Result, Step
-from neural_style.scales import Schedule, SingleScale
+from neural_style.scales import Scale, Schedule, SingleScale
 from neural_style.styles import PictureStyle, Style, target_of
 from neural_style.tiles import TiledObjective
 
@@ -37,6 +38,7 @@ class Painter(Protocol):
     optimizer: Optimizer
     finish: Optimizer
     scales: Schedule
+    relay: Relay | None
     tile: Tile
 
 
@@ -82,6 +84,9 @@ class Painting:
         if isinstance(self.init, str) and self.init == "content" and not self.objective.style_layers:
             # Nothing new to paint: a way over coarse canvases would only cost the content its detail.
             scales = SingleScale()(self.size, sum(scale.steps for scale in scales))
+        legs = self._legs(painter.relay, scales)
+        scales = tuple(scale for scale, _ in legs)
+        self._objectives = self._by_scale(painter, legs, losses, regions)
         self.plan = Plan(
             self.size, scales, self.loss.names, painter.optimizer, painter.finish, self._task, self.composition.shown
         )
@@ -98,6 +103,25 @@ class Painting:
             "tile": self.objective.tile,
             "versions": _versions(),
         }
+        if any(other for _, other in legs):
+            self.settings["relay"] = stable_repr(painter.relay)
+
+    def _legs(self, relay: Relay | None, scales: Sequence[Scale]) -> list[tuple[Scale, bool]]:
+        """The scales, and whether the other network looks; a style target knows what one network sees, and no more."""
+        if relay is None or not all(isinstance(each, PictureStyle) for each in self.styles):
+            return [(scale, False) for scale in scales]
+        return relay.legs(scales)
+
+    def _by_scale(
+        self, painter: Painter, legs: Sequence[tuple[Scale, bool]], losses: tuple[Loss, ...], regions: int
+    ) -> list[Objective | TiledObjective]:
+        """What is minimised at each scale."""
+        others = [(scale.width, scale.height) for scale, other in legs if other]
+        if painter.relay is None or not others:
+            return [self.objective] * len(legs)
+        network: Any = painter.relay.extractor
+        other = objective_within(losses, network, painter.finish, max(others), painter.tile, regions)
+        return [other if is_other else self.objective for _, is_other in legs]
 
     def paint(
         self,
@@ -174,19 +198,20 @@ class Painting:
         mixed = sum(shares[..., region : region + 1] * part for region, part in zip(regions, parts, strict=True))
         return np.asarray(mixed, np.float32)
 
-    def _task(self, size: tuple[int, int]) -> _Task:
-        """The objective with content and targets of one scale filled in."""
+    def _task(self, scale: int) -> _Task:
+        """The objective with content and targets of one scale, by its number, filled in."""
+        objective, size = self._objectives[scale], self.plan.scales[scale][:2]
         content = None if self.content is None else tf.constant(images.resize(self.content, size))
         shares = None if self.shares is None else guides.resize_mask(self.shares, size)
-        targets = target_of(self.styles, self.objective, max(size), 0 if shares is None else shares.shape[-1])
+        targets = target_of(self.styles, objective, max(size), 0 if shares is None else shares.shape[-1])
         cover = None if self.composition.cover is None or shares is None else guides.coverage(shares)
         return _Task(
-            self.objective,
+            objective,
             self.loss.names,
-            {} if content is None else self.objective.content(content),
+            {} if content is None else objective.content(content),
             targets or (None,) * len(self.loss.terms),
             self._weights(cover),
-            self._guides(shares) | self._held(size),
+            self._guides(shares, objective) | self._held(size),
             content,
             None if cover is None else tf.constant(cover),
         )
@@ -196,14 +221,14 @@ class Painting:
         painted = 1.0 if cover is None else float(cover.mean())
         return tf.constant([term.weight * (painted if term.loss.uses_style else 1.0) for term in self.loss], tf.float32)
 
-    def _guides(self, shares: np.ndarray | None) -> dict[str, tf.Tensor]:
+    def _guides(self, shares: np.ndarray | None, objective: Objective | TiledObjective) -> dict[str, tf.Tensor]:
         """Each style's region at each layer, times the style's weight: guides weigh whole regions, too."""
         if shares is None:
             return {}
         weights = np.zeros(shares.shape[-1], np.float32)
         for style in self.styles:
             weights[style.region] += style.weight
-        strides = self.objective.strides(self.objective.style_layers)
+        strides = objective.strides(objective.style_layers)
         found = guides.guides_of(shares * (weights / weights.max()), strides)
         return {layer: tf.constant(guide) for layer, guide in found.items()}
 

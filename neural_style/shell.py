@@ -36,7 +36,7 @@ def add_styles(parser: argparse.ArgumentParser) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """How to paint."""
-    from neural_style.api import stylize
+    from neural_style.api import QUALITIES, stylize
     from neural_style.controls import COLORS
 
     defaults = {name: p.default for name, p in inspect.signature(stylize).parameters.items()}
@@ -45,7 +45,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--strength", type=float, default=defaults["strength"], help="0 keeps the content, 1 all style (%(default)s)")
     add("--steps", type=int, default=defaults["steps"], help="total over all scales (the recipe's)")
     add("--recipe", default=defaults["recipe"], help="which losses and schedule (%(default)s)")
-    add("--extractor", default=defaults["extractor"], help="vgg19 or vgg16 (vgg19 if its weights can be had)")
+    fast = "fast: most of it by a small network, in a fraction of the time; best: as the recipe says (%(default)s)"
+    add("--quality", choices=QUALITIES, default=defaults["quality"], help=fast)
+    add("--extractor", default=defaults["extractor"], help="vgg19, vgg16 or lite (vgg19 if its weights can be had)")
     add("--optimizer", default=defaults["optimizer"], help="adam or lbfgs (the recipe's)")
     add("--precision", default=defaults["precision"], help="auto, float32, bfloat16 or float16 (%(default)s)")
     add("--tile", type=_tile, default=defaults["tile"], help="paint in tiles of so many pixels, or 'auto' (untiled)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from neural_style.objective import objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
 from neural_style.painting import Painting
 from neural_style.precision import in_precision
+from neural_style.relay import Relay
 from neural_style.result import Result, Step
 from neural_style.scales import Schedule
 from neural_style.styles import PictureStyle
@@ -47,6 +49,8 @@ class StyleTransfer:
             the picture, in about twice the time; pictures no larger than a tile with its margin stay whole.
             `"auto"`: untiled at every scale where that fits into memory, in the largest tiles that do where it
             does not. None: untiled.
+        relay: another network for the coarse canvases or the last steps; None for `extractor` alone. Where a style
+            is a `StyleTarget`, which knows only what one network sees, it does not take part.
 
     Raises:
         ValueError: the loss needs a layer that the extractor does not have, or the extractor cannot compute in that
@@ -73,6 +77,7 @@ class StyleTransfer:
         precision: str = "auto",
         scales: Schedule | None = None,
         tile: Tile = None,
+        relay: Relay | None = None,
     ) -> None:
         _check_eager()
         recipe = recipes.DEFAULT
@@ -86,12 +91,19 @@ class StyleTransfer:
         self.scales: Schedule = recipe.scales if scales is None else scales
         _check_tile(tile)
         self.tile: Tile = tile
-        self._objective = objective_for(tuple(term.loss for term in self.loss), self.extractor)
+        losses = tuple(term.loss for term in self.loss)
+        self._objective = objective_for(losses, self.extractor)
+        self.relay: Relay | None = None
+        if relay is not None:
+            other = in_precision(_extractor(relay.extractor), precision)
+            objective_for(losses, other)  # refuses an extractor that lacks a layer
+            self.relay = dataclasses.replace(relay, extractor=other)
         if isinstance(tile, int):
             check_tiled(self._objective.losses, self.extractor)
 
     def __repr__(self) -> str:
         how = f"optimizer={self.optimizer!r}, finish={self.finish!r}, scales={self.scales!r}, tile={self.tile!r}"
+        how = how if self.relay is None else f"{how}, relay={self.relay!r}"
         return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {how})"
 
     def estimate(self, size: tuple[int, int]) -> Estimate:

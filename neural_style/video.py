@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from neural_style import __version__, clips, color, files, images, recipes
-from neural_style.api import PREVIEW, paint, stylize
+from neural_style import __version__, clips, color, files, images
+from neural_style.api import PREVIEW, paint, recipe_of, stylize
 from neural_style.batch import described
 from neural_style.controls import Controls
 from neural_style.errors import CheckpointError
@@ -228,7 +228,9 @@ class _Studio:
         longest = max(width, height) if size is None else size
         width, height = fit((width, height), min(PREVIEW, longest) if settings.get("preview") else longest)
         self.size = (max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2)))
-        self._alone = recipes.get(self._settings.pop("recipe", "default"))
+        self._alone = recipe_of(self._settings.pop("recipe", "default"), self._settings.pop("quality", "best"))
+        if self._settings.get("extractor") is None:
+            self._settings["extractor"] = self._alone.extractor
         self._next = dataclasses.replace(
             self._alone,
             style=self._alone.style + temporal * Temporal(),

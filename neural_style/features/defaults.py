@@ -11,11 +11,12 @@ from typing import Any
 from neural_style import plugins
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features.base import Extractor
+from neural_style.features.lite import Lite
 from neural_style.features.vgg import VGG16, VGG19
 
 __all__ = ["EXTRACTORS", "default_extractor", "named_extractor"]
 
-EXTRACTORS: dict[str, Callable[[], Extractor]] = {"vgg16": VGG16, "vgg19": VGG19}
+EXTRACTORS: dict[str, Callable[[], Extractor]] = {"vgg16": VGG16, "vgg19": VGG19, "lite": Lite}
 
 _lock = threading.RLock()
 
@@ -24,8 +25,8 @@ def named_extractor(name: str) -> Extractor:
     """The extractor of that name, built once a process.
 
     Args:
-        name: `"vgg19"` (ImageNet weights from Keras's cache or downloaded once), `"vgg16"` (the weights
-            that ship with this package), or that of a plug-in's; see `neural_style.plugins`.
+        name: `"vgg19"` (ImageNet weights from Keras's cache or downloaded once), `"vgg16"` or `"lite"`
+            (whose weights ship with this package), or that of a plug-in's; see `neural_style.plugins`.
 
     Raises:
         ValueError: no extractor has that name, or the plug-in that has it does not load.

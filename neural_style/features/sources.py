@@ -27,7 +27,7 @@ import numpy as np
 from neural_style import files
 from neural_style.errors import WeightsUnavailableError
 
-__all__ = ["load_weights"]
+__all__ = ["Arrays", "load_weights", "read_arrays"]
 
 Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
 """For each layer its kernel (3, 3, in, out) and bias (out,), float32."""
@@ -40,7 +40,10 @@ TOTAL_SECONDS = 1800.0  # for all of it, so that a trickle ends too
 STALE_SECONDS = 3600.0  # a partial file nobody has written to for so long has lost its process
 OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
 
-BUNDLED_SHA256 = {"vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a"}
+BUNDLED_SHA256 = {
+    "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
+    "lite": "2957dfe01ef2137bb8d3dd3f55b91b6d6485295e38e45c072568ea38d0b44131",
+}
 
 
 class _KerasFile(NamedTuple):
@@ -106,8 +109,29 @@ def _check_shapes(path: Path, network: str, arrays: Arrays) -> None:
 # --- what ships with the package ---------------------------------------------------------------------
 
 
+def read_arrays(network: str, source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """All arrays, in float32, of what ships under a network's name (`"bundled"`) or of an `.npz` file.
+
+    Raises:
+        WeightsUnavailableError: not here, or damaged.
+    """
+    stream = io.BytesIO(_shipped(network)) if source == "bundled" else Path(source)
+    try:
+        with np.load(stream, allow_pickle=False) as stored:
+            return {name: np.asarray(stored[name], np.float32) for name in stored.files}
+    except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
+        raise WeightsUnavailableError(f"{source} could not be read as a weights file: {error}") from error
+
+
 def _bundled(network: str) -> Arrays:
     """Kernels are stored as int8 with a float32 scale for each output channel, biases as float32."""
+    with np.load(io.BytesIO(_shipped(network)), allow_pickle=False) as stored:
+        layers = [key.removesuffix("/kernel") for key in stored.files if key.endswith("/kernel")]
+        return {name: (stored[f"{name}/kernel"] * stored[f"{name}/scale"], stored[f"{name}/bias"]) for name in layers}
+
+
+def _shipped(network: str) -> bytes:
+    """A file that ships with this package, whole."""
     if network not in BUNDLED_SHA256:
         raise WeightsUnavailableError(
             f"no weights of {network} ship with neural_style; there are {', '.join(BUNDLED_SHA256)}"
@@ -119,9 +143,7 @@ def _bundled(network: str) -> Arrays:
         raise WeightsUnavailableError(f"{file} is missing; install neural_style again") from error
     if hashlib.sha256(data).hexdigest() != BUNDLED_SHA256[network]:
         raise WeightsUnavailableError(f"{file} is damaged (its SHA-256 differs); install neural_style again")
-    with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-        layers = [key.removesuffix("/kernel") for key in stored.files if key.endswith("/kernel")]
-        return {name: (stored[f"{name}/kernel"] * stored[f"{name}/scale"], stored[f"{name}/bias"]) for name in layers}
+    return data
 
 
 # --- files -------------------------------------------------------------------------------------------

@@ -21,9 +21,9 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Field, check_layers
-from neural_style.features.sources import load_weights
+from neural_style.features.sources import Arrays, load_weights
 
-__all__ = ["VGG16", "VGG19"]
+__all__ = ["VGG", "VGG16", "VGG19"]
 
 MEAN_BGR = (103.939, 116.779, 123.68)
 
@@ -46,6 +46,11 @@ _SMALL = 1e-6  # keeps the slope of a root finite at zero, in float16 too
 _RANGE = {"float32": _Range(1.0, 0.0), "bfloat16": _Range(1.0, 0.0), "float16": _Range(1 / 64, 64.0)}
 
 
+def scaled(offset: tf.Tensor, precision: str) -> tf.Tensor:
+    """A constant that is added to maps, at the multiple they have in a precision."""
+    return offset * _RANGE[precision].values
+
+
 class _Layer(NamedTuple):
     """What one convolution computes with, in one precision."""
 
@@ -56,7 +61,7 @@ class _Layer(NamedTuple):
     @classmethod
     def of(cls, kernel: tf.Tensor, bias: tf.Tensor, precision: str) -> _Layer:
         """From float32."""
-        values = (kernel, _mirrored(kernel.numpy()), bias * _RANGE[precision].values)
+        values = (kernel, _mirrored(kernel.numpy()), scaled(bias, precision))
         return cls(*(tf.cast(value, precision) for value in values))
 
     def __call__(self, x: tf.Tensor, *, masked: bool = False) -> tf.Tensor:
@@ -123,7 +128,7 @@ def _max_pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]
     return y, gradient
 
 
-class _VGG:
+class VGG:
     """Blocks of 3x3 convolutions with ReLU, a 2x2 pooling between blocks."""
 
     network: str
@@ -141,7 +146,7 @@ class _VGG:
         self.pooling: Pooling = pooling
         self.weights = weights
         names = [name for name, _ in _convolutions(self.convolutions)]
-        arrays = load_weights(self.network, weights, names)
+        arrays = self._load(weights, names)
         fields = _fields(self.convolutions)
         self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
         with tf.init_scope():
@@ -151,6 +156,10 @@ class _VGG:
             }
         self._twins: dict[str, Any] = {}
         self._set_precision(precision)
+
+    def _load(self, weights: str | os.PathLike[str], names: list[str]) -> Arrays:
+        """Kernel and bias of each convolution there are weights for."""
+        return load_weights(self.network, weights, names)
 
     def __repr__(self) -> str:
         settings = f"{os.fspath(self.weights)!r}, pooling={self.pooling!r}, precision={self.precision!r}"
@@ -196,8 +205,12 @@ class _VGG:
             is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name not in wanted
             x = self._layers[name](x, masked=is_pooled_only)
             if name in wanted:
-                maps[name] = _leave(x, loudness, self.precision)
+                maps[name] = _leave(self._shown(name, x), loudness, self.precision)
         return maps
+
+    def _shown(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """What is given of a layer, in the network's precision: its map."""
+        return x
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
         if self.pooling == "l2":
@@ -209,7 +222,7 @@ class _VGG:
         return {f"block{block}_conv{count}" for block, count in enumerate(self.convolutions, 1)}
 
 
-class VGG16(_VGG):
+class VGG16(VGG):
     """VGG16, configuration D.
 
     Args:
@@ -242,7 +255,7 @@ class VGG16(_VGG):
         super().__init__(weights, pooling=pooling, precision=precision)
 
 
-class VGG19(_VGG):
+class VGG19(VGG):
     """VGG19, configuration E: `VGG16` with a fourth convolution in blocks 3 to 5.
 
     Args:
