@@ -42,5 +42,5 @@ def test_a_named_extractor_is_built_once(vgg16):
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="no extractor is called 'resnet'; there are vgg16, vgg19"):
+    with pytest.raises(ValueError, match="no extractor is called 'resnet'; there are lite, vgg16, vgg19"):
         named_extractor("resnet")
