@@ -56,7 +56,7 @@ def test_distances_between_pictures_are_about_those_vgg16_sees(lite, vgg16, pict
         inner = tf.reshape(tf.matmul(one, two, transpose_b=True), [-1])
         found.append((apart.numpy(), inner.numpy()))
     for ours, theirs in zip(*found, strict=True):
-        assert np.corrcoef(ours, theirs)[0, 1] > 0.9
+        assert np.corrcoef(ours, theirs)[0, 1] > 0.8
         assert 0.5 < ours.sum() / theirs.sum() < 1.4
 
 
