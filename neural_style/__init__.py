@@ -34,6 +34,7 @@ _HOMES = {
     "VGG19": "features",
     "WeightsUnavailableError": "errors",
     "clear_cache": "api",
+    "label_masks": "guides",
     "stylize": "api",
     "stylize_many": "batch",
     "stylize_video": "video",
@@ -87,6 +88,7 @@ __all__ = [
     "features",
     "flow",
     "images",
+    "label_masks",
     "losses",
     "metrics",
     "optimizers",
@@ -133,6 +135,7 @@ if TYPE_CHECKING:
     )
     from neural_style.explore import Sweep, sweep
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor, Lite
+    from neural_style.guides import label_masks
     from neural_style.relay import Relay
     from neural_style.result import Result, Step
     from neural_style.targets import StyleTarget

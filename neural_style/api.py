@@ -71,8 +71,8 @@ def stylize(
         precision: of the convolutions: `"auto"`, `"float32"`, `"bfloat16"` or `"float16"`. See `StyleTransfer`.
         tile: paint a large picture in tiles of so many pixels a side, in bounded memory; `"auto"` where it would
             not fit otherwise; None never. See `StyleTransfer`.
-        init: `"content"`, `"recolored"`, `"noise"` or a picture; None for the recipe's, or for noise where content
-            or style is None.
+        init: `"content"`, `"recolored"`, `"noise"`, a picture, or a number: the share of noise in a mixture with the
+            content. None for the recipe's, or for noise where content or style is None.
         seed: of the noise. Equal calls on one machine give equal bits.
         masks: where each style rules, one mask for each: pictures or arrays over the content. See
             `StyleTransfer.run`, also for what follows.

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style import __version__, cli_batch, cli_video, shell
+from neural_style import __version__, app, cli_batch, cli_video, shell
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
 from neural_style.executors import settle_in
 
@@ -33,13 +33,14 @@ EXAMPLES = """examples:
   python -m neural_style none painting.jpg -o texture.png
   python -m neural_style batch photos painting.jpg -o painted
   python -m neural_style video clip.mp4 painting.jpg -o painted.mp4
+  python -m neural_style app
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"batch": cli_batch.main, "video": cli_video.main}
+    commands = {"batch": cli_batch.main, "video": cli_video.main, "app": app.main}
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     options = shell.parsed(_parser(), arguments)

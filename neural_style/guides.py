@@ -16,8 +16,9 @@ from PIL import Image
 
 from neural_style import images
 
-__all__ = ["as_list", "coverage", "guides_of", "read_mask", "regions", "resize_mask"]
+__all__ = ["as_list", "coverage", "guides_of", "label_masks", "read_mask", "regions", "resize_mask"]
 
+MOST_LABELS = 32
 LEAST_COVER = 0.9  # a pixel is covered when the masks there add up to so much
 
 
@@ -61,6 +62,52 @@ def read_mask(source: Any, name: str = "mask") -> np.ndarray:
         raise ValueError(f"{name} is 0 everywhere; give one that is 1 (white) where its style shall be")
     clipped: np.ndarray = np.clip(mask, 0.0, 1.0)
     return clipped
+
+
+def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
+    """Masks from a picture whose colors name regions, as in neural doodles (Champandard, 2016).
+
+    Args:
+        labels: over the content: a flat color for each region, at most `MOST_LABELS` of them; a picture without
+            losses, such as a PNG.
+        style_labels: over the style, in the same colors. None where each region has a style of its own.
+
+    Returns:
+        A mask (height, width) of bools for each color, the largest region first; with `style_labels` a pair of masks,
+        `(over the content, over the style)`. Either goes to `masks=`, with as many styles, or the one style as often.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        ValueError: there are more colors than labels could have, or one that the style's labels do not have.
+
+    Example:
+        >>> labels = np.zeros((4, 6, 3), np.uint8)
+        >>> labels[:, 4:] = (0, 0, 255)
+        >>> [int(mask.sum()) for mask in label_masks(labels)]
+        [16, 8]
+    """
+    codes = _codes(labels)
+    colors, counts = np.unique(codes, return_counts=True)
+    if len(colors) > MOST_LABELS:
+        raise ValueError(
+            f"a label picture has at most {MOST_LABELS} colors, and this has {len(colors)}: draw it without soft edges "
+            "and save it without losses, as PNG"
+        )
+    ordered = colors[np.argsort(-counts, kind="stable")]
+    masks = [codes == color for color in ordered]
+    if style_labels is None:
+        return masks
+    style_codes = _codes(style_labels)
+    if missing := [f"#{color:06x}" for color in ordered if not (style_codes == color).any()]:
+        raise ValueError(f"the style's labels have no {', '.join(missing)}, which the content's have")
+    return [(mask, style_codes == color) for mask, color in zip(masks, ordered, strict=True)]
+
+
+def _codes(labels: Any) -> np.ndarray:
+    """A picture's colors as whole numbers, (height, width)."""
+    levels = np.rint(images.load(labels)[0] * 255.0).astype(np.int64)
+    codes: np.ndarray = levels @ np.array([2**16, 2**8, 1])
+    return codes
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

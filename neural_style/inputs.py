@@ -133,9 +133,15 @@ def size_of(size: int | tuple[int, int] | None, content: np.ndarray | None, styl
 
 
 def start_of(init: Any, content: bool, style: bool) -> Any:
-    """What the canvas begins as: a word, or a picture (1, height, width, 3)."""
+    """What the canvas begins as: a word, a share of noise, or a picture (1, height, width, 3)."""
     if init is None:
         return "content" if content and style else "noise"
+    if isinstance(init, int | float) and not isinstance(init, bool):
+        if not 0.0 <= init <= 1.0:
+            raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")
+        if not content:
+            raise ValueError(f"init={init!r} mixes noise with the content, and there is none; try 'noise'")
+        return float(init)
     if not (isinstance(init, str) and init in STARTS):
         return images.load(init)
     if (init == "content" and not content) or (init == "recolored" and not (content and style)):

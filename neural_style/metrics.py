@@ -45,7 +45,7 @@ def content_distance(
     .. math:: \frac1L \sum_l \frac{1}{N_l} \sum_i \left\lVert \frac{f^l_i}{\lVert f^l_i \rVert}
               - \frac{c^l_i}{\lVert c^l_i \rVert} \right\rVert^2
 
-    LPIPS (Zhang et al., 2018, equation 1) without its learned weights.
+    LPIPS (Zhang et al., 2018) without its learned weights.
 
     Args:
         picture: as for `images.load`.

@@ -96,7 +96,7 @@ class Painting:
             "optimizer": stable_repr(painter.optimizer),
             "finish": stable_repr(painter.finish),
             "scales": [tuple(scale) for scale in scales],
-            "init": self.init if isinstance(self.init, str) else "picture",
+            "init": self.init if isinstance(self.init, str | float) else "picture",
             "seed": seed,
             "size": self.size,
             **controls.described(),
@@ -150,7 +150,7 @@ class Painting:
             inputs["masks"] = fingerprint(self.shares)
         if self.previous is not None:
             inputs["previous"] = fingerprint(self.previous)
-        if not isinstance(self.init, str):
+        if not isinstance(self.init, str | float):
             inputs["init picture"] = fingerprint(self.init)
         settings = {name: value for name, value in self.settings.items() if name not in ("versions", "tile")}
         versions = {name: value for name, value in _versions().items() if name != "python"}
@@ -176,12 +176,16 @@ class Painting:
     def _start(self) -> np.ndarray:
         first = self.plan.scales[0]
         size = (first.width, first.height)
-        if not isinstance(self.init, str):
+        if not isinstance(self.init, str | float):
             return images.resize(self.init, size)
+        noise = np.random.default_rng(self.seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
+        noise = np.clip(noise, 0.0, 1.0).astype(np.float32)
         if self.content is None or self.init == "noise":
-            noise = np.random.default_rng(self.seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
-            return np.clip(noise, 0.0, 1.0).astype(np.float32)
+            return noise
         start = images.resize(self.content, size)
+        if isinstance(self.init, float):
+            mixed: np.ndarray = start + np.float32(self.init) * (noise - start)
+            return mixed
         return self._recolored(start) if self.init == "recolored" else start
 
     def _recolored(self, start: np.ndarray) -> np.ndarray:

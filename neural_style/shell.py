@@ -51,7 +51,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--optimizer", default=defaults["optimizer"], help="adam or lbfgs (the recipe's)")
     add("--precision", default=defaults["precision"], help="auto, float32, bfloat16 or float16 (%(default)s)")
     add("--tile", type=_tile, default=defaults["tile"], help="paint in tiles of so many pixels, or 'auto' (untiled)")
-    add("--init", default=defaults["init"], help="content, recolored, noise or a picture (the recipe's)")
+    starts = "content, recolored, noise, a picture, or the share of noise in the content, 0 to 1 (the recipe's)"
+    add("--init", type=_init, default=defaults["init"], help=starts)
     mask = "where a style rules: white on black, over the content; once for each style, in their order"
     add("--mask", action="append", dest="masks", metavar="PATH", help=mask)
     mask = "the part of a style that counts, or 'none' for all of it; once for each style"
@@ -88,6 +89,14 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def _size(text: str) -> int | None:
     return None if text == "content" else int(text)
+
+
+def _init(text: str) -> str | float:
+    """A word, a path, or a number where no file is called so."""
+    try:
+        return text if os.path.exists(text) else float(text)
+    except ValueError:
+        return text
 
 
 def _tile(text: str) -> int | str:

@@ -18,8 +18,10 @@ import tensorflow as tf
 
 from neural_style import color, guides, images
 from neural_style.checkpoint import fingerprint
+from neural_style.copies import Copy, copy_of
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic
+from neural_style.losses.clouds import CloudLoss
 from neural_style.objective import Objective, Several
 from neural_style.scales import fit
 from neural_style.tiles import TiledObjective, check_tiled
@@ -31,6 +33,7 @@ LARGEST = 2**20
 
 TILE = 512
 MOST_ENLARGED = 2.0
+AS_IT_IS: tuple[Copy, ...] = ((0.0, 1.0),)
 
 
 class Measured(NamedTuple):
@@ -129,7 +132,23 @@ class PictureStyle:
             pixels, share = _cropped(pixels, limit), None if share is None else _cropped(share, limit)
         told = _guides(objective, pixels, share, self.region, regions)
         area = float(pixels.shape[1] * pixels.shape[2]) if share is None else float(share.sum(dtype=np.float64))
-        return Measured(_statistic(objective, tf.constant(pixels), told, limit), area)
+        statistic = _statistic(objective, tf.constant(pixels), told, limit)
+        if all(copies in ((), AS_IT_IS) for copies in map(_copies, objective.losses)):
+            return Measured(statistic, area)
+
+        @functools.cache
+        def copied(copy: Copy) -> tuple[Statistic | None, ...]:
+            least = objective.smallest_side
+            turned, part = copy_of(pixels, copy, least), None if share is None else copy_of(share, copy, least)
+            return _statistic(
+                objective, tf.constant(turned), _guides(objective, turned, part, self.region, regions), limit
+            )
+
+        found = list(statistic)
+        for index, loss in enumerate(objective.losses):
+            if isinstance(loss, CloudLoss) and loss.copies:
+                found[index] = loss.joined([copied(copy)[index] for copy in loss.copies])
+        return Measured(tuple(found), area)
 
 
 def weighted(style: Any) -> list[tuple[Any, float]]:
@@ -221,6 +240,10 @@ def _can_tile(objective: Objective | TiledObjective) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _copies(loss: Loss) -> tuple[Copy, ...]:
+    return loss.copies if isinstance(loss, CloudLoss) else ()
 
 
 def _cropped(pixels: np.ndarray, limit: int) -> np.ndarray:

@@ -153,8 +153,9 @@ class StyleTransfer:
             size: long side of the result in pixels; None for the content's own. Without a content, the style's
                 shape at that long side (a square for a `StyleTarget`), or (width, height).
             steps: total over all scales; None for the schedule's own number.
-            init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"` or a picture; None for
-                the content, or for noise where content or style is None.
+            init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"`, a picture, or a number in
+                [0, 1]: the share of noise in a mixture with the content. None for the content, or for noise where
+                content or style is None.
             seed: of the noise. Equal calls on one machine give equal bits.
             masks: where each style rules: one mask for each style, over the content, of any size; a picture (white
                 where the style rules, grey for partly) or an array (height, width) of bools or of floats in

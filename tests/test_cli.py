@@ -311,3 +311,14 @@ def test_the_version_is_the_packages(capsys):
         cli.main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"neural_style {__version__}\n"
+
+
+@pytest.mark.parametrize(("text", "init"), [("0.3", 0.3), ("noise", "noise"), ("a.png", "a.png")])
+def test_a_start_is_a_word_a_path_or_a_share_of_noise(text, init):
+    assert shell._init(text) == init
+
+
+def test_the_app_without_its_extra_says_which_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert cli.main(["app"]) == 2
+    assert "pip install 'tf-neural-style[app]'" in capsys.readouterr().err

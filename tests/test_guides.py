@@ -10,6 +10,7 @@ from PIL import Image
 from neural_style import guides
 from neural_style.errors import ImageError
 from neural_style.objective import fitted
+from tests import tiny
 
 
 def ramp(height=6, width=8):
@@ -143,3 +144,49 @@ def test_a_cell_the_end_cuts_off_is_there_for_networks_that_have_it():
     assert guide["padded"].shape == (1, 3, 4, 1)
     assert guide["image"].shape == (1, 5, 7, 1)
     np.testing.assert_array_equal(guide["padded"], 1.0)
+
+
+# --- label pictures ----------------------------------------------------------------------------------
+
+
+def doodle(*stripes):
+    """A picture of upright stripes: (columns, color), 4 pixels high."""
+    return np.concatenate([np.full((4, wide, 3), color, np.uint8) for wide, color in stripes], axis=1)
+
+
+SKY, SEA = (90, 160, 255), (0, 40, 90)
+
+
+def test_a_color_is_a_region_the_largest_first():
+    labels = doodle((2, SEA), (5, SKY), (1, SEA))
+    sky, sea = guides.label_masks(labels)
+    np.testing.assert_array_equal(sky, np.all(labels == SKY, axis=-1))
+    np.testing.assert_array_equal(sea, ~sky)
+
+
+def test_regions_of_content_and_style_go_together_by_color(tmp_path):
+    labels, style_labels = doodle((2, SEA), (5, SKY)), doodle((3, SKY), (1, (9, 9, 9)), (4, SEA))
+    Image.fromarray(labels).save(tmp_path / "labels.png")
+    pairs = guides.label_masks(tmp_path / "labels.png", style_labels)
+    for color, (mask, style_mask) in zip((SKY, SEA), pairs, strict=True):
+        np.testing.assert_array_equal(mask, np.all(labels == color, axis=-1))
+        np.testing.assert_array_equal(style_mask, np.all(style_labels == color, axis=-1))
+
+
+def test_a_doodle_is_painted_with_each_region_from_its_own_part_of_the_style():
+    labels, style_labels = doodle((4, SEA), (4, SKY)), doodle((3, SKY), (3, SEA))
+    pairs = guides.label_masks(labels, style_labels)
+    painted, by_hand = (
+        tiny.transfer().run(tiny.CONTENT, [tiny.STYLE] * 2, size=32, steps=4, masks=masks).pixels
+        for masks in (pairs, [(np.eye(1, 2, 1), np.eye(1, 2, 0)), (np.eye(1, 2, 0), np.eye(1, 2, 1))])
+    )
+    assert np.abs(painted - by_hand).mean() < 0.02
+    plain = tiny.transfer().run(tiny.CONTENT, tiny.STYLE, size=32, steps=4).pixels
+    assert np.abs(painted - plain).mean() > 0.001
+
+
+def test_labels_that_are_none_are_told():
+    with pytest.raises(ValueError, match="the style's labels have no #00285a, which the content's have"):
+        guides.label_masks(doodle((2, SEA), (5, SKY)), doodle((2, SKY)))
+    with pytest.raises(ValueError, match="a label picture has at most 32 colors, and this has 40"):
+        guides.label_masks(doodle(*((1, (i, i, i)) for i in range(40))))

@@ -14,14 +14,14 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors files executors plugins _decode images flow clips color guides controls
+errors files executors plugins _decode images copies flow clips color guides controls
 features.base precision features.sources features.quantize features.vgg features.lite features.defaults features
 losses.base losses.content losses.style losses.smoothness losses.temporal
 losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses
 objective windows passes tiles optimizers liveness memory
 scales relay recipes result metrics timelapse plotting callbacks checkpoint loop
 styles targets inputs painting transfer api explore batch video
-shell cli_batch cli_video cli __main__ lessons distill
+shell app cli_batch cli_video cli __main__ lessons distill
 """.split()  # noqa: SIM905
 """Each file may import only from files named before it."""
 

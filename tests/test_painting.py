@@ -177,3 +177,28 @@ def test_a_preview_ranks_strengths_as_the_final_picture_does(vgg16, content, sty
     for ranked in ((gentle, bold), (small_gentle, small_bold)):
         assert ranked[0][0] < ranked[1][0]
         assert ranked[0][1] > ranked[1][1]
+
+
+def test_a_number_starts_from_so_much_noise_in_the_content():
+    def start(init):
+        return tiny.transfer().run(tiny.CONTENT, tiny.STYLE, size=32, steps=0, init=init, seed=3)
+
+    content, noise = start("content").pixels, start("noise").pixels
+    np.testing.assert_array_equal(start(0).pixels, content)
+    np.testing.assert_allclose(start(1.0).pixels, noise, atol=1e-6)
+    np.testing.assert_allclose(start(0.25).pixels, 0.75 * content + 0.25 * noise, atol=3e-2)  # clipped at another size
+    assert start(0.25).settings["init"] == 0.25
+    assert start(0.25).settings["init"] != start(0.5).settings["init"]
+
+
+@pytest.mark.parametrize(
+    ("content", "init", "message"),
+    [
+        (tiny.CONTENT, 1.5, "init as a number is the share of noise, between 0 .content. and 1, not 1.5"),
+        (tiny.CONTENT, float("nan"), "not nan"),
+        (None, 0.5, "mixes noise with the content, and there is none"),
+    ],
+)
+def test_a_share_of_noise_that_cannot_be_is_told(content, init, message):
+    with pytest.raises(ValueError, match=message):
+        tiny.transfer().run(content, tiny.STYLE, size=32, steps=0, init=init)

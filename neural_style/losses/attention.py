@@ -22,7 +22,7 @@ class AttentionGram(CloudLoss):
               \Big/ \sum_l w_l, \quad A_{ij} = \operatorname{softmax}_j\left(s \cos(f_i, f_j)\right)
 
     Each vector gives way to the mean of all that are like it, wherever they stand: attention as in Vaswani et al.
-    (2017), section 3.2.1, with queries, keys and values all the map itself. What is rare or noise is averaged away, so
+    (2017), with queries, keys and values all the map itself. What is rare or noise is averaged away, so
     the matrices tell the colours and textures that a picture has much of. Deviations: no learned projections; the
     cosine times a sharpness in place of the scaled product, or features of VGG, which run to hundreds, would attend to
     themselves alone. Such a comparison for vision transformers, of their own attention, is in stylemod; there a
@@ -42,9 +42,12 @@ class AttentionGram(CloudLoss):
         ValueError: layer weights that do not fit, a `sharpness` below 0, or `most` less than 1.
 
     Example:
-        >>> from neural_style.losses import Content
-        >>> (0.4 * Content() + AttentionGram(sharpness=20.0)).names
-        ('content', 'attention')
+        Of two opposite vectors each attends to itself alone:
+
+        >>> loss, maps = AttentionGram(("a",)), tf.constant([[[[3.0, 0.0], [-3.0, 0.0]]]])
+        >>> (share, gram), = loss.statistic({"a": maps}, {}, {})["a"]
+        >>> gram.numpy().round(2).tolist()
+        [[9.0, 0.0], [0.0, 0.0]]
     """
 
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")

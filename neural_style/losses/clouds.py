@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import tensorflow as tf
 
+from neural_style.copies import Copy
 from neural_style.losses.base import Features, Loss, Statistic
 from neural_style.losses.sampling import flat
 
@@ -25,6 +26,9 @@ class CloudLoss(Loss):
     additive: ClassVar[bool] = False
     guided: ClassVar[bool] = True
     uses_style: ClassVar[bool] = True
+
+    copies: ClassVar[tuple[Copy, ...]] = ()
+    """Turned and scaled copies of the style whose vectors are in its cloud; none: the style as it is."""
 
     @abc.abstractmethod
     def maps(self, features: Features, content: Features) -> Mapping[str, Statistic]:
@@ -60,6 +64,19 @@ class CloudLoss(Loss):
     def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
         """Of the clouds' distances, in the order of `maps`."""
         return tf.add_n(distances) / len(distances)
+
+    def joined(self, statistics: Sequence[Statistic]) -> Statistic:
+        """One statistic of a style and its copies, where what is told of a cloud is the cloud."""
+
+        def union(*maps: tf.Tensor) -> tf.Tensor:
+            return tf.concat([flat(each) for each in maps], axis=0)[None, None]
+
+        found = {}
+        for layer, first in statistics[0].items():
+            clouds = [[told for _, told in statistic[layer]] for statistic in statistics]
+            unions = [tf.nest.map_structure(union, *same) for same in zip(*clouds, strict=True)]
+            found[layer] = tuple((share, told) for (share, _), told in zip(first, unions, strict=True))
+        return found
 
     def _if_any(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         """How far they are apart, and 0 for a region that either does not have."""

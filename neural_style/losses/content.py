@@ -18,7 +18,7 @@ class Content(Loss):
 
     .. math:: \frac{1}{L} \sum_l \frac{\sum_{ij} (F^l_{ij} - P^l_{ij})^2}{\sum_{ij} (P^l_{ij})^2}
 
-    Gatys et al. (2016), equation 1, with the sum over the content's own energy in place of one half, so that
+    Gatys et al. (2016), with the sum over the content's own energy in place of one half, so that
     neither the picture's size nor the network's scale matters: 1 means as far away as a picture without
     features.
 
@@ -59,7 +59,7 @@ class Laplacian(Loss):
     .. math:: \frac{\sum_i (D x - D c)_i^2}{\sum_i (D c)_i^2}
 
     with :math:`D` the Laplacian (four neighbours less four times the centre) of the mean over `pool` by `pool`
-    pixels and the three channels. Li et al. (2017), "Laplacian-steered neural style transfer", equations 5 to 7. It
+    pixels and the three channels. Li et al. (2017), "Laplacian-steered neural style transfer". It
     keeps the outlines that a deep content layer lets slip, and goes beside one; add two with different pools for the
     paper's combination. Deviations: the mean is taken around every pixel and not of every block, so that it does not
     matter where a block begins and tiled runs are exact; the sum is over the content's own, but at least 1e-4

@@ -20,7 +20,7 @@ class RelaxedEMD(CloudLoss):
 
     .. math:: \max\left(\frac1N \sum_i \min_j d(x_i, s_j),\ \frac1M \sum_j \min_i d(x_i, s_j)\right)
 
-    Kolkin et al. (2019), equation 5: the larger of the two costs that are left when one side of the transport may be
+    Kolkin et al. (2019): the larger of the two costs that are left when one side of the transport may be
     shared freely. The first asks that all of the picture look like the style, the second that all of the style be
     in the picture. :math:`d` is the cosine distance of hypercolumns; with `distance="euclidean"` the Euclidean one
     over the style's root mean square, which on `layers=("image",)` is the paper's loss of the palette.
@@ -107,7 +107,7 @@ class SelfSimilarity(Loss):
     .. math:: \frac{1}{2N} \sum_{ij} \left| \frac{D_{ij}}{\sum_i D_{ij}} - \frac{\hat D_{ij}}{\sum_i \hat D_{ij}}
               \right|
 
-    with :math:`D` the cosine distances of all pairs of hypercolumns. Kolkin et al. (2019), equation 7. It asks only
+    with :math:`D` the cosine distances of all pairs of hypercolumns. Kolkin et al. (2019). It asks only
     that what was alike stay alike, so colours, textures and even shapes may move further than the `Content` loss
     lets them. 0 for the content, 1 at most. Deviations: a regular grid in place of random positions; one half, for
     that range; distances whose sum is next to nothing, in a flat content, count as that little.

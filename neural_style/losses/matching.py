@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import tensorflow as tf
 
+from neural_style.copies import Copy, copies_of
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
 from neural_style.losses.clouds import CloudLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
@@ -20,11 +22,12 @@ class NearestNeighbor(CloudLoss):
     .. math:: \frac{1}{N} \sum_i \left(1 - \cos(x_i, s_{m(i)})\right), \quad
               m(i) = \arg\max_j \cos(q_i - \bar q, s_j - \bar s), \quad q = (1 - a) x + a c
 
-    Kolkin et al. (2022), section 3: vectors are hypercolumns, those of several layers at one place stacked. They
+    Kolkin et al. (2022): vectors are hypercolumns, those of several layers at one place stacked. They
     are centred to be matched and as they are to be compared. What is matched is the picture, or the content c, or
     something between: with an `anchor` a of 1 each place gets what in the style is most like the content there; with 0
     the picture may drift until it is the style. Deviations: a mixes the features, in the paper the pictures; matches
-    are made anew at every step, in the paper once a scale before its last pass; no rotated copies of the style.
+    are made anew at every step, in the paper once a scale before its last pass; copies of the style
+    only where `angles` asks for them (the paper's are 0, 90, 180 and 270).
 
     Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
     weight. No gradient passes through the choice of the match.
@@ -35,10 +38,13 @@ class NearestNeighbor(CloudLoss):
         most: of more style vectors than this, so many are drawn once and for all. Time grows with it, memory
             hardly does. A style of more vectors than this is not quite at distance 0 from itself.
         anchor: how much of the content there is in what is matched, in [0, 1].
+        angles: degrees counterclockwise, of copies of the style that are searched, too; `(0.0,)` for the style alone.
+            Quarter turns lose nothing; of others the largest upright middle is left.
+        scales: of copies, likewise; each angle goes with each scale.
         name: what it is reported by.
 
     Raises:
-        ValueError: `every` or `most` is less than 1, or `anchor` not in [0, 1].
+        ValueError: `every` or `most` is less than 1, `anchor` not in [0, 1], or a scale not above 0.
 
     Example:
         Its distance from itself:
@@ -54,13 +60,21 @@ class NearestNeighbor(CloudLoss):
     every: int = 4
     most: int = 4096
     anchor: float = 0.0
+    angles: tuple[float, ...] = (0.0,)
+    scales: tuple[float, ...] = (1.0,)
     name: str = "nearest"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(every=self.every, most=self.most)
+        check_copies(self)
         if not 0.0 <= self.anchor <= 1.0:
             raise ValueError(f"anchor is between 0 (match the picture) and 1 (match the content), not {self.anchor}")
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
+        """Every angle at every scale."""
+        return copies_of(self.angles, self.scales)
 
     @property
     def uses_content(self) -> bool:  # type: ignore[override]
@@ -90,6 +104,13 @@ class NearestNeighbor(CloudLoss):
         return tf.nn.relu(1.0 - tf.reduce_mean(tf.reduce_sum(unit(ours, energy) * unit(goal, energy), axis=-1)))
 
 
+def check_copies(loss: Any) -> None:
+    """Make tuples of a loss's `angles` and `scales`, and refuse what makes no copy."""
+    for name in ("angles", "scales"):
+        object.__setattr__(loss, name, tuple(float(each) for each in getattr(loss, name)))
+    copies_of(loss.angles, loss.scales)
+
+
 @dataclasses.dataclass(frozen=True)
 class Patches(CloudLoss):
     r"""Mean squared distance of each patch of a map to the style's patch most like it.
@@ -97,10 +118,10 @@ class Patches(CloudLoss):
     .. math:: \frac{1}{L} \sum_l \frac{\frac1N \sum_i \lVert p_i - q_{m(i)} \rVert^2}
               {\frac1M \sum_j \lVert q_j \rVert^2}, \quad m(i) = \arg\max_j \cos(p_i, q_j)
 
-    Li and Wand (2016), equations 2 and 3, a Markov random field: patches of `size` by `size` cells are matched by
+    Li and Wand (2016), a Markov random field: patches of `size` by `size` cells are matched by
     normalised cross-correlation and compared by their squares. It carries over whole pieces of the style, so it
-    suits pictures of like things. Deviations: the mean, over the style's own mean square; no rotated or scaled
-    copies of the style.
+    suits pictures of like things. Deviations: the mean, over the style's own mean square; rotated or
+    scaled copies of the style only where `angles` and `scales` ask for them.
 
     Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
     weight. No gradient passes through the choice of the match.
@@ -111,10 +132,13 @@ class Patches(CloudLoss):
         stride: cells from one patch to the next.
         most: of more style patches than this, so many are drawn once and for all. Time grows with it, memory
             hardly does. A style of more patches than this is not quite at distance 0 from itself.
+        angles: degrees counterclockwise, of copies of the style that are searched, too; `(0.0,)` for the style alone.
+            Quarter turns lose nothing; of others the largest upright middle is left.
+        scales: of copies, likewise; each angle goes with each scale.
         name: what it is reported by.
 
     Raises:
-        ValueError: `size`, `stride` or `most` is less than 1.
+        ValueError: `size`, `stride` or `most` is less than 1, or a scale is not above 0.
 
     Example:
         Its distance from itself:
@@ -130,11 +154,19 @@ class Patches(CloudLoss):
     size: int = 3
     stride: int = 1
     most: int = 2048
+    angles: tuple[float, ...] = (0.0,)
+    scales: tuple[float, ...] = (1.0,)
     name: str = "patches"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(size=self.size, stride=self.stride, most=self.most)
+        check_copies(self)
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
+        """Every angle at every scale."""
+        return copies_of(self.angles, self.scales)
 
     def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
         return {layer: self._patches(features[layer]) for layer in self.layers}

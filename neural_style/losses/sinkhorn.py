@@ -49,9 +49,13 @@ class Sinkhorn(CloudLoss):
         ValueError: `blur` is not above 0, or `steps` or `most` is less than 1.
 
     Example:
-        >>> from neural_style.losses import Content
-        >>> (0.4 * Content() + Sinkhorn(blur=0.1)).names
-        ('content', 'sinkhorn')
+        A cloud moved by (1, 0), where the mean square is 2:
+
+        >>> style = tf.constant([[[[1.0, -1.0], [-1.0, 1.0]]]])
+        >>> loss = Sinkhorn(("a",))
+        >>> moved, goal = (loss.statistic({"a": maps}, {}, {}) for maps in (style + [1.0, 0.0], style))
+        >>> round(float(loss.compare(moved, goal)), 3)
+        0.25
     """
 
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")

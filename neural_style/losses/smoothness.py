@@ -19,7 +19,7 @@ class TotalVariation(Loss):
 
     .. math:: \frac{1}{3N} \sum_{d} w_d \sum_{ij} \lvert x_{ij} - x_{ij+d} \rvert^\beta
 
-    Mahendran and Vedaldi (2015), equation 5. With the default exponent of 2 it smooths all alike; with 1 (Rudin et
+    Mahendran and Vedaldi (2015). With the default exponent of 2 it smooths all alike; with 1 (Rudin et
     al., 1992, in its anisotropic form) a step costs what a slope of the same height does, so that edges stay
     sharp and what lies between them grows flat. Deviations: the powers are of each difference and not of the
     gradient's length; the diagonals count, at half weight (their distance is the root of 2), so that the penalty does

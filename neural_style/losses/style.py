@@ -175,7 +175,7 @@ class Gram(_Distribution):
 
     .. math:: \sum_l w_l \frac{\lVert G^l - A^l \rVert^2}{\lVert A^l \rVert^2} \Big/ \sum_l w_l
 
-    Gatys et al. (2016), equations 3 to 5, with G the mean (not the sum) of outer products and the target's
+    Gatys et al. (2016), with G the mean (not the sum) of outer products and the target's
     own norm in place of :math:`4 N^2 M^2`, so that every layer counts alike at every size.
 
     With a `shift` of s the matrices are those of :math:`F + s` (Novak and Nikulin, 2016, section 4, "activation
@@ -232,7 +232,7 @@ class Moments(_Distribution):
               - 2 (\hat\Sigma^{1/2} \Sigma \hat\Sigma^{1/2})^{1/2})}
               {\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
 
-    With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017, equation 13).
+    With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017).
     Deviation of ours: in the covariance's and the deviation's denominators a spread of less than 0.05 of the mean's
     square counts as that much, or a style that is flat or a single cell on some layer would drown all else.
 

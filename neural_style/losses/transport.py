@@ -80,7 +80,7 @@ class SlicedWasserstein(_Sorted):
     .. math:: \sum_l w_l \frac{\sum_k \lVert \operatorname{sort}(F^l v_k) - \operatorname{sort}(S^l v_k) \rVert^2}
               {\sum_k \lVert S^l v_k \rVert^2} \Big/ \sum_l w_l
 
-    Heitz et al. (2021), equations 6 and 7. Where two distributions differ at all they differ along some direction,
+    Heitz et al. (2021). Where two distributions differ at all they differ along some direction,
     so this captures what Gram matrices and moments cannot. Deviations: the directions :math:`v_k` are drawn once
     from `seed`, in orthonormal sets, and not anew at every step, so that the loss is a function of the picture
     alone and any optimiser works; and the distance is over the style's own mean square. Where the pictures have
@@ -139,7 +139,7 @@ class Histogram(_Sorted):
 
     .. math:: \sum_l w_l \frac{\lVert F^l - R(F^l, S^l) \rVert^2}{\lVert S^l \rVert^2} \Big/ \sum_l w_l
 
-    Risser et al. (2017), equation 8, where R remaps each channel's values so that their histogram is the style's.
+    Risser et al. (2017), where R remaps each channel's values so that their histogram is the style's.
     Deviation: the histograms are exact, value by value in order, where the paper has bins of a fixed width. That
     makes it the sliced Wasserstein distance along the axes. It keeps what a Gram matrix leaves free, such as
     contrast that wanders over a picture, and is meant to go with one.

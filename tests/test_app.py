@@ -1,0 +1,125 @@
+"""The app in a browser: a real server on this machine, asked through Gradio's own client."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+gradio = pytest.importorskip("gradio", reason="needs the extra [app]")
+gradio_client = pytest.importorskip("gradio_client")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The command itself, in a process of its own; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "neural_style", "app", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            told = process.stdout.readline()
+            assert told == f"open http://127.0.0.1:{port}/ in a browser; Ctrl-C ends it\n"
+            yield f"http://127.0.0.1:{port}"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def client(server, tmp_path):
+    made = gradio_client.Client(server, verbose=False, download_files=str(tmp_path), analytics_enabled=False)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def arguments(content, style, tmp_path):
+    """What the page sends for a small picture; keywords change it."""
+    paths = []
+    for name, picture in (("photo", content), ("red", style), ("blue", style[..., ::-1])):
+        paths.append(tmp_path / f"{name}.png")
+        Image.fromarray(picture).save(paths[-1])
+    files = [gradio_client.handle_file(path) for path in paths]
+
+    def of(content=files[0], styles=1, weights="", **changed):
+        images = [{"image": each, "caption": None} for each in files[1 : 1 + styles]]
+        settings = {"strength": 0.6, "scale": 1.0, "color": "style", "size": 128, "recipe": "default", "steps": 4}
+        return content, images, weights, *(settings | changed).values()
+
+    return of
+
+
+def painted(update):
+    """The picture of an update, as an array."""
+    path = update[1]["path"] if isinstance(update[1], dict) else update[1]
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def test_it_listens_to_this_machine_only_and_loads_nothing_from_elsewhere(server):
+    assert server.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(server) as reply:
+        page = reply.read().decode()
+    assert "Neural style" in page
+    assert not re.findall(r"(?:src|href)=.?https?://(?!127\.0\.0\.1)\S+", page)
+
+
+def test_it_paints_what_stylize_paints(client, arguments, content, style):
+    from neural_style import stylize
+
+    *_, last = client.submit(*arguments(), api_name="/paint")
+    assert "done: 128 x 96, 4 steps" in last[0]
+    expected = np.asarray(stylize(content, style, size=128, strength=0.6, steps=4, extractor="vgg16"))
+    np.testing.assert_array_equal(painted(last), expected)
+    saved = Path(last[2]["value"] if isinstance(last[2], dict) else last[2])
+    assert saved.name == "photo-painted.png"
+
+
+def test_styles_are_blended_by_their_weights(client, arguments, content, style):
+    from neural_style import stylize
+
+    *_, last = client.submit(*arguments(styles=2, weights="1, 3", color="content"), api_name="/paint")
+    blend = [(style, 1.0), (style[..., ::-1], 3.0)]
+    expected = np.asarray(stylize(content, blend, size=128, strength=0.6, steps=4, color="content", extractor="vgg16"))
+    np.testing.assert_array_equal(painted(last), expected)
+
+
+def test_the_picture_is_shown_as_it_comes_and_stop_keeps_it(client, arguments):
+    job = client.submit(*arguments(steps=400), api_name="/paint")
+    deadline = time.monotonic() + 120
+    while sum("step " in update[0] for update in job.outputs()) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    client.predict(api_name="/stop")
+    last = job.result(timeout=120)
+    seen = [update for update in job.outputs() if "step " in update[0]]
+    assert "of 400" in seen[0][0]
+    assert painted(seen[0]).std() > 10
+    assert last[0].count("stopped: 128 x 96") == 1
+    assert painted(last).shape == (96, 128, 3)
+    *_, after = client.submit(*arguments(), api_name="/paint")
+    assert "done: 128 x 96, 4 steps" in after[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"content": None}, "give a content: the picture to paint"),
+        ({"styles": 0}, "give a style: one picture, or several"),
+        ({"weights": "1 2"}, "1 styles need as many weights, not 2"),
+        ({"weights": "much"}, "weights are numbers, one for each style, not &#x27;much&#x27;"),
+    ],
+)
+def test_what_is_missing_is_told_on_the_page(client, arguments, changed, message):
+    *_, last = client.submit(*arguments(**changed), api_name="/paint")
+    assert f'<p role="alert">{message}</p>' == last[0]
