@@ -68,10 +68,10 @@ def build() -> Any:
         with gradio.Row(equal_height=False):
             with gradio.Column(min_width=300):
                 inputs = _inputs(gradio)
+            with gradio.Column(min_width=300, scale=2):
                 with gradio.Row():
                     start = gradio.Button("Paint", variant="primary", elem_id="paint")
                     stop = gradio.Button("Stop and keep", interactive=False, elem_id="stop")
-            with gradio.Column(min_width=300, scale=2):
                 told = gradio.HTML(elem_id="told")
                 shown = gradio.Image(label="Painting", format="png", interactive=False, buttons=["fullscreen"])
                 saved = gradio.DownloadButton("Download", interactive=False, elem_id="download")
@@ -122,7 +122,7 @@ def _inputs(gradio: Any) -> list[Any]:
         label="Content", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220
     )
     styles = gradio.Gallery(
-        label="Style: one picture, or several to blend", interactive=True, columns=3, height=220, object_fit="contain"
+        label="Style, or several", interactive=True, columns=2, height=220, object_fit="cover", fit_columns=False
     )
     weights = gradio.Textbox(
         label="Weights of the styles", placeholder="1, 2: the second counts double; alike if empty"
