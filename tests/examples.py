@@ -17,7 +17,13 @@ def put_files(folder, docs):
         Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(folder / name)
     top = np.zeros((40, 48), np.uint8)
     top[:20] = 255
-    for name, mask in (("top.png", top), ("hair.png", top), ("bottom.png", 255 - top)):
+    for name, mask in (
+        ("top.png", top),
+        ("hair.png", top),
+        ("bottom.png", 255 - top),
+        ("photo-labels.png", top),
+        ("painting-labels.png", top),
+    ):
         Image.fromarray(mask).save(folder / name)
     (folder / "docs").symlink_to(docs)
 
