@@ -216,6 +216,9 @@ def get(name: str | Recipe) -> Recipe:
 def quick(recipe: Recipe) -> Recipe:
     """The same in a fraction of the time: `FAST` for the default, else the recipe's own losses on FAST's networks.
 
+    Args:
+        recipe: any.
+
     Example:
         >>> quick(get("default")).name, quick(get("strotss")).extractor
         ('fast', 'lite')

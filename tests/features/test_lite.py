@@ -57,7 +57,7 @@ def test_distances_between_pictures_are_about_those_vgg16_sees(lite, vgg16, pict
         found.append((apart.numpy(), inner.numpy()))
     for ours, theirs in zip(*found, strict=True):
         assert np.corrcoef(ours, theirs)[0, 1] > 0.8
-        assert 0.5 < ours.sum() / theirs.sum() < 1.4
+        assert 0.5 < ours.sum() / theirs.sum() < 1.6
 
 
 def test_its_statistics_are_near_vgg16s(lite, vgg16, pictures):
