@@ -160,8 +160,8 @@ def stylize_video(
         raise ValueError(f"frame_steps and temporal are at least 0 and finite, not {frame_steps} and {temporal}")
     clips.check_copy(clip, output)
     told = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal, **settings}
-    store = _Store(Path(f"{os.fspath(output)}.frames"), told)
     studio = _Studio(style, next(clips.frames(clip)), size, frame_steps, temporal, settings)
+    store = _Store(Path(f"{os.fspath(output)}.frames"), told)
     cuts, flickers = [], []
     for frame in _watched(_painted(studio, clips.frames(clip), store), clips.count(clip), progress):
         cuts += [frame.number] if frame.cut else []
@@ -318,20 +318,19 @@ class _Store:
         self._folder = folder
         made_of = {"version": __version__} | {name: described(value) for name, value in told.items()}
         made_of = json.loads(json.dumps(made_of))
+        folder.mkdir(parents=True, exist_ok=True)
         label = folder / "made_of.json"
         if label.is_file():
             found = json.loads(label.read_text())
             differ = [name for name in {**found, **made_of} if found.get(name) != made_of.get(name)]
-            if differ:
+            if differ and any(folder.glob("*.png")):
                 raise CheckpointError(
                     f"{os.fspath(folder)!r} holds frames of a video with another {', '.join(differ)}. Remove it to "
                     "begin anew, or call with what it was made of to go on."
                 )
-        elif folder.exists():
+        elif not all(entry.name.endswith(".part") for entry in folder.iterdir()):
             raise CheckpointError(f"{os.fspath(folder)!r} is not this program's; frames would be kept there")
-        else:
-            folder.mkdir(parents=True)
-            files.write_whole(label, lambda handle: handle.write(json.dumps(made_of).encode()))
+        files.write_whole(label, lambda handle: handle.write(json.dumps(made_of).encode()))
 
     def _place(self, number: int) -> Path:
         return self._folder / f"{number:06}.png"

@@ -42,6 +42,7 @@ def test_bad_input_is_told(run, tmp_path):
         assert err.startswith("error: ")
         assert err.count("\n") == 1
     (tmp_path / "out.mp4.frames").mkdir()
+    (tmp_path / "out.mp4.frames" / "letter.txt").write_text("Dear")
     code, _, err = run(*FAST)
     assert code == 2
     assert "out.mp4.frames" in err

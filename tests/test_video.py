@@ -92,8 +92,17 @@ def test_frames_of_another_call_are_not_mixed_in(clip, tmp_path):
         stylize_video(clip, tiny.CONTENT, tmp_path / "out.mp4", strength=0.6, **TINY)
     assert len(list((tmp_path / "out.mp4.frames").glob("*.png"))) == 2
     (tmp_path / "other.mp4.frames").mkdir()
+    (tmp_path / "other.mp4.frames" / "letter.txt").write_text("Dear")
     with pytest.raises(CheckpointError, match="is not this program's"):
         stylize_video(clip, tiny.STYLE, tmp_path / "other.mp4", **TINY)
+
+
+def test_a_call_that_failed_at_once_is_in_nobody_s_way(clip, tmp_path):
+    with pytest.raises(ImageError):
+        stylize_video(clip, tmp_path / "missing.png", tmp_path / "out.mp4", **TINY)
+    with pytest.raises(ValueError, match="steps is at least 0"):
+        stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", steps=-1, **TINY)
+    assert stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **TINY).frames == 6
 
 
 def test_a_clip_that_is_damaged_leaves_no_output(clip, tmp_path):
