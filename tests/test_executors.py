@@ -55,12 +55,9 @@ def test_a_device_that_is_not_there_is_named():
 
 def photographs(folder, count):
     from neural_style.batch import jobs_in
+    from tests.test_batch import grains
 
-    rng = np.random.default_rng(0)
-    (folder / "photos").mkdir()
-    for number in range(count):
-        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / "photos" / f"{number:03}.png")
-    Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / "style.png")
+    grains(folder, count)
     return jobs_in(folder / "photos", folder / "style.png", folder / "out")
 
 
