@@ -1,6 +1,7 @@
 """A painted video: as long as the clip, with its sound, steady, and gone on with after a kill."""
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -201,6 +202,18 @@ def test_a_frame_of_one_s_own_is_held_to_what_is_given():
     free = transfer.run(tiny.CONTENT, tiny.STYLE, size=32)
     assert "temporal" in result.history[0].terms
     assert "temporal" not in free.history[0].terms
+
+
+@pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
+def test_the_manual_s_way_with_frames_of_one_s_own_works(content, style):
+    page = (ROOT / "docs" / "howto" / "video.md").read_text()
+    names = {}
+    exec(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1], names)
+    painted = names["transfer"].run(content, style, size=None, steps=8).pixels
+    after = names["next_frame"](np.roll(content, 2, axis=1), content, painted, style)
+    still = flow.motion(content, np.roll(content, 2, axis=1))
+    assert flow.flicker(painted, after, still) < 0.1
+    assert after.shape == content.shape
 
 
 @pytest.mark.slow
