@@ -117,8 +117,10 @@ def test_a_file_imports_only_from_files_above_it(name):
     assert set(imports(MODULES[name])) <= above
 
 
-def test_the_changelog_knows_the_version():
-    changelog = ROOT.parent / "CHANGELOG.md"
-    headings = re.findall(r"^## \[(.+?)\]", changelog.read_text(), re.MULTILINE)
-    assert {"Unreleased", neural_style.__version__} & set(headings)
-    assert re.fullmatch(r"\d+\.\d+\.\d+", neural_style.__version__)
+def test_changelog_and_citation_know_the_version():
+    version = neural_style.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    changelog, readme = ((ROOT.parent / name).read_text() for name in ("CHANGELOG.md", "README.md"))
+    unreleased, latest = re.findall(r"^## \[(\S+?)\](?: - \d{4}-\d\d-\d\d)?$", changelog, re.MULTILINE)[:2]
+    assert (unreleased, latest) == ("Unreleased", version)
+    assert f"version = {{{version}}}" in readme
