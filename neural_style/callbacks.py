@@ -46,12 +46,15 @@ class TimeLeft:
         if before is None or step.step <= before.step:
             self._size, self._paces = None, []
         elif step.scale == before.scale:
-            if step.scale != self._size:
-                self._size, self._paces = step.scale, []
+            if step.scale != self._size:  # what was known stands as one more pace: early steps are often slow
+                self._size, self._paces = step.scale, [self._pace()] if self._paces else []
             self._paces.append((step.seconds - before.seconds) / (step.progress - before.progress))
         if not self._paces:
             return None
-        return (1.0 - step.progress) * sorted(self._paces)[len(self._paces) // 4]
+        return (1.0 - step.progress) * self._pace()
+
+    def _pace(self) -> float:
+        return sorted(self._paces)[len(self._paces) // 4]
 
 
 class ProgressBar:
