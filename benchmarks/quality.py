@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     results = [_pair(pair, options) for pair in options.pairs]
     common.print_table(
-        ("pair", "method", "steps", "command s", "ratio", "run s", "peak MiB", "content", "style"),
+        ("pair", "method", "steps", "command s", "ratio", "run s", "processor s", "peak MiB", "content", "style"),
         (row for result in results for row in _rows(result)),
     )
     common.write_json(options, results)
@@ -136,13 +136,14 @@ def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
                 common.shown(command),
                 f"{command['median'] / first:.2f}",
                 common.shown(run),
+                f"{last['processor_seconds']:.1f}",
                 f"{max(each['peak_bytes'] for each in runs) / 2**20:.0f}",
                 f"{last['content']:.4f}",
                 f"{last['style']:.4f}",
             )
         )
     unpainted = result["unpainted"]
-    blanks = ("", "", "", "", "")
+    blanks = ("", "", "", "", "", "")
     content, style = f"{unpainted['content']:.4f}", f"{unpainted['style']:.4f}"
     return [*rows, (result["pair"], "the content itself", *blanks, content, style)]
 
@@ -187,7 +188,8 @@ def _paint(
     seconds = time.perf_counter() - began
     if output is not None:
         result.save(output)
-    return {"run_seconds": seconds, **_facts(result), "curve": curve.points}
+    spent = time.process_time()
+    return {"run_seconds": seconds, "processor_seconds": spent, **_facts(result), "curve": curve.points}
 
 
 def _recipe(name: str) -> Recipe:

@@ -318,6 +318,7 @@ def _round(
         if not math.isfinite(float(found["total"])):
             raise SystemExit(f"the loss is {float(found['total'])} at step {position['steps']}; lower --rate")
     position["round"] += 1
+    position.setdefault("planned", []).append(options.rounds)
     return state
 
 
@@ -372,6 +373,7 @@ def _publish(
         "steps": position["steps"],
         "hours": round(position["seconds"] / 3600, 2),
         "pictures": pictures,
+        "rounds_planned": position.get("planned", []),  # at each round; the rate falls towards that end
         "settings": {
             k: getattr(options, k) for k in ("seed", "rounds", "runs", "epochs", "batch", "side", "rate", "first")
         },
