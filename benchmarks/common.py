@@ -198,23 +198,31 @@ def step_flops(extractor: Extractor, layers: Iterable[str], size: tuple[int, int
     """Floating-point operations of a network's part in one step at (width, height).
 
     Twice the 3x3 convolutions up to the deepest of the layers: once forward, once for the gradient of the
-    image. A multiplication and the addition that follows it are two. The losses' own products come on top and
-    are not counted.
+    image. A multiplication and the addition that follows it are two.
     """
+    names = list(extractor.layers)
+    names = names[: 1 + max(names.index(name) for name in layers)]
+    shapes = _shapes(extractor, names, size)
+    inputs = [3, *(channels for _, channels in shapes.values())]
+    return sum(
+        2 * 2.0 * 9.0 * entering * c * cells for entering, (cells, c) in zip(inputs, shapes.values(), strict=False)
+    )
+
+
+def product_flops(extractor: Extractor, layers: Iterable[str], size: tuple[int, int]) -> float:
+    """Floating-point operations of the outer products of these layers' maps, and of pulling them back."""
+    return sum(2 * 2.0 * cells * c**2 for cells, c in _shapes(extractor, list(layers), size).values())
+
+
+def _shapes(extractor: Extractor, layers: Sequence[str], size: tuple[int, int]) -> dict[str, tuple[int, int]]:
+    """Cells and channels of each layer's map of a picture of (width, height)."""
     import tensorflow as tf
 
-    wanted = set(layers)
-    names = list(extractor.layers)
-    names = names[: 1 + max(names.index(name) for name in wanted)]
-    smallest = max(extractor.layers[name].stride for name in names)
-    maps = extractor(tf.zeros([1, smallest, smallest, 3]), names)
-    channels = [maps[name].shape[-1] for name in names]
+    strides = {name: extractor.layers[name].stride for name in layers}
+    smallest = max(strides.values())
+    maps = extractor(tf.zeros([1, smallest, smallest, 3]), layers)
     width, height = size
-    total = 0.0
-    for name, inputs, outputs in zip(names, [3, *channels], channels, strict=False):
-        stride = extractor.layers[name].stride
-        total += 2.0 * 9.0 * inputs * outputs * (width // stride) * (height // stride)
-    return 2.0 * total
+    return {name: ((width // s) * (height // s), maps[name].shape[-1]) for name, s in strides.items()}
 
 
 def to_and_fro(items: Sequence[Item], rounds: int) -> Iterator[tuple[int, Item]]:

@@ -2,8 +2,9 @@
 
 A step is all a run does between two callbacks: the loss, its gradient and the optimiser's move, the loss read
 back to the host. The work is the fixed one of `workload.py` on the bundled VGG16, on square pictures. The
-rate counts the network's convolutions alone (`common.step_flops`); the peak is that of float32 products, for
-every precision, so that shares of one machine compare.
+rate counts the network's convolutions and the losses' outer products, and nothing else that takes time; the peak
+is that of float32 products, for every precision, so that shares of one machine compare. `network` is the network's
+part alone: its forward pass to the deepest layer, and the gradient of the picture.
 
 Each round measures the peak, then every contender for `--steps` steps; every other round goes backwards. The
 first steps of a run and the whole first round are not counted. Shares are taken within a round.
@@ -46,6 +47,7 @@ class Contender:
     Attributes:
         name: what the table calls it.
         precision: of its convolutions.
+        flops: of one step, as far as they are counted.
         steps: makes so many steps; gives the seconds of each, and the loss at the start.
         seconds: of every counted step.
         shares: what part of its peak each counted round reached.
@@ -53,7 +55,8 @@ class Contender:
 
     name: str
     precision: str
-    steps: Callable[[int], tuple[list[float], float]]
+    flops: float
+    steps: Callable[[int], tuple[list[float], float | None]]
     seconds: list[float] = dataclasses.field(default_factory=list)
     shares: list[float] = dataclasses.field(default_factory=list)
 
@@ -99,23 +102,18 @@ def _limit_threads(options: argparse.Namespace) -> None:
 
 
 def _measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
-    from neural_style import VGG16
-
-    workload = Workload()
-    flops = common.step_flops(VGG16(), workload.layers, (size, size))
-    contenders = _contenders(size, workload, options)
+    contenders = _contenders(size, Workload(), options)
     losses = {contender.name: contender.steps(1)[1] for contender in contenders}
     _check_losses(contenders, losses)
-    peaks = _play(contenders, flops, options)
+    peaks = _play(contenders, options)
     return {
         "size": size,
-        "gflop_per_step": flops * 1e-9,
         "peak_gflops": common.summary(peaks),
-        "contenders": [_record(contender, flops, losses[contender.name]) for contender in contenders],
+        "contenders": [_record(contender, losses[contender.name]) for contender in contenders],
     }
 
 
-def _play(contenders: Sequence[Contender], flops: float, options: argparse.Namespace) -> list[float]:
+def _play(contenders: Sequence[Contender], options: argparse.Namespace) -> list[float]:
     """Rounds there and back, one to warm up; gives the peak of each counted round."""
     products = options.products or (1 if common.devices() == ["CPU"] else 16)
     peaks = []
@@ -125,18 +123,19 @@ def _play(contenders: Sequence[Contender], flops: float, options: argparse.Names
             seconds = contender.steps(options.steps + SKIPPED)[0][SKIPPED:]
             if number > 0:
                 contender.seconds += seconds
-                contender.shares.append(flops * 1e-9 / common.summary(seconds)["median"] / peak)
+                contender.shares.append(contender.flops * 1e-9 / common.summary(seconds)["median"] / peak)
         peaks.append(peak)
     return peaks[1:]
 
 
-def _record(contender: Contender, flops: float, loss: float) -> dict[str, Any]:
+def _record(contender: Contender, loss: float | None) -> dict[str, Any]:
     milliseconds = common.summary([1e3 * seconds for seconds in contender.seconds])
     return {
         "name": contender.name,
         "precision": contender.precision,
+        "gflop_per_step": contender.flops * 1e-9,
         "milliseconds": milliseconds,
-        "gflops": flops * 1e-6 / milliseconds["median"],
+        "gflops": contender.flops * 1e-6 / milliseconds["median"],
         "share_of_peak": common.summary(contender.shares),
         "first_loss": loss,
     }
@@ -151,7 +150,7 @@ def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
             f"{each['gflops']:.0f}",
             f"{each['share_of_peak']['median']:.0%}",
             f"{result['peak_gflops']['median']:.0f}",
-            f"{each['first_loss']:.6f}",
+            "" if each["first_loss"] is None else f"{each['first_loss']:.6f}",
         )
         for each in result["contenders"]
     ]
@@ -161,19 +160,50 @@ def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
 
 
 def _contenders(size: int, workload: Workload, options: argparse.Namespace) -> list[Contender]:
-    pictures = Pictures.square(size)
-    ours = [_own(workload, pictures, precision) for precision in options.precisions]
+    from neural_style import VGG16
+
+    pictures, extractor = Pictures.square(size), VGG16()
+    network = common.step_flops(extractor, workload.layers, (size, size))
+    whole = network + common.product_flops(extractor, workload.style_layers, (size, size))
+    ours = [
+        contender
+        for precision in options.precisions
+        for contender in (_network(workload, pictures, precision, network), _own(workload, pictures, precision, whole))
+    ]
     if not options.torch:
         return ours
     theirs = [
-        _torch(workload, pictures, precision, channels_last)
+        _torch(workload, pictures, precision, channels_last, whole)
         for precision in options.precisions
         for channels_last in (False, True)
     ]
     return ours + theirs
 
 
-def _own(workload: Workload, pictures: Pictures, precision: str) -> Contender:
+def _network(workload: Workload, pictures: Pictures, precision: str, flops: float) -> Contender:
+    import tensorflow as tf
+
+    from neural_style import VGG16
+
+    extractor, deepest = VGG16().with_precision(precision), max(workload.layers)
+    start = tf.constant(pictures.start)
+
+    @tf.function(autograph=False)
+    def look(image: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            maps = extractor(image, [deepest])[deepest]
+        return tape.gradient(maps, image, output_gradients=maps)
+
+    return Contender(
+        f"network {precision}",
+        precision,
+        flops,
+        lambda count: ([common.timed(lambda: look(start).numpy()) for _ in range(count)], None),
+    )
+
+
+def _own(workload: Workload, pictures: Pictures, precision: str, flops: float) -> Contender:
     transfer = _transfer(workload, precision)
 
     def steps(count: int) -> tuple[list[float], float]:
@@ -181,7 +211,7 @@ def _own(workload: Workload, pictures: Pictures, precision: str) -> Contender:
         clock = [step.seconds for step in result.history]
         return [after - before for before, after in itertools.pairwise(clock)], result.history[0].loss
 
-    return Contender(f"neural_style {precision}", precision, steps)
+    return Contender(f"neural_style {precision}", precision, flops, steps)
 
 
 def _transfer(workload: Workload, precision: str) -> StyleTransfer:
@@ -194,7 +224,7 @@ def _transfer(workload: Workload, precision: str) -> StyleTransfer:
     return StyleTransfer(workload.loss(), extractor, scales=SingleScale(), **chosen)
 
 
-def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last: bool) -> Contender:
+def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last: bool, flops: float) -> Contender:
     from torch_step import TorchStep
 
     from neural_style.features.sources import load_weights
@@ -207,12 +237,13 @@ def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last
         return [common.timed(begun.step) for _ in range(count)], loss
 
     layout = "channels last" if channels_last else "contiguous"
-    return Contender(f"PyTorch {precision}, {layout}", precision, steps)
+    return Contender(f"PyTorch {precision}, {layout}", precision, flops, steps)
 
 
-def _check_losses(contenders: Sequence[Contender], losses: dict[str, float]) -> None:
+def _check_losses(contenders: Sequence[Contender], losses: dict[str, float | None]) -> None:
     """All in float32 have to see one loss, or they do not do the same work."""
-    exact = {each.name: losses[each.name] for each in contenders if each.precision == "float32"}
+    seen = {each.name: losses[each.name] for each in contenders if each.precision == "float32"}
+    exact = {name: loss for name, loss in seen.items() if loss is not None}
     if exact and max(exact.values()) - min(exact.values()) > TOLERANCE * max(exact.values()):
         raise SystemExit(f"the implementations disagree about the loss: {exact}")
 
