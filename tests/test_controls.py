@@ -12,7 +12,7 @@ from neural_style.color import to_oklab
 from neural_style.controls import Controls
 from neural_style.errors import CheckpointError
 from neural_style.losses import Content, Gram, Moments, RelaxedEMD, Sinkhorn, TotalVariation, custom
-from neural_style.optimizers import LBFGS
+from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from tests import tiny
 
@@ -91,15 +91,16 @@ def test_regions_run_tiled_as_they_run_whole():
     soft = np.tile(np.linspace(1.0, 0.0, 30, dtype=np.float32), (20, 1))
     options = {"size": 75, "steps": 6, "masks": [soft, 1.0 - soft], "style_masks": [None, soft]}
     loss = 0.1 * Content(("deep",)) + Gram(("shallow", "deep")) + 0.1 * TotalVariation()
+    steady = Adam(epsilon=1e-5)  # with less, it makes much of a last digit where a gradient is next to nothing
     whole, tiled = (
-        StyleTransfer(loss, tiny.TINY, scales=tiny.TWO_SCALES, tile=tile).run(content, styles, **options)
+        StyleTransfer(loss, tiny.TINY, scales=tiny.TWO_SCALES, optimizer=steady, tile=tile).run(
+            content, styles, **options
+        )
         for tile in (None, 16)
     )
     assert tiled.settings["tile"] == 16
     np.testing.assert_allclose([step.loss for step in tiled.history], [step.loss for step in whole.history], rtol=1e-4)
-    gaps = np.abs(tiled.pixels - whole.pixels)
-    assert np.quantile(gaps, 0.999) < 1 / 255  # Adam makes much of a last digit where a gradient is next to nothing
-    assert gaps.max() < 0.1
+    assert np.abs(tiled.pixels - whole.pixels).max() < 1 / 255
     assert np.abs(whole.pixels - images.resize(content[None] / 255.0, (75, 56))[0]).max() > 20 / 255
 
 
