@@ -194,3 +194,11 @@ def test_pictures_and_pages_that_are_linked_to_exist():
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
             if not re.match(r"[a-z]+:", target):
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_paper_that_is_cited_is_in_the_bibliography():
+    listed = (ROOT / "docs" / "bibliography.md").read_text().split("\n- ")
+    name, more = r"([A-Z]\w+)", r"(?:\s+et\s+al\.|\s+and\s+[A-Z]\w+)?,?"
+    for path in (ROOT / "neural_style").rglob("*.py"):
+        for author, year in re.findall(rf"{name}{more}\s+\(?(\d{{4}})[),]", path.read_text()):
+            assert any(author in entry and year in entry for entry in listed), f"{path.name} cites {author} ({year})"
