@@ -87,7 +87,7 @@ def stylize(
         max_seconds: end after about so long with the picture so far.
         checkpoint: a file to keep the run in, or a `Checkpoint`; the next equal call goes on from there. See
             `StyleTransfer.run`.
-        progress: True shows a bar on stderr where that is a terminal.
+        progress: True shows a bar, in a terminal on stderr or in a notebook; nothing elsewhere.
         callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
 
     Returns:
