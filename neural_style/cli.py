@@ -1,6 +1,7 @@
 """The shell's door: a thin cover over the library.
 
-Results and `--json` go to stdout, the bar and messages to stderr. Exit codes: 0 done, 1 the run failed,
+Results and `--json` go to stdout, the bar and messages to stderr; where stdout gets the picture, they go to stderr
+too. Exit codes: 0 done, 1 the run failed,
 2 bad usage or bad input, 130 interrupted (the picture so far is saved).
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+STANDARD = Path("-")
+"""In place of a file: stdin for the content, stdout for the result."""
+
 EXAMPLES = """examples:
   python -m neural_style photo.jpg painting.jpg -o out.png
   python -m neural_style photo.jpg painting.jpg -o out.png --strength 0.7 --size 1024
@@ -31,6 +36,7 @@ EXAMPLES = """examples:
   python -m neural_style photo.jpg sky.jpg:0.7 sea.jpg:0.3 -o blend.png
   python -m neural_style photo.jpg sky.jpg sea.jpg --mask top.png --mask bottom.png -o regions.png
   python -m neural_style none painting.jpg -o texture.png
+  curl ADDRESS | python -m neural_style - painting.jpg -o - > out.png
   python -m neural_style batch photos painting.jpg -o painted
   python -m neural_style video clip.mp4 painting.jpg -o painted.mp4
   python -m neural_style app
@@ -63,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("content", help="the picture to paint; 'none' makes a texture of the style")
+    parser.add_argument("content", help="the picture to paint, '-' for stdin; 'none' makes a texture of the style")
     shell.add_styles(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, help="where to put the result (.png, .jpg, ...)")
+    output = "where to put the result (.png, .jpg, ...), '-' for stdout, as PNG"
+    parser.add_argument("-o", "--output", type=Path, required=True, help=output)
     add = parser.add_argument
     shell.add_settings(parser)
     add("--max-seconds", type=float, help="stop after so long with the picture so far")
@@ -82,21 +89,35 @@ def _paint(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     from neural_style import images
 
-    images.check_writable(options.output)
+    if options.output == STANDARD and options.save_every is not None:
+        raise ValueError("--save-every names its pictures after the output, so '-o -' cannot go with it")
+    if options.output != STANDARD:
+        images.check_writable(options.output)
+    options.content = sys.stdin.buffer.read() if options.content == str(STANDARD) else shell.none(options.content)
     _check_pictures(options)  # a bad picture is told before TensorFlow takes seconds to load
     with warnings.catch_warnings():
         warnings.showwarning = shell.show_warning  # type: ignore[assignment]
         result = _run(options)
-    result.save(options.output)
+    _save(result, options.output)
     _report(options, result, time.perf_counter() - began)
     return 130 if result.stopped_by == "interrupt" else 0
+
+
+def _save(result: Result, output: Path) -> None:
+    if output != STANDARD:
+        result.save(output)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        result.save(Path(folder, "painted.png"))
+        sys.stdout.buffer.write(Path(folder, "painted.png").read_bytes())
+    sys.stdout.buffer.flush()
 
 
 def _check_pictures(options: argparse.Namespace) -> None:
     from neural_style import guides, images
 
     styles = [path for path, _ in map(shell.weighted, options.styles) if not path.endswith(shell.TARGET)]
-    for source in (shell.none(options.content), *styles):
+    for source in (options.content, *styles):
         if source is not None:
             images.load(source, size=options.size)
     for mask in (*(options.masks or ()), *filter(None, map(shell.none, options.style_masks or ()))):
@@ -108,7 +129,7 @@ def _run(options: argparse.Namespace) -> Result:
     from neural_style.api import paint
     from neural_style.callbacks import SaveEvery
 
-    given = shell.settings_of(options) | {"content": shell.none(options.content)}
+    given = shell.settings_of(options) | {"content": options.content}
     callbacks = [] if options.save_every is None else [SaveEvery(options.output, options.save_every)]
     return paint(**given, progress=not options.quiet, callbacks=callbacks)
 
@@ -127,4 +148,5 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> None
     }
     extractor = result.settings["extractor"].split(",")[0].rstrip(")") + ")"
     line = f"{options.output}: {width}x{height}, {extractor}, {len(result.history)} steps, {seconds:.1f} s"
-    print(json.dumps(record) if options.json else line)  # noqa: T201
+    told = sys.stderr if options.output == STANDARD else sys.stdout
+    print(json.dumps(record) if options.json else line, file=told)

@@ -9,10 +9,15 @@ equally far apart, and 0.02 is about the least an eye tells.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageCms
+
+from neural_style.errors import ImageError
 
 __all__ = [
     "Palette",
@@ -21,6 +26,7 @@ __all__ = [
     "match_color_moments",
     "match_histograms",
     "palette",
+    "soft_proof",
     "to_oklab",
 ]
 
@@ -184,6 +190,43 @@ def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     own, goal = to_oklab(pixels), to_oklab(reference)
     moved = np.stack([_specified(own[..., channel], goal[..., channel]) for channel in range(3)], axis=-1)
     return from_oklab(moved)
+
+
+def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> np.ndarray:
+    """What becomes of a picture's colours on a printer, as a screen can show it.
+
+    Colours that the printer has not become the nearest that it has. Of a content and a style that were treated so, a
+    picture is painted that can be printed as it is seen. The work is LittleCMS's, in 8 bits, relative colorimetric with
+    black point compensation: white stays white.
+
+    Args:
+        pixels: (1, height, width, 3).
+        profile: the ICC profile of printer and paper, most often CMYK: a file or its bytes.
+
+    Returns:
+        (1, height, width, 3).
+
+    Raises:
+        ImageError: the profile cannot be read, or is none of a device that shows colours.
+
+    Example:
+        >>> screen = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        >>> float(soft_proof(np.ones((1, 2, 2, 3), np.float32), screen).min())
+        1.0
+    """
+    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.SOFTPROOFING
+    screen = ImageCms.createProfile("sRGB")
+    try:
+        printer = ImageCms.ImageCmsProfile(BytesIO(profile) if isinstance(profile, bytes) else os.fspath(profile))
+        proof = ImageCms.buildProofTransform(
+            *(screen, screen, printer, "RGB", "RGB"), intent, intent, flags | ImageCms.Flags.BLACKPOINTCOMPENSATION
+        )
+        seen = ImageCms.applyTransform(Image.fromarray(np.uint8(np.rint(255.0 * pixels[0]))), proof)
+    except (OSError, ImageCms.PyCMSError) as error:
+        raise ImageError(
+            f"{'the profile' if isinstance(profile, bytes) else profile} cannot be used: {error}"
+        ) from error
+    return np.asarray(seen, np.float32)[None] / np.float32(255.0)
 
 
 def _specified(values: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The command line: exit codes, one-line errors, files where they were asked for."""
 
 import inspect
+import io
 import json
 import os
 import signal
@@ -47,6 +48,30 @@ def test_it_paints_what_stylize_paints(run, pictures, content, style):
     expected = stylize(content, style, size=32, steps=2, extractor="vgg16", strength=0.8, seed=3)
     with Image.open(pictures[2]) as saved:
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(expected))
+
+
+def test_pictures_come_and_go_through_pipes(pictures, content, style):
+    """What is told goes to stderr then: stdout is a whole PNG and nothing else."""
+    command = [sys.executable, "-m", "neural_style", "-", pictures[1], "-o", "-", *FAST]
+    with open(pictures[0], "rb") as source:
+        done = subprocess.run(command, stdin=source, capture_output=True, check=True)
+    with Image.open(io.BytesIO(done.stdout)) as painted:
+        assert painted.format == "PNG"
+        np.testing.assert_array_equal(painted, stylize(content, style, size=32, steps=2, extractor="vgg16"))
+    assert b"-: 32x24, VGG16" in done.stderr
+
+
+def test_what_is_no_picture_on_stdin_is_refused(pictures):
+    command = [sys.executable, "-m", "neural_style", "-", pictures[1], "-o", "-", *FAST]
+    done = subprocess.run(command, input=b"no picture", capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"error: " in done.stderr
+
+
+def test_pictures_on_the_way_need_an_output_with_a_name(run):
+    code, _, err = run(*FAST, "--save-every", "1", output="-")
+    assert code == 2
+    assert "'-o -' cannot" in err
 
 
 def test_json_goes_to_stdout_and_says_what_was_done(run, pictures):

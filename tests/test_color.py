@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import ImageCms
 
 from neural_style import color
 from neural_style.color import (
@@ -13,8 +14,10 @@ from neural_style.color import (
     match_color_moments,
     match_histograms,
     palette,
+    soft_proof,
     to_oklab,
 )
+from neural_style.errors import ImageError
 
 
 def blots(seed, mean, spread):
@@ -147,3 +150,39 @@ def test_bands_make_no_difference(calm, wild, monkeypatch):
     whole = keep_colors(calm, wild)
     monkeypatch.setattr(color, "_BAND", 100)
     np.testing.assert_array_equal(keep_colors(calm, wild), whole)
+
+
+# --- print -------------------------------------------------------------------------------------------
+
+
+SCREEN = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def gray_printer():
+    """A profile of a device with black alone: sRGB's, said to be gray and with one curve called the gray one."""
+    assert SCREEN[16:20] == b"RGB "
+    return (SCREEN[:16] + b"GRAY" + SCREEN[20:]).replace(b"rTRC", b"kTRC", 1)
+
+
+def test_a_printer_with_a_screens_colors_changes_nothing(wild):
+    proofed = soft_proof(wild, SCREEN)
+    assert proofed.shape == wild.shape
+    assert proofed.dtype == np.float32
+    np.testing.assert_allclose(proofed, wild, atol=1.5 / 255)
+
+
+def test_colors_a_printer_has_not_are_lost_and_lightness_stays(wild, tmp_path):
+    path = tmp_path / "printer.icc"
+    path.write_bytes(gray_printer())
+    proofed = soft_proof(wild, path)
+    before, after = to_oklab(wild), to_oklab(proofed)
+    assert np.abs(before[..., 1:]).mean() > 0.02
+    assert np.abs(after[..., 1:]).max() < 0.005
+    assert np.abs(after[..., 0] - before[..., 0]).mean() < 0.02
+    np.testing.assert_allclose(soft_proof(proofed, path), proofed, atol=2 / 255)
+
+
+@pytest.mark.parametrize("profile", [b"no profile", "nowhere.icc"])
+def test_what_is_no_profile_is_told(profile, wild):
+    with pytest.raises(ImageError, match="cannot be used"):
+        soft_proof(wild, profile)
