@@ -83,7 +83,8 @@ def stylize(
         color_strength: how far `color` goes, in [0, 1].
         style_scale: size of the style beside the picture; 2 for strokes twice as large.
         preview: show in a quarter of the time what the picture will be like: at most 256 pixels and half the steps.
-            Strokes keep their share of the picture, so a preview looks like the picture seen from afar.
+            Strokes keep their share of the picture, so a preview looks like the picture seen from afar. With
+            `quality="fast"` the small network looks all the way.
         max_seconds: end after about so long with the picture so far.
         checkpoint: a file to keep the run in, or a `Checkpoint`; the next equal call goes on from there. See
             `StyleTransfer.run`.
@@ -150,7 +151,7 @@ def paint(
         precision=precision,
         scales=scales,
         tile=tile,
-        relay=chosen.relay,
+        relay=None if preview else chosen.relay,
     )
     if init is None and content is not None and style is not None:
         init = chosen.init

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from neural_style import Relay, StyleTransfer, recipes, stylize
+from neural_style.api import paint
 from neural_style.checkpoint import Checkpoint
 from neural_style.features import named_extractor
 from neural_style.losses import Content, Moments
@@ -131,6 +132,12 @@ def test_fast_keeps_another_recipes_losses():
 def test_fast_needs_nothing_that_does_not_ship(content, style, recwarn):
     stylize(content, style, size=32, steps=2, quality="fast")
     assert not recwarn.list
+
+
+def test_a_preview_does_not_wait_for_the_other_network(content, style):
+    how = {"size": 48, "steps": 4, "quality": "fast"}
+    assert "relay" in paint(content, style, **how).settings
+    assert "relay" not in paint(content, style, preview=True, **how).settings
 
 
 def test_an_unknown_quality_is_answered_with_the_known_ones(content, style):
