@@ -97,7 +97,8 @@ FAST = dataclasses.replace(
     citation=f"{DEFAULT.citation} The coarsest canvas as VGG16 sees it, the others as `Lite` does, a network of this "
     "project's that was taught by VGG16.",
     content=0.5 * DEFAULT.content.terms[0].loss,
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=40, decay=1.45, least=12),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=40, decay=1.0, least=14),
+    finish=LBFGS(memory=5),
     extractor="lite",
     relay=Relay("vgg16", sketch=144),
 )
