@@ -171,9 +171,10 @@ def _paint(
         loss,
         recipe.extractor or extractor,
         optimizer=recipe.optimizer,
-        finish=recipe.finish,
+        finish=recipe.finish_at(strength),
         scales=recipe.scales,
         relay=recipe.relay,
+        detail=0.0 if name == "tutorial" else recipe.detail(strength),
     )
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()

@@ -58,6 +58,7 @@ class Plan:
         finish: how it moves there.
         task: from a scale's number to what is minimised there.
         shown: from a canvas (1, height, width, 3) of any size to the picture that is shown of it.
+        grown: from a canvas and the (width, height) of the next scale to the canvas that scale begins with.
     """
 
     size: tuple[int, int]
@@ -67,6 +68,7 @@ class Plan:
     finish: Optimizer
     task: Callable[[int], Task]
     shown: Callable[[np.ndarray], np.ndarray] = lambda canvas: canvas
+    grown: Callable[[np.ndarray, tuple[int, int]], np.ndarray] = images.resize
 
     def optimizer_at(self, scale: int) -> Optimizer:
         """The optimiser of a scale, by its number."""
@@ -150,7 +152,7 @@ class Loop:
     def _enter(self, scale: Scale) -> None:
         """Carry the canvas to a scale, unless that was done before the run was saved."""
         if self.position.optimizer is None:
-            canvas = tf.constant(images.resize(self.position.canvas.numpy(), (scale.width, scale.height)))
+            canvas = tf.constant(self.plan.grown(self.position.canvas.numpy(), (scale.width, scale.height)))
             state = self.plan.optimizer_at(self.position.scale).start(canvas)
             self.position = dataclasses.replace(self.position, canvas=canvas, optimizer=state)
 

@@ -40,6 +40,7 @@ class Painter(Protocol):
     scales: Schedule
     relay: Relay | None
     tile: Tile
+    detail: float
 
 
 class Painting:
@@ -87,8 +88,17 @@ class Painting:
         legs = self._legs(painter.relay, scales)
         scales = tuple(scale for scale, _ in legs)
         self._objectives = self._by_scale(painter, legs, losses, regions)
+        is_of_content = isinstance(self.init, str) and self.init in ("content", "recolored")
+        self.detail = painter.detail if is_of_content and self.content is not None else 0.0
         self.plan = Plan(
-            self.size, scales, self.loss.names, painter.optimizer, painter.finish, self._task, self.composition.shown
+            self.size,
+            scales,
+            self.loss.names,
+            painter.optimizer,
+            painter.finish,
+            self._task,
+            self.composition.shown,
+            self._grown,
         )
         self.settings = {
             "loss": stable_repr(self.loss),
@@ -96,6 +106,7 @@ class Painting:
             "optimizer": stable_repr(painter.optimizer),
             "finish": stable_repr(painter.finish),
             "scales": [tuple(scale) for scale in scales],
+            "detail": self.detail,
             "init": self.init if isinstance(self.init, str | float) else "picture",
             "seed": seed,
             "size": self.size,
@@ -187,6 +198,17 @@ class Painting:
             mixed: np.ndarray = start + np.float32(self.init) * (noise - start)
             return mixed
         return self._recolored(start) if self.init == "recolored" else start
+
+    def _grown(self, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The canvas at the next scale's size, with a part of what the content has there and had no room before."""
+        grown = images.resize(canvas, size)
+        before = (canvas.shape[2], canvas.shape[1])
+        if self.detail == 0.0 or before == tuple(size):
+            return grown
+        blurred = images.resize(images.resize(self.content, before), size)
+        detail = np.float32(self.detail) * (images.resize(self.content, size) - blurred)
+        whole: np.ndarray = np.clip(grown + detail, 0.0, 1.0)
+        return whole
 
     def _recolored(self, start: np.ndarray) -> np.ndarray:
         """The content in the palette of each region's styles."""

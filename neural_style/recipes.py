@@ -77,6 +77,27 @@ class Recipe:
             raise ValueError(f"strength is between 0 (keep the content) and 1 (style rules), not {strength!r}")
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
+    def detail(self, strength: float = 0.5) -> float:
+        """How much of the content's detail a canvas is given as it grows; see `StyleTransfer`.
+
+        All at strength 0, none from a half on: there the style is to make what is small, too.
+
+        Args:
+            strength: in [0, 1].
+        """
+        return max(0.0, 1.0 - 2.0 * strength)
+
+    def finish_at(self, strength: float = 0.5) -> Optimizer:
+        """How the canvas moves at the final size for a strength.
+
+        As `finish` says from a half on, below it as on the smaller canvases: Adam's first steps are as long where
+        nothing is to be done as where much is, and over what keeps still they show as speckle.
+
+        Args:
+            strength: in [0, 1].
+        """
+        return self.optimizer if self.finish is None or strength < 0.5 else self.finish
+
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 

@@ -51,10 +51,13 @@ class StyleTransfer:
             does not. None: untiled.
         relay: another network for the coarse canvases or the last steps; None for `extractor` alone. Where a style
             is a `StyleTarget`, which knows only what one network sees, it does not take part.
+        detail: how much of the content's finer detail a canvas that began as the content is given as it grows to the
+            next size, from 0 (the losses have to bring it back) to 1 (all of it: a level of the content's Laplacian
+            pyramid, Burt and Adelson, 1983).
 
     Raises:
         ValueError: the loss needs a layer that the extractor does not have, or the extractor cannot compute in that
-            precision; or a `tile` was given, and a loss does
+            precision; or `detail` is not in [0, 1]; or a `tile` was given, and a loss does
             not add over tiles or the extractor does not know how far its layers see.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
 
@@ -78,6 +81,7 @@ class StyleTransfer:
         scales: Schedule | None = None,
         tile: Tile = None,
         relay: Relay | None = None,
+        detail: float = 0.0,
     ) -> None:
         _check_eager()
         recipe = recipes.DEFAULT
@@ -91,6 +95,9 @@ class StyleTransfer:
         self.scales: Schedule = recipe.scales if scales is None else scales
         _check_tile(tile)
         self.tile: Tile = tile
+        if not 0.0 <= detail <= 1.0:
+            raise ValueError(f"detail is between 0 and 1, not {detail!r}")
+        self.detail = float(detail)
         losses = tuple(term.loss for term in self.loss)
         self._objective = objective_for(losses, self.extractor)
         self.relay: Relay | None = None
@@ -104,6 +111,7 @@ class StyleTransfer:
     def __repr__(self) -> str:
         how = f"optimizer={self.optimizer!r}, finish={self.finish!r}, scales={self.scales!r}, tile={self.tile!r}"
         how = how if self.relay is None else f"{how}, relay={self.relay!r}"
+        how = f"{how}, detail={self.detail}" if self.detail else how
         return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {how})"
 
     def estimate(self, size: tuple[int, int]) -> Estimate:

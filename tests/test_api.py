@@ -38,7 +38,7 @@ def test_options_are_named_and_shared_with_the_run():
     options = inspect.signature(stylize).parameters
     assert all(p.kind is p.KEYWORD_ONLY for name, p in options.items() if name not in ("content", "style"))
     for name, parameter in inspect.signature(StyleTransfer.run).parameters.items():
-        if name not in ("self", "init"):
+        if name not in ("self", "init", "previous"):  # the last is for the frames of a video
             assert options[name].default == parameter.default, name
 
 

@@ -202,3 +202,32 @@ def test_a_number_starts_from_so_much_noise_in_the_content():
 def test_a_share_of_noise_that_cannot_be_is_told(content, init, message):
     with pytest.raises(ValueError, match=message):
         tiny.transfer().run(content, tiny.STYLE, size=32, steps=0, init=init)
+
+
+# --- the content's detail ----------------------------------------------------------------------------
+
+
+def test_a_growing_canvas_is_given_the_contents_detail(content, style, vgg16):
+    """With no step in between, all of it makes the content again, and half of it half of what was lost."""
+    floats = content / np.float32(255.0)
+    lost, half, none = (
+        StyleTransfer(Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail=detail)
+        .run(content, style, size=64, steps=0)
+        .pixels
+        - floats
+        for detail in (0.0, 0.5, 1.0)
+    )
+    assert np.abs(lost).mean() > 0.004
+    assert np.abs(none).max() < 1e-5
+    assert np.abs(half).mean() == pytest.approx(0.5 * np.abs(lost).mean(), rel=0.1)
+
+
+def test_a_canvas_that_began_as_something_else_gets_no_detail(content, style, vgg16):
+    painter = StyleTransfer(Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail=1.0)
+    assert painter.run(content, style, size=64, steps=0, init="noise").settings["detail"] == 0.0
+    assert painter.run(None, style, size=64, steps=0).settings["detail"] == 0.0
+
+
+def test_detail_outside_its_range_is_refused(vgg16):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        StyleTransfer(extractor=vgg16, detail=1.5)

@@ -97,3 +97,18 @@ def test_strength_leads_from_the_content_to_the_style(name, painted, content, st
     assert content_distance(weak, content) < 0.9 * content_distance(strong, content)
     to_style = [sliced_wasserstein(picture, style, layers=shallow) for picture in (content, weak, strong)]
     assert to_style[2] < 0.9 * min(to_style[:2])
+
+
+def test_the_less_strength_the_nearer_to_the_content(content, style, vgg16):
+    distances = [
+        content_distance(stylize(content, style, strength=strength, size=64, extractor=vgg16), content)
+        for strength in (0.0, 0.1, 0.3, 0.5)
+    ]
+    assert distances == sorted(distances)
+    assert distances[0] < 1e-3
+
+
+def test_below_a_half_a_recipe_gives_detail_and_finishes_as_it_began():
+    assert [recipes.DEFAULT.detail(strength) for strength in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.5, 0.0, 0.0]
+    assert recipes.DEFAULT.finish_at(0.5) == recipes.DEFAULT.finish
+    assert recipes.DEFAULT.finish_at(0.4) == recipes.DEFAULT.optimizer
