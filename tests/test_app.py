@@ -23,7 +23,10 @@ def server():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "neural_style", "app", "--port", str(port)]
+    # A test run in the background of a script inherits an ignored SIGINT, in which Python leaves Ctrl-C without effect.
+    listening = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listening}; runpy.run_module('neural_style', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", program, "app", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             told = process.stdout.readline()
