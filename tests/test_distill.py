@@ -1,6 +1,7 @@
 """Teaching a small network: the first fit is a good one, learning makes it better, and a killed run goes on."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,9 +136,10 @@ def test_the_lessons_loss_is_the_recipes(vgg16, content, style):
 
 
 @pytest.mark.slow
-def test_two_minutes_of_teaching_lower_the_loss(folder, tmp_path):
-    _, record = taught(
-        folder, tmp_path, "--rounds", "4", "--runs", "6", "--epochs", "6", "--first", "32", "--side", "64"
-    )
-    assert record["last"]["total"] < 0.97 * record["first"]["total"]
+def test_two_minutes_of_teaching_lower_the_loss(tmp_path):
+    """On the manual's own pictures, judged by others of them; blots teach nothing that holds elsewhere."""
+    pictures = Path(__file__).parents[1] / "docs" / "gallery" / "losses"
+    more = ["--batch", "4", "--side", "96", "--first", "32", "--held-out", "4"]
+    _, record = taught(pictures, tmp_path, "--rounds", "3", "--runs", "8", "--epochs", "6", *more)
+    assert record["last"]["total"] < 0.9 * record["first"]["total"]
     assert record["last"]["gradient"] < record["first"]["gradient"]
