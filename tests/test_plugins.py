@@ -11,7 +11,7 @@ from neural_style import plugins, recipes, stylize
 from neural_style.features import named_extractor
 from neural_style.losses import Content, Gram
 
-PACKAGE = '''
+PACKAGE = """
 from tests.tiny import LOSS, TWO_SCALES, Tiny
 from neural_style.losses import Content, Gram
 from neural_style.optimizers import Adam
@@ -23,7 +23,7 @@ NUMBER = 3
 
 def no_extractor():
     return NUMBER
-'''
+"""
 
 ENTRY_POINTS = """
 [neural_style.extractors]

@@ -26,6 +26,7 @@ from neural_style.features.sources import Arrays, load_weights
 __all__ = ["VGG", "VGG16", "VGG19"]
 
 MEAN_BGR = (103.939, 116.779, 123.68)
+_MEAN_RGB = MEAN_BGR[::-1]
 
 Pooling = Literal["max", "average", "l2"]
 
@@ -60,7 +61,9 @@ class _Layer(NamedTuple):
 
     @classmethod
     def of(cls, kernel: tf.Tensor, bias: tf.Tensor, precision: str) -> _Layer:
-        """From float32."""
+        """From float32. A kernel for BGR pictures is turned to take RGB: turning pictures would cost every step."""
+        if kernel.shape[2] == 3:
+            kernel = kernel[:, :, ::-1]
         values = (kernel, _mirrored(kernel.numpy()), scaled(bias, precision))
         return cls(*(tf.cast(value, precision) for value in values))
 
@@ -195,7 +198,7 @@ class VGG:
         maps: dict[str, tf.Tensor] = {}
         pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
         loudness = _RANGE[self.precision].gradient * pixels
-        x = _enter(image[..., ::-1] * 255.0 - MEAN_BGR, loudness, self.precision)
+        x = _enter(image * 255.0 - _MEAN_RGB, loudness, self.precision)
         wanted = set(layers)
         for name, starts_block in _convolutions(self.convolutions):
             if len(maps) == len(wanted):

@@ -87,13 +87,13 @@ def _sums(features: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..
     """(1, rows, columns, C) -> sums of outer products (C, C) and of vectors (C,).
 
     The gradient is one product with the sum added on the way out. Automatic differentiation would take two
-    products and hold four arrays of the map's size.
+    products and hold four arrays of the map's size. It is written as a convolution, to which TensorFlow adds the
+    gradient that comes from deeper layers on the same way out.
     """
     vectors = tf.reshape(features, [-1, features.shape[-1]])
 
     def gradient(outer: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
-        slope = tf.nn.bias_add(tf.matmul(vectors, outer + tf.transpose(outer)), total)
-        return tf.reshape(slope, tf.shape(features))
+        return tf.nn.bias_add(tf.nn.conv2d(features, (outer + tf.transpose(outer))[None, None], 1, "VALID"), total)
 
     # In two stages, down the columns and then along: one long float32 sum over a megapixel loses four digits.
     rows = tf.reshape(features, [tf.shape(features)[1], -1])
