@@ -332,7 +332,7 @@ def test_no_permission_said_by_the_system(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch, pytest.raises(ImageError, match=r"secret\.png.*Permission denied"):
-        patch.setattr(images.os, "open", refuse)
+        patch.setattr(os, "open", refuse)
         images.load(tmp_path / "secret.png")
 
 

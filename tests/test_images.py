@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, features
 
 from neural_style import images
 from neural_style.errors import ImageError
+from neural_style.images import encoding
 
 HEIGHT, WIDTH = 9, 14
 
@@ -675,7 +676,7 @@ def test_jpeg_round_trip_is_close_and_not_subsampled(tmp_path, smooth, suffix):
 
 @pytest.mark.parametrize("alpha", [False, True])
 def test_16_bit_round_trip_is_exact(tmp_path, monkeypatch, alpha):
-    monkeypatch.setattr(images, "_BAND", 100)  # several bands, as a large picture has
+    monkeypatch.setattr(encoding, "_BAND", 100)  # several bands, as a large picture has
     rng = np.random.default_rng(3)
     deep = rng.integers(0, 65_536, (23, 17, 4 if alpha else 3)).astype(np.uint16)
     if alpha:
@@ -800,7 +801,7 @@ def test_folder_that_refuses_files(tmp_path, monkeypatch):
 
     for call in (images.check_writable, save_black):
         with monkeypatch.context() as patch, pytest.raises(ImageError, match="written to .*denied"):
-            patch.setattr(images.os, "open", refuse)
+            patch.setattr(os, "open", refuse)
             call(tmp_path / "out.png")
 
 
@@ -815,7 +816,7 @@ def test_failed_save_keeps_the_old_file(tmp_path, monkeypatch, name, error, bits
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(images.os, name, fail)
+        patch.setattr(os, name, fail)
         expected = ImageError if isinstance(error, OSError) else KeyboardInterrupt
         with pytest.raises(expected, match="No space" if expected is ImageError else None):
             images.save(np.zeros((2, 2, 3)), path, bits=bits)
@@ -853,6 +854,6 @@ def test_undecodable_file_names(tmp_path):
 
 def test_import_is_light():
     code = "import sys, neural_style.images; print('tensorflow' in sys.modules)"
-    root = pathlib.Path(images.__file__).parents[1]
+    root = pathlib.Path(images.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

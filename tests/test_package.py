@@ -14,7 +14,9 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 ORDER = """
-errors files executors plugins _decode images copies flow clips color guides controls
+errors files executors plugins
+images.orientation images.profiles images.stripping images.tiff images.decoding images.reading images.resizing
+images.encoding images.writing images copies flow clips color guides controls
 features.base precision features.sources features.quantize features.vgg features.lite features.defaults features
 losses.base losses.content losses.style losses.smoothness losses.temporal
 losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses

@@ -1,0 +1,301 @@
+"""Whatever holds a picture, read as float32 RGB in [0, 1] with alpha beside it."""
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from neural_style.errors import ImageError
+from neural_style.images.decoding import Limits, check_size, decode, identify
+from neural_style.images.orientation import read_orientation, turn_upright
+from neural_style.images.profiles import flatten
+
+__all__ = ["Picture", "load", "read", "read_result"]
+
+_ROUNDING = 1e-3  # how far outside [0, 1] a result may stray through arithmetic, and is clipped
+_ANY_SIZE = Limits(max_pixels=1 << 62, max_side=1 << 31)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as the package computes with it.
+
+    Args:
+        pixels: (1, height, width, 3), float32 in [0, 1].
+        alpha: (1, height, width, 1), float32 in [0, 1]; None when every pixel is opaque.
+
+    Example:
+        >>> Picture(np.zeros((1, 4, 6, 3), np.float32)).alpha is None
+        True
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+
+
+def load(
+    source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535
+) -> np.ndarray:
+    """Load the colours of a picture; `read` keeps the alpha too.
+
+    Args:
+        source: see `read`.
+        size: see `read`.
+        max_pixels: see `read`.
+        max_side: see `read`.
+
+    Returns:
+        (1, height, width, 3), float32 in [0, 1], sRGB.
+
+    Raises:
+        ImageError: see `read`.
+        TypeError: see `read`.
+
+    Example:
+        >>> load(np.zeros((4, 6, 3), np.uint8)).shape
+        (1, 4, 6, 3)
+    """
+    return read(source, size=size, max_pixels=max_pixels, max_side=max_side).pixels
+
+
+def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535) -> Picture:
+    """Read a picture from whatever holds it.
+
+    16-bit grey keeps its 16 bits; 16-bit colour files are read at 8 bits. ICC profiles are converted to sRGB;
+    one that does not work is ignored and reported in the log `neural_style`. Of an animation the first frame
+    counts.
+
+    Args:
+        source: a path (a str is always a path, never an address); the bytes of a file; an open binary file,
+            read from where it stands; a PIL image; an array or tensor (H, W), (H, W, 1 | 3 | 4) or
+            (1, H, W, 1 | 3 | 4) of uint8, uint16, or floats in [0, 1]; a `Picture`, returned as it is.
+        size: the long side in pixels the caller will resize to. A JPEG may then be decoded smaller, which is
+            faster, but never below `size`. Other pictures come in full.
+        max_pixels: largest accepted width * height; checked before anything is decoded. WebP has a limit of
+            its own on top, Pillow's, at 179 million pixels.
+        max_side: largest accepted width or height.
+
+    Returns:
+        Pixels and alpha; new arrays, unless `source` is a `Picture`.
+
+    Raises:
+        ImageError: the picture is missing, damaged, too large, not of an accepted format, or its numbers are
+            not a picture; the text says which.
+        TypeError: `source` is no kind of picture, or an array of another dtype.
+
+    Example:
+        >>> half = np.full((4, 6, 4), 128, np.uint8)
+        >>> read(half).pixels.shape, read(half).alpha.shape
+        ((1, 4, 6, 3), (1, 4, 6, 1))
+    """
+    if isinstance(source, Picture):
+        return source
+    limits = _limits(size, max_pixels, max_side)
+    name = _name(source)
+    try:
+        return _split(_samples(source, limits, name), limits)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error.__cause__
+
+
+def read_result(source: Any) -> Picture:
+    """As `read`, for pictures that were computed: of any size, and arithmetic's hair outside [0, 1] is clipped."""
+    if isinstance(source, Picture) or _name(source) != "array":
+        return read(source, max_pixels=_ANY_SIZE.max_pixels, max_side=_ANY_SIZE.max_side)
+    try:
+        return _split(_from_array(source), slack=_ROUNDING)
+    except ImageError as error:
+        raise ImageError(f"array: {error}") from error.__cause__
+
+
+def _limits(size: int | None, max_pixels: int, max_side: int) -> Limits:
+    for label, value in (("size", size), ("max_pixels", max_pixels), ("max_side", max_side)):
+        if label == "size" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{label} must be a whole number of pixels, got {value!r}")
+        if value < 1:
+            raise ValueError(f"{label} must be at least 1, got {value}")
+    return Limits(int(max_pixels), int(max_side), None if size is None else int(size))
+
+
+def _name(source: object) -> str:
+    """What errors call a source; also the place where hopeless ones are refused."""
+    if isinstance(source, Image.Image):
+        return "PIL image"
+    if isinstance(source, bytes | bytearray | memoryview):
+        return "bytes"
+    if isinstance(source, str | os.PathLike):
+        return repr(os.fspath(source))
+    if callable(getattr(source, "read", None)):
+        return f"open file {getattr(source, 'name', '')!r}".removesuffix(" ''")
+    if hasattr(source, "__array__") and not isinstance(source, type):
+        return "array"
+    raise TypeError(
+        f"a picture cannot be a {type(source).__name__}; expected a path, bytes, an open binary file, a PIL "
+        "image, a NumPy array or a tensor"
+    )
+
+
+def _samples(source: Any, limits: Limits, name: str) -> np.ndarray:
+    """Turn any source into (height, width) or (height, width, channels) of an accepted dtype."""
+    if isinstance(source, Image.Image):
+        return _from_pil(source, limits, name)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(bytes(source), limits, name)
+    if isinstance(source, str | os.PathLike):
+        with _open_regular(os.fspath(source)) as handle:
+            return decode(_read_all(handle, limits), limits, name)
+    if hasattr(source, "read"):
+        return decode(_read_all(source, limits), limits, name)
+    return _from_array(source)
+
+
+def _from_pil(image: Image.Image, limits: Limits, name: str) -> np.ndarray:
+    check_size(image.size, limits)
+    try:
+        image.load()
+        upright = turn_upright(
+            flatten(image, image.info.get("icc_profile"), name), read_orientation(image.info.get("exif"))
+        )
+    except ImageError:
+        raise
+    except Exception as error:  # a lazily opened file may be damaged, closed or gone
+        raise ImageError(f"{image.format or image.mode}: cannot be decoded ({error})") from error
+    return upright
+
+
+def _open_regular(path: Any) -> IO[bytes]:
+    """Open a file for reading, and nothing that only looks like one; a pipe must not be waited for."""
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        handle = os.fdopen(os.open(path, flags), "rb")
+    except FileNotFoundError as error:
+        what = "a symbolic link to a missing file" if os.path.islink(path) else "no such file"
+        raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        if isinstance(error, OSError) and os.path.isdir(path):
+            raise ImageError("a folder; expected a picture file") from error
+        raise ImageError(f"cannot be opened ({error})") from error
+    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+        handle.close()
+        raise ImageError("a pipe, socket or device; expected a regular file, or an open binary file")
+    return handle
+
+
+def _read_all(handle: Any, limits: Limits) -> bytes:
+    """Read to the end, and no further than any picture within the limits could reach."""
+    most = limits.max_pixels * 8 + (1 << 26)  # 16-bit RGBA, uncompressed, and room for metadata
+    if (length := _size_on_disk(handle)) > most:
+        raise ImageError(f"{length:,} bytes, more than {most:,}; pass a larger max_pixels if you trust it")
+    parts, total, identified = [], 0, False
+    while part := _read_some(handle):
+        parts.append(part)
+        total += len(part)
+        if not identified and total >= 4096:
+            identify(b"".join(parts)[:4096])  # refuses before reading gigabytes of something else
+            identified = True
+        if total > most:
+            raise ImageError(f"more than {most:,} bytes; pass a larger max_pixels if you trust it")
+    return b"".join(parts)
+
+
+def _size_on_disk(handle: Any) -> int:
+    """The length of the file behind a handle; 0 when there is none."""
+    try:
+        return os.fstat(handle.fileno()).st_size
+    except Exception:  # not every file-like object has a descriptor, nor says so in the same way
+        return 0
+
+
+def _read_some(handle: Any) -> bytes:
+    try:
+        part = handle.read(1 << 20)
+    except Exception as error:  # a closed, write-only, or failing file; any class of file may raise anything
+        raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
+    if isinstance(part, str):
+        raise TypeError("a picture cannot be read from a text file; open it with mode 'rb'")
+    if not isinstance(part, bytes | bytearray | memoryview):
+        raise ImageError(f"its read() gave {type(part).__name__}; expected bytes")
+    return bytes(part)
+
+
+def _from_array(source: Any) -> np.ndarray:
+    try:
+        array = np.asarray(source)
+    except Exception as error:
+        raise TypeError(
+            f"this {type(source).__name__} has no values to read ({error}); inside a tf.function there are "
+            "none yet: call from outside it"
+        ) from error
+    if array.dtype.kind + str(array.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
+        raise TypeError(
+            f"a picture cannot have dtype {array.dtype}; expected uint8, uint16, or float16, float32 or "
+            "float64 in [0, 1]; convert it with astype"
+        )
+    return _without_batch(array)
+
+
+def _without_batch(array: np.ndarray) -> np.ndarray:
+    """Drop a leading 1 of (1, H, W, C), and refuse shapes that are not a picture."""
+    shape = array.shape
+    inner = shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
+    expected = "expected (H, W), (H, W, 1 | 3 | 4), or those with channels and a leading 1"
+    if array.size == 0:
+        raise ImageError(f"shape {shape} is empty; {expected}")
+    if len(inner) == 3 and inner[2] not in (1, 3, 4):
+        if inner[0] in (1, 3, 4):
+            raise ImageError(f"shape {shape} has its channels first; {expected}; move them with np.moveaxis")
+        raise ImageError(f"shape {shape} has {inner[2]} channels; {expected}")
+    if len(inner) not in (2, 3):
+        raise ImageError(f"shape {shape} is not one picture; {expected}")
+    return array.reshape(inner)
+
+
+def _split(samples: np.ndarray, limits: Limits = _ANY_SIZE, *, slack: float = 0.0) -> Picture:
+    """Scale samples to [0, 1] and part colour from alpha."""
+    height, width = samples.shape[:2]
+    check_size((width, height), limits)
+    if samples.dtype.kind == "f":
+        _check_range(samples, slack)
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    colours = _scaled(samples[..., :3], 3, clip=slack > 0)
+    if samples.shape[2] < 4:
+        return Picture(colours)
+    alpha = _scaled(samples[..., 3:], 1, clip=slack > 0)
+    if alpha.min() == 1.0:
+        return Picture(colours)
+    _hide_invisible(colours, alpha)
+    return Picture(colours, alpha)
+
+
+def _check_range(samples: np.ndarray, slack: float) -> None:
+    with np.errstate(invalid="ignore"):
+        low, high = float(samples.min()), float(samples.max())
+    if -slack <= low and high <= 1.0 + slack:
+        return
+    if not np.isfinite([low, high]).all():
+        raise ImageError("holds values that are not finite (NaN or infinity); expected floats in [0, 1]")
+    hint = "divide by 255" if low >= 0 and 2 < high <= 255 else "rescale or clip it"
+    raise ImageError(f"holds floats from {low:.6g} to {high:.6g}; expected [0, 1]; {hint}")
+
+
+def _scaled(samples: np.ndarray, channels: int, *, clip: bool) -> np.ndarray:
+    """(H, W, 1 | channels) of any accepted dtype -> new (1, H, W, channels) float32 in [0, 1]."""
+    full = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+    scaled = np.empty((1, *samples.shape[:2], channels), np.float32)
+    np.true_divide(samples, np.float32(full), out=scaled[0], casting="same_kind")
+    return np.clip(scaled, 0.0, 1.0, out=scaled) if clip else scaled
+
+
+def _hide_invisible(colours: np.ndarray, alpha: np.ndarray) -> None:
+    """Overwrite the colours where alpha is 0, which no viewer ever shows, by the mean visible colour."""
+    hidden = alpha[..., 0] == 0.0
+    if hidden.any():
+        weight = alpha.sum(dtype=np.float64)
+        mean = np.einsum("nhwc,nhw->c", colours, alpha[..., 0], dtype=np.float64) / weight if weight else 0.5
+        colours[hidden] = mean

@@ -1,0 +1,122 @@
+"""A TIFF reduced to its first picture's pixels; its directories may claim anything."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from neural_style.errors import ImageError
+from neural_style.images.stripping import Stripped
+
+__all__ = ["strip_tiff"]
+
+# Size, sample layout, compression, strips, fax options, predictor, tile size, old-style JPEG: one value each.
+_TIFF_SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 512, 513, 514, 515])
+# Bits, offsets and lengths, palette, extra samples, sample format, JPEG tables, YCbCr: many values.
+_TIFF_PIXEL_TAGS = _TIFF_SINGLE_TAGS.union(
+    [258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 531, 532]
+)
+_TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+_TIFF_PLACES = (273, 279, 324, 325)  # where strips or tiles start, and their lengths
+_TIFF_DEFLATE = frozenset([8, 32946])
+_TIFF_MOST_SAMPLES = 6  # what Pillow decodes; beyond, it writes to its log
+
+
+@dataclass(frozen=True)
+class _TiffLayout:
+    """How a directory is laid out: classic with 4-byte offsets or BigTIFF with 8-byte ones."""
+
+    order: str
+    count: str
+    offset: str
+    slot: int
+
+    @property
+    def entry(self) -> str:
+        return f"{self.order}HH{self.offset}{self.slot}s"
+
+
+def strip_tiff(data: bytes) -> Stripped:
+    """Append a fresh directory of the first picture's pixels alone, and point the header at it."""
+    order = "<" if data[:1] == b"I" else ">"
+    big = b"+" in data[2:4]
+    layout = _TiffLayout(order, "Q", "Q", 8) if big else _TiffLayout(order, "H", "I", 4)
+    at = 8 if big else 4
+    entries = sorted(_tiff_entries(data, layout, struct.unpack_from(order + layout.offset, data, at)[0]))
+    values = {tag: value for tag, _, _, _, value in entries}
+    orientation = _first_number(values.get(274, b""), order)
+    if _first_number(values.get(277, b""), order) > _TIFF_MOST_SAMPLES:
+        raise ImageError(f"more than {_TIFF_MOST_SAMPLES} samples a pixel; save it as RGB or RGBA")
+    _check_tiff_strips(data, entries, order)
+    brightest = 4095 if _first_number(values.get(258, b""), order) == 12 else 65_535
+    white_is_zero = 262 in values and _first_number(values[262], order) == 0
+    kept = [struct.pack(layout.entry, *entry[:4]) for entry in entries if entry[0] in _TIFF_PIXEL_TAGS]
+    directory = struct.pack(order + layout.count, len(kept)) + b"".join(kept) + bytes(layout.slot)
+    header = data[:at] + struct.pack(order + layout.offset, len(data))
+    return Stripped(
+        b"".join([header, data[len(header) :], directory]),
+        values.get(34675),
+        orientation if 1 <= orientation <= 8 else 1,
+        (brightest, 0) if white_is_zero else (0, brightest),
+    )
+
+
+def _tiff_entries(data: bytes, layout: _TiffLayout, at: int) -> Iterator[tuple[int, int, int, bytes, bytes]]:
+    """Yield (tag, type, count, slot, value) of each distinct entry whose value lies within the file."""
+    (number,) = struct.unpack_from(layout.order + layout.count, data, at)
+    at += struct.calcsize(layout.order + layout.count)
+    end = at + number * struct.calcsize(layout.entry)
+    if end > len(data):
+        raise ImageError("cut short within its directory; use another copy")
+    seen, out_of_line = set(), 0
+    for tag, kind, count, slot in struct.iter_unpack(layout.entry, data[at:end]):
+        if tag in seen or kind not in _TIFF_TYPE_BYTES or count < 1:
+            continue
+        length, start = count * _TIFF_TYPE_BYTES[kind], 0
+        if length > layout.slot:
+            (start,) = struct.unpack(layout.order + layout.offset, slot)
+            out_of_line += length
+            if start + length > len(data) or out_of_line > len(data):
+                if tag in _TIFF_PIXEL_TAGS:
+                    raise ImageError(f"cut short: tag {tag} lies beyond its end; use another copy")
+                continue
+        value = data[start : start + length] if length > layout.slot else slot[:length]
+        if tag in _TIFF_SINGLE_TAGS and count > 1:
+            value = value[: _TIFF_TYPE_BYTES[kind]]
+            count, slot = 1, value.ljust(layout.slot, b"\0")[: layout.slot]
+        seen.add(tag)
+        yield tag, kind, count, slot, value
+
+
+def _check_tiff_strips(data: bytes, entries: list[tuple[int, int, int, bytes, bytes]], order: str) -> None:
+    """Refuse what lacks pixels: a decoder would fill them with whatever it finds, or complain on stderr."""
+    numbers = {tag: _numbers(kind, value, order) for tag, kind, _, _, value in entries if tag in _TIFF_PLACES}
+    starts, lengths = numbers.get(324, numbers.get(273, [])), numbers.get(325, numbers.get(279, []))
+    if not starts or len(starts) != len(lengths):
+        raise ImageError(f"damaged: {len(starts)} strips but {len(lengths)} lengths; use another copy")
+    if any(start + length > len(data) for start, length in zip(starts, lengths, strict=True)):
+        raise ImageError("cut short: some of its pixels lie beyond its end; use another copy")
+    compression = {_first_number(value, order) for tag, _, _, _, value in entries if tag == 259}
+    if compression & _TIFF_DEFLATE:
+        for start, length in zip(starts, lengths, strict=True):
+            _check_deflated(data[start : start + length])
+
+
+def _check_deflated(packed: bytes) -> None:
+    """Unpack once to nowhere, in small pieces; `zlib.error` says what is wrong."""
+    unpacker = zlib.decompressobj()
+    while packed and not unpacker.eof:
+        unpacker.decompress(packed, 1 << 20)
+        packed = unpacker.unconsumed_tail
+
+
+def _numbers(kind: int, value: bytes, order: str) -> list[int]:
+    letter = {1: "B", 3: "H", 4: "I", 16: "Q"}.get(kind)
+    return [number for (number,) in struct.iter_unpack(order + letter, value)] if letter else []
+
+
+def _first_number(value: bytes, order: str) -> int:
+    """The first unsigned number of a tag's value, by its length: a SHORT, or else a LONG; 0 for none."""
+    if len(value) >= 4:
+        return int(struct.unpack_from(order + "I", value)[0])
+    return int(struct.unpack_from(order + "H", value)[0]) if len(value) >= 2 else 0
