@@ -24,7 +24,7 @@ class TorchStep:
     Args:
         workload: which losses.
         pictures: content, style and start.
-        arrays: for each convolution its kernel (3, 3, in, out) and bias, in order.
+        arrays: the weights of each convolution, in order.
         precision: `"float32"`, or what autocast makes of the convolutions.
         channels_last: the memory format of canvas, maps and kernels.
     """
@@ -39,7 +39,7 @@ class TorchStep:
         self.precision = getattr(torch, precision)
         self.mean = torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
         # Kernels are converted once; autocast by itself would do so in every step.
-        self.weights = {name: self._layer(kernel, bias) for name, (kernel, bias) in arrays.items()}
+        self.weights = {name: self._layer(stored.kernel32, stored.bias) for name, stored in arrays.items()}
         with torch.no_grad():
             self.content = self.features(self._picture(pictures.content))[workload.content_layer]
             style = self.features(self._picture(pictures.style))

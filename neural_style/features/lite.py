@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.errors import WeightsUnavailableError
-from neural_style.features.sources import Arrays, read_arrays
+from neural_style.features.sources import Arrays, Weights, read_arrays
 from neural_style.features.vgg import VGG, scaled
 
 __all__ = ["Lite"]
@@ -58,7 +58,7 @@ class Lite(VGG):
                 name: (tf.constant(stored[f"{name}/readout"][None, None]), tf.constant(stored[f"{name}/offset"]))
                 for name in names
             }
-        return {name: (stored[f"{name}/kernel"], stored[f"{name}/bias"]) for name in names}
+        return {name: Weights(stored[f"{name}/kernel"], stored[f"{name}/bias"]) for name in names}
 
     def _set_precision(self, precision: str) -> None:
         super()._set_precision(precision)

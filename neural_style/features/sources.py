@@ -27,10 +27,24 @@ import numpy as np
 from neural_style import files
 from neural_style.errors import WeightsUnavailableError
 
-__all__ = ["Arrays", "load_weights", "read_arrays"]
+__all__ = ["Arrays", "Weights", "load_weights", "read_arrays"]
 
-Arrays = dict[str, tuple[np.ndarray, np.ndarray]]
-"""For each layer its kernel (3, 3, in, out) and bias (out,), float32."""
+
+class Weights(NamedTuple):
+    """What one convolution computes with, as small as it was stored."""
+
+    kernel: np.ndarray  # (3, 3, in, out), float32, or int8 in units of `scale`
+    bias: np.ndarray  # (out,), float32
+    scale: np.ndarray | None = None  # (out,), float32
+
+    @property
+    def kernel32(self) -> np.ndarray:
+        """The kernel in float32."""
+        return self.kernel if self.scale is None else self.kernel * self.scale
+
+
+Arrays = dict[str, Weights]
+"""For each layer what it computes with."""
 
 logger = logging.getLogger("neural_style")
 
@@ -96,7 +110,7 @@ def load_weights(network: str, source: str | os.PathLike[str], names: Sequence[s
 
 def _check_shapes(path: Path, network: str, arrays: Arrays) -> None:
     channels = 3
-    for name, (kernel, bias) in arrays.items():
+    for name, (kernel, bias, _) in arrays.items():
         outputs = 64 * 2 ** min(int(name[5]) - 1, 3)
         if kernel.shape != (3, 3, channels, outputs) or bias.shape != (outputs,):
             raise WeightsUnavailableError(
@@ -127,7 +141,7 @@ def _bundled(network: str) -> Arrays:
     """Kernels are stored as int8 with a float32 scale for each output channel, biases as float32."""
     with np.load(io.BytesIO(_shipped(network)), allow_pickle=False) as stored:
         layers = [key.removesuffix("/kernel") for key in stored.files if key.endswith("/kernel")]
-        return {name: (stored[f"{name}/kernel"] * stored[f"{name}/scale"], stored[f"{name}/bias"]) for name in layers}
+        return {name: Weights(*(stored[f"{name}/{part}"] for part in ("kernel", "bias", "scale"))) for name in layers}
 
 
 def _shipped(network: str) -> bytes:
@@ -156,7 +170,7 @@ def _read_npz(path: Path, names: Sequence[str]) -> Arrays:
             lacking = next(name for name in names if name not in found)
             raise WeightsUnavailableError(f"{path} lacks {lacking}/kernel; it has {stored.files}")
         return {
-            name: (
+            name: Weights(
                 np.asarray(stored[f"{name}/kernel"], np.float32),
                 np.asarray(stored[f"{name}/bias"], np.float32),
             )
@@ -187,7 +201,7 @@ def _read_h5(path: Path, names: Sequence[str]) -> Arrays:
     if not found or found != list(names[: len(found)]):
         lacking = next(name for name in names if name not in found)
         raise WeightsUnavailableError(f"{path} lacks the convolution {lacking}")
-    return {name: (kernels[name], biases[name]) for name in found}
+    return {name: Weights(kernels[name], biases[name]) for name in found}
 
 
 def _by_position(where: str, names: Sequence[str]) -> str | None:

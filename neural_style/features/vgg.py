@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Field, check_layers
-from neural_style.features.sources import Arrays, load_weights
+from neural_style.features.convolutions import Convolution, convolution, mirrored
+from neural_style.features.sources import Arrays, Weights, load_weights
 
 __all__ = ["VGG", "VGG16", "VGG19"]
 
@@ -53,26 +53,22 @@ def scaled(offset: tf.Tensor, precision: str) -> tf.Tensor:
 
 
 class _Layer(NamedTuple):
-    """What one convolution computes with, in one precision."""
+    """One convolution with its bias and ReLU, in one precision."""
 
-    kernel: tf.Tensor  # (3, 3, in, out)
-    mirrored: tf.Tensor  # for the way back, see `_mirrored`
-    bias: tf.Tensor  # (out,)
+    forward: Convolution
+    back: Convolution
 
     @classmethod
-    def of(cls, kernel: tf.Tensor, bias: tf.Tensor, precision: str) -> _Layer:
-        """From float32. A kernel for BGR pictures is turned to take RGB: turning pictures would cost every step."""
+    def of(cls, stored: Weights, precision: str) -> _Layer:
+        """A kernel for BGR pictures is turned to take RGB: turning pictures would cost every step."""
+        kernel = stored.kernel32
         if kernel.shape[2] == 3:
             kernel = kernel[:, :, ::-1]
-        values = (kernel, _mirrored(kernel.numpy()), scaled(bias, precision))
-        return cls(*(tf.cast(value, precision) for value in values))
+        offset = tf.cast(scaled(tf.constant(stored.bias), precision), precision)
+        return cls(convolution(kernel, precision, offset), convolution(mirrored(kernel), precision))
 
     def __call__(self, x: tf.Tensor, *, masked: bool = False) -> tf.Tensor:
         """Convolution, bias and ReLU.
-
-        The gradient of a 3x3 convolution that keeps the size is one too, with the kernel mirrored and its channels
-        swapped. TensorFlow's own gradient unfolds the map into nine copies first: at block1_conv2 that is 2.3 kB a
-        pixel, three quarters of a step's memory, and a fifth of its time.
 
         Args:
             x: (1, rows, columns, in).
@@ -81,39 +77,14 @@ class _Layer(NamedTuple):
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
         def layer(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, self.kernel, 1, "SAME"), self.bias))
+            y = tf.nn.relu(self.forward(x))
 
             def gradient(upstream: tf.Tensor) -> tf.Tensor:
-                passed = upstream if masked else tf.raw_ops.ReluGrad(gradients=upstream, features=y)
-                return _way_back(passed, self.mirrored)
+                return self.back(upstream if masked else tf.raw_ops.ReluGrad(gradients=upstream, features=y))
 
             return y, gradient
 
         return layer(x)
-
-
-def _mirrored(kernel: np.ndarray) -> np.ndarray:
-    """The kernel of a convolution's gradient: turned by half a circle, channels swapped, (3, 3, out, in).
-
-    To the three channels of a picture it makes four pixels at once, (4, 4, out, 12): convolutions of so few channels
-    leave most of a processor's lanes empty, and take half as long again.
-    """
-    turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    if kernel.shape[2] != 3:
-        return turned
-    fourfold = np.zeros((4, 4, turned.shape[2], 2, 2, 3), kernel.dtype)
-    for row, column in np.ndindex(2, 2):
-        fourfold[row : row + 3, column : column + 3, :, row, column] = turned
-    return fourfold.reshape(4, 4, -1, 12)
-
-
-def _way_back(gradient: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
-    """A convolution's gradient with respect to its input, of the same rows and columns."""
-    if mirrored.shape[0] == 3:
-        return tf.nn.conv2d(gradient, mirrored, 1, "SAME")
-    size = tf.shape(gradient)
-    found = tf.nn.depth_to_space(tf.nn.conv2d(gradient, mirrored, 2, [[0, 0], [1, 2], [1, 2], [0, 0]]), 2)
-    return found[:, : size[1], : size[2]]
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -152,16 +123,12 @@ class VGG:
         arrays = self._load(weights, names)
         fields = _fields(self.convolutions)
         self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
-        with tf.init_scope():
-            self._float32 = {
-                name: (tf.constant(kernel, tf.float32), tf.constant(bias, tf.float32))
-                for name, (kernel, bias) in arrays.items()
-            }
+        self._arrays = arrays
         self._twins: dict[str, Any] = {}
         self._set_precision(precision)
 
     def _load(self, weights: str | os.PathLike[str], names: list[str]) -> Arrays:
-        """Kernel and bias of each convolution there are weights for."""
+        """The weights of each convolution there are any for."""
         return load_weights(self.network, weights, names)
 
     def __repr__(self) -> str:
@@ -189,9 +156,9 @@ class VGG:
 
     @functools.cached_property
     def _layers(self) -> dict[str, _Layer]:
-        """Made when first asked for: most runs use one precision, and each takes 80 MB in float32."""
+        """Made when first asked for: most runs use one precision, and each takes 110 MB in float32."""
         with tf.init_scope():
-            return {name: _Layer.of(kernel, bias, self.precision) for name, (kernel, bias) in self._float32.items()}
+            return {name: _Layer.of(stored, self.precision) for name, stored in self._arrays.items()}
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_layers(layers, self.layers)

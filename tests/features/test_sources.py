@@ -66,7 +66,7 @@ def listed(monkeypatch, published):
 def assert_same(arrays, expected):
     assert list(arrays) == list(expected)
     for name, pair in expected.items():
-        for value, goal in zip(arrays[name], pair, strict=True):
+        for value, goal in zip((arrays[name].kernel32, arrays[name].bias), pair, strict=True):
             np.testing.assert_array_equal(value, goal)
 
 
@@ -76,11 +76,12 @@ def assert_same(arrays, expected):
 def test_bundled_weights_have_the_networks_shapes():
     arrays = sources.load_weights("vgg16", "bundled", ())
     channels = 3
-    for name, (kernel, bias) in arrays.items():
+    for name, stored in arrays.items():
         outputs = 64 * 2 ** min(int(name[5]) - 1, 3)
-        assert kernel.shape == (3, 3, channels, outputs)
-        assert bias.shape == (outputs,)
-        assert kernel.dtype == bias.dtype == np.float32
+        assert stored.kernel.shape == stored.kernel32.shape == (3, 3, channels, outputs)
+        assert stored.bias.shape == stored.scale.shape == (outputs,)
+        assert stored.kernel.dtype == np.int8
+        assert stored.kernel32.dtype == stored.bias.dtype == np.float32
         channels = outputs
     assert len(arrays) == 11
 

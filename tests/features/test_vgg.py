@@ -94,7 +94,7 @@ def test_bundled_maps_have_the_right_shapes_and_are_alive(vgg16, content):
 def test_a_picture_of_the_mean_colour_is_zero_to_the_network(vgg16):
     mean = np.ones((1, 4, 4, 3), np.float32) * np.float32(MEAN_BGR[::-1]) / 255
     first = vgg16(tf.constant(mean), ["block1_conv1"])["block1_conv1"]
-    bias = vgg16._float32["block1_conv1"][1].numpy()
+    bias = vgg16._arrays["block1_conv1"].bias
     np.testing.assert_allclose(first[0, 1, 1], np.maximum(bias, 0.0), atol=1e-3)
 
 
@@ -105,7 +105,7 @@ def test_a_picture_of_the_mean_colour_is_zero_to_the_network(vgg16):
 def test_nothing_deeper_than_asked_for_is_computed(vgg16, layers, convolutions, poolings):
     traced = tf.function(lambda x: vgg16(x, layers)).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
     kinds = [op.type for op in traced.graph.get_operations()]
-    assert kinds.count("Conv2D") == convolutions
+    assert kinds.count("Relu") == convolutions
     assert kinds.count("MaxPool") == poolings
 
 
@@ -118,7 +118,8 @@ def test_a_cell_sees_its_field_and_no_pixel_beyond(vgg16):
     before, after = (vgg16(tf.constant(x), layers) for x in (base, moved))
     for name in layers:
         stride, radius = vgg16.layers[name]
-        changed = np.flatnonzero(np.abs(before[name] - after[name]).max(axis=(0, 2, 3)))
+        rounding = 1e-6 * np.abs(before[name]).max()  # rows computed together round together
+        changed = np.flatnonzero(np.abs(before[name] - after[name]).max(axis=(0, 2, 3)) > rounding)
         sees = [i for i in range(64 // stride) if i * stride - radius <= 29 <= i * stride + stride - 1 + radius]
         assert changed.size
         assert set(changed) <= set(sees), name
@@ -135,19 +136,19 @@ def test_average_pooling_averages(vgg16, content):
     image = tf.constant(content[None] / np.float32(255.0))
     layers = ["block1_conv2", "block2_conv1"]
     maps = VGG16(pooling="average")(image, layers)
-    kernel, bias = (value.numpy() for value in vgg16._float32["block2_conv1"])
+    stored = vgg16._arrays["block2_conv1"]
     pooled = maps["block1_conv2"].numpy().reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
-    expected = tf.nn.relu(tf.nn.conv2d(pooled, kernel, 1, "SAME") + bias)
+    expected = tf.nn.relu(tf.nn.conv2d(pooled, stored.kernel32, 1, "SAME") + stored.bias)
     np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
 
 
 def test_l2_pooling_takes_the_root_of_the_mean_square_with_a_finite_slope_in_the_dark(content):
     network = VGG16(pooling="l2")
     image = tf.constant(content[None] / np.float32(255.0))
-    kernel, bias = (value.numpy() for value in network._float32["block2_conv1"])
+    stored = network._arrays["block2_conv1"]
     maps = network(image, ["block1_conv2", "block2_conv1"])
     squares = np.square(maps["block1_conv2"].numpy()).reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
-    expected = tf.nn.relu(tf.nn.conv2d(np.sqrt(squares), kernel, 1, "SAME") + bias)
+    expected = tf.nn.relu(tf.nn.conv2d(np.sqrt(squares), stored.kernel32, 1, "SAME") + stored.bias)
     np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
     dark = tf.zeros([1, 32, 32, 3])
     with tf.GradientTape() as tape:
