@@ -9,8 +9,9 @@ ratio is of the whole command to that of the pair's first method. With `--repeat
     python benchmarks/quality.py --size 256 --methods default gatys2016 tutorial --repeats 3
     python benchmarks/quality.py --pairs photo.jpg:painting.jpg --curve 20 --json quality.json
 
-`default` is `stylize`'s own recipe, `tutorial` TensorFlow's tutorial (`tutorial.py`), `fast` what `quality="fast"`
-paints, on networks of its own; any other recipe goes by its name. `METHOD@STEPS` asks for another number of steps. The
+`default` is `stylize`'s own recipe, `tutorial` TensorFlow's tutorial (`tutorial.py`), `single` the default's losses
+minimised in the tutorial's way, `fast` what `quality="fast"` paints, on networks of its own; any other recipe goes by
+its name. `METHOD@STEPS` asks for another number of steps. The
 line "the content itself" says what a picture that nobody painted on scores. `--curve N` paints each once more and
 records seconds, content and style distance at N points of equal work, the time of measuring taken off.
 """
@@ -194,10 +195,10 @@ def _paint(
 
 
 def _recipe(name: str) -> Recipe:
-    if name == "tutorial":
-        from tutorial import TUTORIAL
+    if name in ("tutorial", "single"):
+        from tutorial import SINGLE, TUTORIAL
 
-        return TUTORIAL
+        return TUTORIAL if name == "tutorial" else SINGLE
     from neural_style import recipes
 
     return recipes.FAST if name == "fast" else recipes.get(name)

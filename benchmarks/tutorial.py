@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from neural_style.losses import Features, Gram, Loss, Statistic
 from neural_style.optimizers import Adam
-from neural_style.recipes import Recipe
+from neural_style.recipes import DEFAULT, Recipe
 from neural_style.scales import SingleScale
 
 
@@ -68,3 +68,6 @@ TUTORIAL = Recipe(
     scales=SingleScale(1000),
     optimizer=Adam(learning_rate=0.02, beta_1=0.99, beta_2=0.999, epsilon=0.1, tail=0.0),
 )
+
+SINGLE = dataclasses.replace(DEFAULT, name="single", scales=TUTORIAL.scales, optimizer=TUTORIAL.optimizer, finish=None)
+"""The default's own losses, minimised the tutorial's way."""
