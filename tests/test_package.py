@@ -17,7 +17,8 @@ ORDER = """
 errors files executors plugins
 images.orientation images.profiles images.stripping images.tiff images.decoding images.reading images.resizing
 images.encoding images.writing images copies flow clips color guides controls
-features.base precision features.sources features.quantize features.vgg features.lite features.defaults features
+features.base precision features.sources features.quantize features.convolutions features.vgg features.lite
+features.defaults features
 losses.base losses.content losses.style losses.smoothness losses.temporal
 losses.sampling losses.clouds losses.transport losses.matching losses.emd losses.sinkhorn losses.attention losses
 objective windows passes tiles optimizers liveness memory

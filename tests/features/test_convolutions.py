@@ -31,8 +31,7 @@ def error(found, wanted):
     ("precision", "channels", "kind"),
     [
         ("float32", (128, 128), ByPairs),
-        ("bfloat16", (256, 512), ByPairs),
-        ("float16", (256, 512), Direct),
+        ("bfloat16", (256, 512), Direct),
         ("float32", (64, 128), Direct),
         ("float32", (3, 64), Direct),
         ("bfloat16", (64, 3), Fourfold),
@@ -51,7 +50,7 @@ def test_a_graphics_processor_is_left_to_its_own_library(monkeypatch):
 @given(pictures=st.integers(1, 3), rows=st.integers(1, 9), columns=st.integers(1, 9), traced=st.booleans())
 def test_pairs_of_rows_are_those_of_a_plain_convolution(pictures, rows, columns, traced):
     kernel, bias = kernel_of((6, 5)), tf.linspace(-1.0, 1.0, 5)
-    by_pairs = ByPairs(kernel, "float32", bias)
+    by_pairs = ByPairs(kernel, bias)
     if traced:
         by_pairs = tf.function(by_pairs, autograph=False, input_signature=[tf.TensorSpec([None, None, None, 6])])
     x = maps_of(pictures, rows, columns, 6)
@@ -60,13 +59,10 @@ def test_pairs_of_rows_are_those_of_a_plain_convolution(pictures, rows, columns,
     np.testing.assert_allclose(found, exact(x, kernel, bias), atol=1e-5)
 
 
-@pytest.mark.parametrize(("precision", "bound"), [("float32", 1.1), ("bfloat16", 3.0)])
-def test_what_pairs_lose_to_rounding(precision, bound):
-    """Nothing beside a plain convolution in float32; two bits at most in bfloat16."""
-    kernel, x = kernel_of((256, 256)), tf.cast(maps_of(1, 24, 24, 256), precision)
-    kernel = tf.cast(tf.cast(kernel, precision), tf.float32).numpy()
-    direct, by_pairs = (error(kind(kernel, precision)(x), exact(x, kernel)) for kind in (Direct, ByPairs))
-    assert 0 < by_pairs <= bound * direct
+def test_pairs_round_no_worse_than_a_plain_convolution():
+    kernel, x = kernel_of((256, 256)), maps_of(1, 24, 24, 256)
+    direct, by_pairs = (error(find(x), exact(x, kernel)) for find in (Direct(kernel, "float32"), ByPairs(kernel)))
+    assert 0 < by_pairs <= 1.1 * direct
 
 
 @pytest.mark.parametrize("channels", [(128, 128), (64, 128), (3, 64)])
@@ -83,9 +79,9 @@ def test_the_mirrored_kernel_takes_gradients_back(channels, size):
 
 
 def test_all_wide_layers_share_one_trace():
-    layers = [ByPairs(kernel_of(channels), "float32") for channels in ((128, 128), (128, 256))]
+    layers = [ByPairs(kernel_of(channels)) for channels in ((128, 128), (128, 256))]
     for layer in layers:
         tf.function(layer, autograph=False, input_signature=[tf.TensorSpec([1, None, None, 128])])(
             maps_of(1, 6, 5, 128)
         )
-    assert convolutions._traced(tf.float32).experimental_get_tracing_count() == 1
+    assert convolutions._traced().experimental_get_tracing_count() == 1
