@@ -9,7 +9,7 @@ Each keeps rows and columns, and sees zeros beyond the border. `convolution` pic
 References: S. Winograd, "Arithmetic complexity of computations" (1980). A. Lavin, S. Gray, "Fast algorithms for
 convolutional neural networks", arXiv:1509.09308, with the filter F(2, 3). They nest it in both directions; here it runs
 from row to row only, and leaves convolutions of 1x3 to TensorFlow. In both directions, moving the sums through memory
-took longer than the products saved, but in the smallest maps. F(4, 3) saves more products, but rounds worse than
+took longer than the products saved, but in maps of 512 channels. F(4, 3) saves more products, but rounds worse than
 direct filtering does, where F(2, 3) rounds no worse; a tile would then no longer have the gradient of the whole. In
 bfloat16 F(2, 3) doubles the rounding errors: a step took 0.85 of the time, but small pictures took more of them.
 """
