@@ -33,7 +33,7 @@ class RawGram(Gram):
 class RawContent(Loss):
     """Mean squared difference of features."""
 
-    layers: tuple[str, ...] = ("block4_conv2",)
+    layers: tuple[str, ...] = ("block5_conv2",)
     name: str = "raw_content"
     uses_content: ClassVar[bool] = True
 
@@ -69,5 +69,11 @@ TUTORIAL = Recipe(
     optimizer=Adam(learning_rate=0.02, beta_1=0.99, beta_2=0.999, epsilon=0.1, tail=0.0),
 )
 
-SINGLE = dataclasses.replace(DEFAULT, name="single", scales=TUTORIAL.scales, optimizer=TUTORIAL.optimizer, finish=None)
-"""The default's own losses, minimised the tutorial's way."""
+SINGLE = dataclasses.replace(
+    DEFAULT,
+    name="single",
+    scales=TUTORIAL.scales,
+    optimizer=dataclasses.replace(TUTORIAL.optimizer, epsilon=Adam.epsilon),
+    finish=None,
+)
+"""The default's own losses, minimised the tutorial's way, whose epsilon would drown their far smaller gradients."""
