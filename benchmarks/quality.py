@@ -177,10 +177,10 @@ def _paint(
         loss,
         recipe.extractor or (network(weights) if weights else extractor),
         optimizer=recipe.optimizer,
-        finish=recipe.finish_at(strength),
+        finish=recipe.finish,
         scales=recipe.scales,
         relay=recipe.relay,
-        detail=0.0 if name == "tutorial" else recipe.detail(strength),
+        detail=recipe.detail_at(0.5 if name == "tutorial" else strength),
     )
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()

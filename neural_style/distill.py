@@ -28,7 +28,7 @@ from tqdm import tqdm
 from neural_style import files
 from neural_style.features.vgg import MEAN_BGR, VGG16
 from neural_style.lessons import (
-    CONTENT_LAYER,
+    CONTENT,
     STYLE,
     Crops,
     Gradient,
@@ -53,7 +53,7 @@ WIDTHS: Mapping[str, int] = {
 }
 LAYERS = tuple(WIDTHS)
 SCALE = 64.0  # of pixels in [0, 255], so that everything inside is of the order of 1
-IMPORTANT = {*STYLE.layers, CONTENT_LAYER}
+IMPORTANT = {*STYLE.layers, *CONTENT}
 
 
 class Student:

@@ -20,7 +20,7 @@ from neural_style.features.base import Extractor
 from neural_style.losses.style import LEAST_SPREAD
 
 __all__ = [
-    "CONTENT_LAYER",
+    "CONTENT",
     "STYLE",
     "Crops",
     "Gradient",
@@ -35,8 +35,7 @@ __all__ = [
 ]
 
 STYLE: Any = recipes.DEFAULT.style.terms[0].loss
-CONTENT_LAYER = recipes.DEFAULT.content.layers[0]
-CONTENT_WEIGHT = recipes.DEFAULT.content.terms[0].weight
+CONTENT = {term.loss.layers[0]: term.weight for term in recipes.DEFAULT.content.terms}
 
 Maps = Mapping[str, tf.Tensor]
 Gradient = Callable[[tf.Tensor], tf.Tensor]
@@ -86,13 +85,17 @@ def style_apart(found: Maps, goals: Mapping[str, tuple[tf.Tensor, tf.Tensor]]) -
     return tf.add_n(parts) / sum(weights)
 
 
+def strayed(found: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """`Content`'s distance for each of several pictures, (pictures,)."""
+    distance = tf.reduce_sum(tf.math.squared_difference(found, start), axis=[1, 2, 3])
+    return distance / (tf.reduce_sum(tf.square(start), axis=[1, 2, 3]) + 1e-8)
+
+
 def recipe_loss(found: Maps, start: Maps) -> tf.Tensor:
     """The default recipe's loss but for its total variation, (pictures,): content is `start`, style is the next one."""
     goals = {name: tuple(tf.roll(value, -1, axis=0) for value in moments(start[name])) for name in STYLE.layers}
-    content = start[CONTENT_LAYER]
-    distance = tf.reduce_sum(tf.math.squared_difference(found[CONTENT_LAYER], content), axis=[1, 2, 3])
-    energy = tf.reduce_sum(tf.square(content), axis=[1, 2, 3]) + 1e-8
-    return style_apart(found, goals) + CONTENT_WEIGHT * distance / energy
+    kept = [weight * strayed(found[name], start[name]) for name, weight in CONTENT.items()]
+    return style_apart(found, goals) + tf.add_n(kept)
 
 
 # --- pictures ----------------------------------------------------------------------------------------

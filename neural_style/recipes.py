@@ -43,6 +43,7 @@ class Recipe:
         finish: how the canvas moves at the final size; None: as below it.
         extractor: what it looks with, by name; None for `default_extractor()`.
         relay: another network for a part of the way.
+        detail: how much of the content's detail a growing canvas is given at strength 0.5, from 0 to 1.
 
     Example:
         >>> softer = dataclasses.replace(get("default"), name="softer", scales=CoarseToFine(steps=20))
@@ -60,6 +61,7 @@ class Recipe:
     finish: Optimizer | None = None
     extractor: str | None = None
     relay: Relay | None = None
+    detail: float = 0.0
 
     def loss(self, strength: float = 0.5) -> Sum:
         r"""The recipe's losses with content and style in balance for a strength.
@@ -77,26 +79,16 @@ class Recipe:
             raise ValueError(f"strength is between 0 (keep the content) and 1 (style rules), not {strength!r}")
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
-    def detail(self, strength: float = 0.5) -> float:
-        """How much of the content's detail a canvas is given as it grows; see `StyleTransfer`.
+    def detail_at(self, strength: float = 0.5) -> float:
+        """How much of the content's detail a canvas is given as it grows, for a strength; see `StyleTransfer`.
 
-        All at strength 0, none from a half on: there the style is to make what is small, too.
-
-        Args:
-            strength: in [0, 1].
-        """
-        return max(0.0, 1.0 - 2.0 * strength)
-
-    def finish_at(self, strength: float = 0.5) -> Optimizer:
-        """How the canvas moves at the final size for a strength.
-
-        As `finish` says from a half on, below it as on the smaller canvases: Adam's first steps are as long where
-        nothing is to be done as where much is, and over what keeps still they show as speckle.
+        `detail` at a half, more below it and less above: what is small is the content's where the content rules, and
+        the style's to make where the style does.
 
         Args:
             strength: in [0, 1].
         """
-        return self.optimizer if self.finish is None or strength < 0.5 else self.finish
+        return min(1.0, max(0.0, self.detail + 1.0 - 2.0 * strength))
 
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
@@ -105,11 +97,12 @@ DEFAULT = Recipe(
     name="default",
     citation="This project's own, after Gatys et al. (2016) and Li et al. (2017, arXiv:1701.01036): style as the "
     "distributions' means and centred covariances, painted coarse to fine.",
-    content=0.4 * Content(("block4_conv2",)),
+    content=0.45 * Content(("block4_conv2",)) + 0.2 * Content(("block3_conv1",), name="contours"),
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=45, decay=1.45, least=6),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=20, decay=0.5, least=8),
     optimizer=LBFGS(),
-    finish=Adam(learning_rate=0.02),
+    finish=LBFGS(memory=3),
+    detail=1.0,
 )
 
 FAST = dataclasses.replace(
@@ -117,9 +110,6 @@ FAST = dataclasses.replace(
     name="fast",
     citation=f"{DEFAULT.citation} The coarsest canvas as VGG16 sees it, the others as `Lite` does, a network of this "
     "project's that was taught by VGG16.",
-    content=0.5 * DEFAULT.content.terms[0].loss,
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=40, decay=1.0, least=14),
-    finish=LBFGS(memory=5),
     extractor="lite",
     relay=Relay("vgg16", sketch=144),
 )

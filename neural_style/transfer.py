@@ -53,7 +53,7 @@ class StyleTransfer:
             is a `StyleTarget`, which knows only what one network sees, it does not take part.
         detail: how much of the content's finer detail a canvas that began as the content is given as it grows to the
             next size, from 0 (the losses have to bring it back) to 1 (all of it: a level of the content's Laplacian
-            pyramid, Burt and Adelson, 1983).
+            pyramid, Burt and Adelson, 1983); None: as the default recipe says where `loss` is None too, else 0.
 
     Raises:
         ValueError: the loss needs a layer that the extractor does not have, or the extractor cannot compute in that
@@ -81,10 +81,12 @@ class StyleTransfer:
         scales: Schedule | None = None,
         tile: Tile = None,
         relay: Relay | None = None,
-        detail: float = 0.0,
+        detail: float | None = None,
     ) -> None:
         _check_eager()
         recipe = recipes.DEFAULT
+        if detail is None:
+            detail = recipe.detail if loss is None else 0.0
         loss = recipe.loss() if loss is None else loss
         self.loss = Sum(tuple(term for term in loss.terms if term.weight > 0))
         self.extractor = in_precision(_extractor(extractor), precision)

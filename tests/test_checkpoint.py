@@ -26,7 +26,9 @@ STEPS = 14
 
 
 def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", **options):
-    return transfer().run(content, style, size=32, steps=steps, seed=seed, init=init, checkpoint=checkpoint, **options)
+    """L-BFGS on the small canvas, then Adam."""
+    how = {"size": 32, "steps": steps, "seed": seed, "init": init, "checkpoint": checkpoint}
+    return transfer(finish="adam").run(content, style, **how, **options)
 
 
 def stop_at(number):
@@ -239,7 +241,7 @@ def test_another_run_is_refused_and_told_what_differs(path, change, told):
 def test_other_losses_are_refused(path):
     run(path, callbacks=[stop_at(4)])
     with pytest.raises(CheckpointError, match=r"another run: loss was .* and is .* now"):
-        transfer(2.0 * LOSS).run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
+        transfer(2.0 * LOSS, finish="adam").run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
 
 
 def test_another_version_is_refused(path, monkeypatch):

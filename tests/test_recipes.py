@@ -108,7 +108,7 @@ def test_the_less_strength_the_nearer_to_the_content(content, style, vgg16):
     assert distances[0] < 1e-3
 
 
-def test_below_a_half_a_recipe_gives_detail_and_finishes_as_it_began():
-    assert [recipes.DEFAULT.detail(strength) for strength in (0.0, 0.25, 0.5, 1.0)] == [1.0, 0.5, 0.0, 0.0]
-    assert recipes.DEFAULT.finish_at(0.5) == recipes.DEFAULT.finish
-    assert recipes.DEFAULT.finish_at(0.4) == recipes.DEFAULT.optimizer
+def test_the_less_strength_the_more_detail_a_recipe_gives():
+    strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert [recipes.DEFAULT.detail_at(strength) for strength in strengths] == [1.0, 1.0, 1.0, 0.5, 0.0]
+    assert [RECIPES["strotss"].detail_at(strength) for strength in strengths] == [1.0, 0.5, 0.0, 0.0, 0.0]

@@ -118,7 +118,7 @@ def test_history_tells_every_step(transfer, content, style):
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
     for step in result.history:
-        assert set(step.terms) == {"content", "style", "total_variation"}
+        assert set(step.terms) == {"content", "contours", "style", "total_variation"}
         assert sum(step.terms.values()) == pytest.approx(step.loss, rel=1e-5)
 
 
@@ -443,5 +443,5 @@ def test_sizes_out_of_range_are_refused(shallow, content, style, size):
 
 
 def test_the_representation_tells_loss_extractor_and_schedule(shallow):
-    for part in ("Gram(", "VGG16(", "Adam(", "SingleScale(steps=3)"):
+    for part in ("Gram(", "VGG16(", "LBFGS(", "SingleScale(steps=3)"):
         assert part in repr(shallow)
