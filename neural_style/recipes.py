@@ -101,7 +101,7 @@ DEFAULT = Recipe(
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=20, decay=0.5, least=8),
     optimizer=LBFGS(),
-    finish=LBFGS(memory=3),
+    finish=LBFGS(memory=2),
     detail=1.0,
 )
 

@@ -41,8 +41,8 @@ class Content(Loss):
     def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
         return {
             layer: (
-                tf.reduce_sum(tf.math.squared_difference(features[layer], content[layer])),
-                tf.reduce_sum(tf.square(content[layer])),
+                2.0 * tf.nn.l2_loss(features[layer] - content[layer]),  # keeps no map of squares
+                2.0 * tf.nn.l2_loss(content[layer]),
             )
             for layer in self.layers
         }
