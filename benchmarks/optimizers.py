@@ -1,14 +1,14 @@
 """Ways to move the canvas, compared at equal work: the loss each ends with, and how good the picture is.
 
-Every method paints with the default recipe's losses, sizes and steps; only what moves the canvas differs. As the
+Every method paints with the default recipe's losses, sizes, steps and detail; only what moves the canvas differs. As the
 last step's report is of the canvas before it, the finished picture's loss is told by the first step of a run that
 starts from it. Work is what costs time: evaluations of loss and gradient, at the rate of the final size.
 
     python benchmarks/optimizers.py --json optimizers.json
     python benchmarks/optimizers.py --pairs photo.jpg:painting.jpg --methods default adam lbfgs --size 512
 
-`default` is the default recipe's own, L-BFGS and at the final size Adam with a rate of 0.02; `lbfgs` and `adam` are
-this library's throughout; `momentum` is Adam with the tutorial's rate and memory, 0.02 and 0.99, but not its epsilon,
+`default` is the default recipe's own, L-BFGS that at the final size keeps two pairs; `lbfgs` and `adam` are this
+library's throughout; `mixed` is L-BFGS, and at the final size Adam with a rate of 0.02; `momentum` is Adam with the tutorial's rate and memory, 0.02 and 0.99, but not its epsilon,
 which is in units of another loss's gradient; `pyramid` is Adam on the levels of a Laplacian pyramid; `averaged` hands
 on the running mean of Adam's canvases; `warm` carries Adam's state from scale to scale.
 """
@@ -25,9 +25,10 @@ from typing import Any
 import common
 import tensorflow as tf
 
-from neural_style import StyleTransfer, images, metrics, recipes
+from neural_style import StyleTransfer, images, metrics
 from neural_style.objective import Evaluation
 from neural_style.optimizers import LBFGS, Adam, Optimizer, State
+from neural_style.recipes import DEFAULT
 from neural_style.scales import SingleScale
 
 PAIRS = ("astronaut:nocturne", "astronaut:harvest")
@@ -65,8 +66,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _paint(pair: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
     optimizer, finish = (Counting(each) for each in METHODS[method]())
-    loss = recipes.get("default").loss()
-    transfer = StyleTransfer(loss, "vgg16", optimizer=optimizer, finish=finish)
+    loss = DEFAULT.loss()
+    transfer = StyleTransfer(loss, "vgg16", optimizer=optimizer, finish=finish, detail=DEFAULT.detail_at())
     began = time.process_time()
     result = transfer.run(content, style, size=options.size)
     seconds = time.process_time() - began
@@ -189,9 +190,10 @@ def _both(optimizer: Optimizer) -> tuple[Optimizer, Optimizer]:
 
 
 METHODS: dict[str, Callable[[], tuple[Optimizer, Optimizer]]] = {
-    "default": lambda: (LBFGS(), Adam(learning_rate=0.02)),
+    "default": lambda: (DEFAULT.optimizer, DEFAULT.finish or DEFAULT.optimizer),
     "lbfgs": lambda: _both(LBFGS()),
     "adam": lambda: _both(Adam()),
+    "mixed": lambda: (LBFGS(), Adam(learning_rate=0.02)),
     "momentum": lambda: _both(Adam(learning_rate=0.02, beta_1=0.99, beta_2=0.999)),
     "pyramid": lambda: _both(Pyramid(Adam())),
     "averaged": lambda: _both(Averaged(learning_rate=0.05, tail=0.0)),
