@@ -1,16 +1,17 @@
 """Ways to move the canvas, compared at equal work: the loss each ends with, and how good the picture is.
 
-Every method paints with the default recipe's losses, sizes, steps and detail; only what moves the canvas differs. As the
-last step's report is of the canvas before it, the finished picture's loss is told by the first step of a run that
+Every method paints with the default recipe's losses, sizes, steps and detail; only what moves the canvas differs. As
+the last step's report is of the canvas before it, the finished picture's loss is told by the first step of a run that
 starts from it. Work is what costs time: evaluations of loss and gradient, at the rate of the final size.
 
     python benchmarks/optimizers.py --json optimizers.json
     python benchmarks/optimizers.py --pairs photo.jpg:painting.jpg --methods default adam lbfgs --size 512
 
 `default` is the default recipe's own, L-BFGS that at the final size keeps two pairs; `lbfgs` and `adam` are this
-library's throughout; `mixed` is L-BFGS, and at the final size Adam with a rate of 0.02; `momentum` is Adam with the tutorial's rate and memory, 0.02 and 0.99, but not its epsilon,
-which is in units of another loss's gradient; `pyramid` is Adam on the levels of a Laplacian pyramid; `averaged` hands
-on the running mean of Adam's canvases; `warm` carries Adam's state from scale to scale.
+library's throughout; `mixed` is L-BFGS, and at the final size Adam with a rate of 0.02; `momentum` is Adam with the
+tutorial's rate and memory, 0.02 and 0.99, but not its epsilon, which is in units of another loss's gradient; `pyramid`
+is Adam on the levels of a Laplacian pyramid; `averaged` hands on the running mean of Adam's canvases; `warm` carries
+Adam's state from scale to scale.
 """
 
 from __future__ import annotations
