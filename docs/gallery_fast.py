@@ -26,7 +26,8 @@ canvas, then `Lite`. {size} pixels, `strength=0.5`. Content and style distance (
 VGG16 on layers that neither run looks at. No picture here was among those that `Lite` learnt from.
 
 On two cores with bfloat16 (Intel Xeon with AMX) the whole command takes 15.0 processor seconds in best and 9.0 in
-fast at 512 by 512 pixels, and a preview of 256 in fast 4.7. See [benchmarks](../../../benchmarks/README.md) for the rest.
+fast at 512 by 512 pixels, and a preview of 256 in fast 4.7. See
+[benchmarks](../../../benchmarks/README.md) for the rest.
 
 {entries}
 
