@@ -228,6 +228,11 @@ def test_a_canvas_that_began_as_something_else_gets_no_detail(content, style, vg
     assert painter.run(None, style, size=64, steps=0).settings["detail"] == 0.0
 
 
+def test_detail_is_the_default_recipes_with_its_loss_and_none_with_another(vgg16):
+    assert StyleTransfer(extractor=vgg16).detail == recipes.DEFAULT.detail == 1.0
+    assert StyleTransfer(recipes.DEFAULT.loss(), vgg16).detail == 0.0
+
+
 def test_detail_outside_its_range_is_refused(vgg16):
     with pytest.raises(ValueError, match="between 0 and 1"):
         StyleTransfer(extractor=vgg16, detail=1.5)
