@@ -12,9 +12,9 @@ ratio is of the whole command to that of the pair's first method. With `--repeat
 `default` is `stylize`'s own recipe, `tutorial` TensorFlow's tutorial (`tutorial.py`), `single` the default's losses
 minimised in the tutorial's way, `fast` what `quality="fast"` paints, on networks of its own; any other recipe goes by
 its name. The tutorial looks at block5_conv2, which the bundled weights lack: `--weights imagenet` is Keras's file, from
-its cache or downloaded once. `METHOD@STEPS` asks for another number of steps. The
-line "the content itself" says what a picture that nobody painted on scores. `--curve N` paints each once more and
-records seconds, content and style distance at N points of equal work, the time of measuring taken off.
+its cache or downloaded once. `METHOD@STEPS` asks for another number of steps. The line "the content itself" says what
+a picture that nobody painted on scores. `--curve N` paints each once more and records seconds, content and style
+distance at N points of equal work, the time of measuring taken off.
 """
 
 from __future__ import annotations
@@ -172,15 +172,15 @@ def _paint(
     name, _, steps = method.partition("@")
     recipe = _recipe(name)
     network = {"vgg16": VGG16, "vgg19": VGG19}[extractor]
-    loss = recipe.loss(0.5 if name == "tutorial" else strength)
+    strength = 0.5 if name == "tutorial" else strength
     transfer = StyleTransfer(
-        loss,
+        recipe.loss(strength),
         recipe.extractor or (network(weights) if weights else extractor),
         optimizer=recipe.optimizer,
         finish=recipe.finish,
         scales=recipe.scales,
         relay=recipe.relay,
-        detail=recipe.detail_at(0.5 if name == "tutorial" else strength),
+        detail=recipe.detail_at(strength),
     )
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()

@@ -96,7 +96,8 @@ STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", 
 DEFAULT = Recipe(
     name="default",
     citation="This project's own, after Gatys et al. (2016) and Li et al. (2017, arXiv:1701.01036): style as the "
-    "distributions' means and centred covariances, painted coarse to fine.",
+    "distributions' means and centred covariances, painted coarse to fine, with the content's contours held as well "
+    "and its detail (a level of a Laplacian pyramid, Burt and Adelson, 1983) given back to each larger canvas.",
     content=0.45 * Content(("block4_conv2",)) + 0.2 * Content(("block3_conv1",), name="contours"),
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=20, decay=0.5, least=8),
