@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ __all__ = ["Estimate", "Tile", "available_bytes", "objective_within", "plan"]
 Tile = int | Literal["auto"] | None
 
 FIXED = 300 * 2**20  # plans, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
-SLACK = 1.1
+SLACK = 1.2
 PIXEL = 12  # bytes of a float32 pixel
 ARRAYS = 8  # content, canvas, the next and the best, gradient and its sum, and what passes between them
 STATES = 3  # copies of an optimiser's state: the last, the next, and one to compute with
@@ -203,23 +203,24 @@ def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0)
 
     side = PROBE * max(1, objective.smallest_side // PROBE)
 
-    def pull_back(image: tf.Tensor, guides: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            features = objective.features(image, objective.layers)
-            content = {layer: tf.stop_gradient(value) for layer, value in features.items()}  # as large as they
-            statistics = [loss.statistic(features, content, guides) for loss in losses]
-        gradient = tape.gradient(tf.nest.flatten(statistics), image, unconnected_gradients="zero")
-        return {layer: features[layer] for layer in objective.content_layers}, gradient
-
     cells = {layer: side // stride for layer, stride in objective.strides(objective.style_layers).items()}
     guides = {layer: tf.TensorSpec([1, count, count, regions]) for layer, count in cells.items() if regions}
     if any(loss.uses_previous for loss in losses):
         guides[PREVIOUS] = tf.TensorSpec([1, side, side, 4])
-    traced = tf.function(pull_back, autograph=False).get_concrete_function(tf.TensorSpec([1, side, side, 3]), guides)
-    content, gradient = traced.structured_outputs
+    canvas = tf.TensorSpec([1, side, side, 3])
+    content = _outputs(objective._content, canvas)
+    targets = _outputs(objective._target, canvas, guides)
+    step = _outputs(objective._evaluate, canvas, content, targets, tf.TensorSpec([len(losses)]), guides)
     kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
-    return SLACK * most_alive(gradient) / side**2, kept / side**2
+    return SLACK * most_alive(step.gradient) / side**2, kept / side**2
+
+
+def _outputs(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives, traced for these shapes and not run."""
+    specs = tf.nest.map_structure(
+        lambda value: value if value is None else tf.TensorSpec(value.shape, value.dtype), arguments
+    )
+    return tf.function(function, autograph=False).get_concrete_function(*specs).structured_outputs
 
 
 def available_bytes() -> int | None:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.features.base import Extractor, check_layers
-from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
+from neural_style.features.base import Extractor, PullBack, Slope, check_layers, two_way
+from neural_style.losses.base import PREVIOUS, ByLayer, Features, Loss, Statistic
 
 __all__ = ["Evaluation", "Objective", "OneTrace", "Several", "fitted", "objective_for"]
 
@@ -115,17 +115,64 @@ class Objective:
         weights: tf.Tensor,
         guides: Features,
     ) -> Evaluation:
+        maps, pull_back = self.two_way(canvas)
+        guides = fitted(guides, maps)
+        again = {i: loss for i, loss in enumerate(self.losses) if loss.additive and "image" not in loss.layers}
+        sums = {i: loss.statistic(maps, content, guides) for i, loss in again.items()}
+        rest = {layer: maps[layer] for i, loss in enumerate(self.losses) if i not in again for layer in loss.layers}
+        sources = differentiable(sums), rest
         with tf.GradientTape() as tape:
-            tape.watch(canvas)
-            features = self.features(canvas, self.layers)
-            guides = fitted(guides, features)
-            values = [
-                compared(loss, loss.statistic(features, content, guides), target)
-                for loss, target in zip(self.losses, targets, strict=True)
+            tape.watch(sources)
+            statistics = [
+                sums[i] if i in again else loss.statistic(maps, content, guides) for i, loss in enumerate(self.losses)
             ]
-            terms = weights * tf.stack(values)
+            triples = zip(self.losses, statistics, targets, strict=True)
+            terms = weights * tf.stack([compared(loss, statistic, target) for loss, statistic, target in triples])
             total = tf.reduce_sum(terms)
-        return Evaluation(total, terms, tape.gradient(total, canvas))
+        slopes, known = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+        def slope(layer: str, value: tf.Tensor) -> tf.Tensor:
+            readers = [(loss, slopes[i]) for i, loss in again.items() if layer in loss.layers]
+            seen = maps | {layer: value}
+            parts = [slope_again(loss, layer, told, seen, content, guides) for loss, told in readers]
+            return tf.add_n(parts + ([known[layer]] if layer in known else []))
+
+        return Evaluation(total, terms, pull_back(slope))
+
+    def two_way(self, image: tf.Tensor) -> tuple[dict[str, tf.Tensor], PullBack]:
+        """The image's maps, as `features` gives them for all layers, and the way back to the image."""
+        deep = [layer for layer in self.layers if layer != "image"]
+        maps, back = two_way(self.extractor, image, deep) if deep else ({}, None)
+
+        def pull_back(slope: Slope) -> tf.Tensor:
+            parts = [] if back is None else [back(slope)]
+            if "image" in self.layers:
+                parts.append(slope("image", image))
+            return tf.add_n(parts)
+
+        return {layer: image if layer == "image" else maps[layer] for layer in self.layers}, pull_back
+
+
+def slope_again(
+    loss: Loss, layer: str, slopes: Statistic, features: Features, content: Features, guides: Features
+) -> tf.Tensor:
+    """The gradient with respect to one layer's map, from that with respect to a statistic, which is taken anew."""
+    value = features[layer]
+    with tf.GradientTape() as tape:
+        tape.watch(value)
+        if isinstance(loss, ByLayer):
+            statistic, slopes = loss.of_layer(layer, features, content, guides), slopes[layer]
+        else:
+            statistic = loss.statistic(features, content, guides)
+    found, along = tf.nest.flatten(differentiable(statistic)), tf.nest.flatten(slopes)
+    return tape.gradient(found, value, along, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def differentiable(statistics: Any) -> Any:
+    """The same nest with a constant for all that has no gradient: whole numbers, what is no tensor, None."""
+    return tf.nest.map_structure(
+        lambda value: value if tf.is_tensor(value) and value.dtype.is_floating else tf.zeros([]), statistics
+    )
 
 
 def fitted(guides: Features, features: Features) -> dict[str, tf.Tensor]:

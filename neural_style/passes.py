@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
-from neural_style.objective import Objective, OneTrace, fitted
+from neural_style.objective import Objective, OneTrace, differentiable, fitted, slope_again
 from neural_style.windows import Region
 
 __all__ = ["ContentMaps", "Part", "Programs", "programs_for", "spread"]
@@ -111,12 +111,12 @@ class Programs:
 
     def _cores(self, window: tf.Tensor, crops: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         """The maps of a window, less what belongs to its neighbours."""
-        rows = {layer: tf.unstack(crops[i]) for i, layer in enumerate(self.strides)}
         maps = self.layers.features(window, layers)
-        return {
-            layer: value[:, rows[layer][0] : rows[layer][1], rows[layer][2] : rows[layer][3]]
-            for layer, value in maps.items()
-        }
+        return {layer: self._core(layer, value, crops) for layer, value in maps.items()}
+
+    def _core(self, layer: str, value: tf.Tensor, crops: tf.Tensor) -> tf.Tensor:
+        top, bottom, left, right = tf.unstack(crops[list(self.strides).index(layer)])
+        return value[:, top:bottom, left:right]
 
     def _content(self, window: tf.Tensor, crops: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._cores(window, crops, self.layers.content_layers)
@@ -134,23 +134,29 @@ class Programs:
     def _pull_back(
         self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features, slopes: Any
     ) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            tape.watch(window)
-            statistics = self._statistics(window, crops, content, guides)
-        return tape.gradient(
-            tf.nest.flatten(statistics),
-            window,
-            output_gradients=tf.nest.flatten(slopes),
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        maps, pull_back = self.layers.two_way(window)
+        cores = {layer: self._core(layer, value, crops) for layer, value in maps.items()}
+        guides = fitted(guides, cores)
+
+        def slope(layer: str, value: tf.Tensor) -> tf.Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(value)
+                core = self._core(layer, value, crops)
+            readers = [each for each in zip(self.losses, slopes, strict=True) if layer in each[0].layers]
+            seen = cores | {layer: core}
+            parts = [slope_again(loss, layer, told, seen, content, guides) for loss, told in readers]
+            return tape.gradient(core, value, tf.add_n(parts))
+
+        return pull_back(slope)
 
     def _compare(self, statistics: Any, targets: Any, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Any]:
+        sources = differentiable(statistics)
         with tf.GradientTape() as tape:
-            tape.watch(tf.nest.flatten(statistics))
+            tape.watch(sources)
             triples = zip(self.losses, statistics, targets, strict=True)
             terms = weights * tf.stack([loss.compare(statistic, target) for loss, statistic, target in triples])
             total = tf.reduce_sum(terms)
-        slopes = tape.gradient(total, statistics, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        slopes = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return total, terms, slopes
 
 

@@ -1,10 +1,15 @@
 """What is minimised: a true gradient, one trace for all sizes, and a handshake with the extractor."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.losses import Content, Gram, Moments, TotalVariation
+from neural_style import memory
+from neural_style.features import named_extractor
+from neural_style.features.base import TwoWay
+from neural_style.losses import Content, Gram, Loss, Moments, Range, TotalVariation, custom
 from neural_style.objective import Objective, objective_for
 
 LOSS = 0.1 * Content() + Gram(name="gram") + Moments() + 0.5 * TotalVariation()
@@ -42,6 +47,75 @@ def test_the_whole_gradient_agrees_with_finite_differences(evaluate):
         expected = (evaluate(canvas + step * direction).loss - evaluate(canvas - step * direction).loss) / (2 * step)
         slope = tf.reduce_sum(gradient * direction)
         assert float(slope) == pytest.approx(float(expected), rel=0.02)
+
+
+@dataclasses.dataclass(frozen=True)
+class Odd(Loss):
+    """An additive loss of two layers at once, with things in its statistic that have no gradient."""
+
+    layers: tuple[str, ...] = ("block1_conv1", "block3_conv1")
+    name: str = "odd"
+
+    def statistic(self, features, content, guides):
+        shallow, deep = (tf.reduce_mean(features[layer]) for layer in self.layers)
+        return shallow * deep, tf.size(features[self.layers[0]]), 2.0, None
+
+    def compare(self, statistic, target):
+        return (statistic[0] / tf.cast(statistic[1], tf.float32) * statistic[2]) ** 2
+
+
+def deepest_mean(features, content, style):
+    return tf.reduce_mean(features["block3_conv1"] - style["block3_conv1"][:, :1, :1]) ** 2 / 1e3
+
+
+MIXED = (
+    Content(("block3_conv1",))
+    + 30.0 * Odd()
+    + Gram(("image", "block1_conv1"), name="gram")
+    + Moments(("block1_conv2",))
+) + (custom(deepest_mean, ["block3_conv1"]) + TotalVariation() + Moments(("block1_conv2",), name="again"))
+
+
+@pytest.mark.parametrize("network", ["vgg16", "lite", "without a way back of its own"])
+@pytest.mark.parametrize("loss", [MIXED, TotalVariation() + Range(), custom(deepest_mean, ["block3_conv1"])])
+def test_the_gradient_is_that_of_automatic_differentiation_for_every_kind_of_loss(network, loss):
+    extractor = named_extractor("vgg16" if network.startswith("without") else network)
+    if network.startswith("without"):
+        extractor = Plain(extractor)
+        assert not isinstance(extractor, TwoWay)
+    terms = (1.0 * loss).terms
+    objective = Objective([term.loss for term in terms], extractor)
+    canvas, content = picture(1, 30, 26), objective.content(picture(2, 30, 26))
+    targets = objective.target(picture(3, 20, 24), {})
+    with tf.GradientTape() as tape:
+        tape.watch(canvas)
+        features = objective.features(canvas, objective.layers)
+        values = [
+            term.weight * term.loss.compare(term.loss.statistic(features, content, {}), target)
+            for term, target in zip(terms, targets, strict=True)
+        ]
+        total = tf.add_n(values)
+    expected = tape.gradient(total, canvas)
+    found = objective.evaluate(canvas, content, targets, tf.constant([term.weight for term in terms]), {})
+    assert float(found.loss) == pytest.approx(float(total), rel=1e-4)
+    assert float(tf.norm(found.gradient - expected)) <= 1e-3 * float(tf.norm(expected))
+
+
+class Plain:
+    """An extractor with nothing but what one must have."""
+
+    def __init__(self, extractor):
+        self.layers, self._extractor = extractor.layers, extractor
+
+    def __call__(self, image, layers):
+        return self._extractor(image, layers)
+
+
+def test_a_way_back_of_ones_own_holds_fewer_maps(vgg16):
+    bytes_of = []
+    for network in (vgg16.with_precision("bfloat16"), Plain(vgg16.with_precision("bfloat16"))):
+        bytes_of.append(memory._map_bytes(losses(Content() + Moments()), network)[0])
+    assert bytes_of[0] < 0.8 * bytes_of[1]
 
 
 def test_terms_are_the_weighted_parts_of_the_loss(evaluate):

@@ -11,7 +11,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-__all__ = ["Extractor", "Field", "KerasExtractor", "check_layers"]
+__all__ = ["Extractor", "Field", "KerasExtractor", "PullBack", "Slope", "TwoWay", "check_layers", "two_way"]
+
+Slope = Callable[[str, tf.Tensor], tf.Tensor]
+"""From a layer's name and its map in float32 to the gradient with respect to that map."""
+
+PullBack = Callable[[Slope], tf.Tensor]
+"""From the gradients with respect to the maps to that with respect to the picture, (1, height, width, 3)."""
 
 
 class Field(NamedTuple):
@@ -64,6 +70,40 @@ class Extractor(Protocol):
             For each name a float map of shape (1, rows, columns, channels).
         """
         ...
+
+
+@runtime_checkable
+class TwoWay(Extractor, Protocol):
+    """An extractor that also leads gradients back itself, one layer after the other; a step then holds fewer maps.
+
+    What a loss adds at a layer is computed when the gradient from the deeper layers has arrived there, on a map in
+    float32 that is made anew for that. Automatic differentiation would keep all of these maps from the way there,
+    and fill as many again with the gradients of all layers at once.
+    """
+
+    def two_way(self, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
+        """What a call gives, and the way back from there.
+
+        Args:
+            image: RGB, (1, height, width, 3), float32 in [0, 1].
+            layers: names from `self.layers`, at least one.
+        """
+        ...
+
+
+def two_way(extractor: Extractor, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
+    """Any extractor's maps in float32 and the way back, automatic where the extractor has none of its own."""
+    if isinstance(extractor, TwoWay):
+        return extractor.two_way(image, layers)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        maps = {layer: tf.cast(value, tf.float32) for layer, value in extractor(image, layers).items()}
+
+    def pull_back(slope: Slope) -> tf.Tensor:
+        slopes = [slope(layer, value) for layer, value in maps.items()]
+        return tape.gradient(list(maps.values()), image, slopes, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    return maps, pull_back
 
 
 def check_layers(wanted: Sequence[str], known: Mapping[str, Field]) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import tensorflow as tf
 
-from neural_style.features.base import Field, check_layers
+from neural_style.features.base import Field, PullBack, Slope, check_layers
 from neural_style.features.convolutions import Convolution, convolution, mirrored
 from neural_style.features.sources import Arrays, Weights, load_weights
 
@@ -161,22 +161,65 @@ class VGG:
             return {name: _Layer.of(stored, self.precision) for name, stored in self._arrays.items()}
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
-        check_layers(layers, self.layers)
-        maps: dict[str, tf.Tensor] = {}
-        pixels = tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
-        loudness = _RANGE[self.precision].gradient * pixels
-        x = _enter(image * 255.0 - _MEAN_RGB, loudness, self.precision)
-        wanted = set(layers)
-        for name, starts_block in _convolutions(self.convolutions):
-            if len(maps) == len(wanted):
-                break
-            if starts_block and name != "block1_conv1":
-                x = self._pool(x)
-            is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name not in wanted
-            x = self._layers[name](x, masked=is_pooled_only)
-            if name in wanted:
-                maps[name] = _leave(self._shown(name, x), loudness, self.precision)
+        x, loudness, maps = image, self._loudness(image), {}
+        for leg in self._legs(layers):
+            x = self._follow(leg, x, loudness)
+            maps[leg[-1]] = self._read(leg[-1], x, loudness)
         return maps
+
+    def two_way(self, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
+        """The maps of a call, and the way back from them; see `TwoWay`."""
+        x, loudness, maps, past = image, self._loudness(image), {}, []
+        for leg in self._legs(layers):
+            start, name = x, leg[-1]
+            with tf.GradientTape() as tape:
+                tape.watch(start)
+                x = self._follow(leg, start, loudness)
+            maps[name] = self._read(name, x, loudness)
+            past.append((name, tape, start, x))
+
+        def pull_back(slope: Slope) -> tf.Tensor:
+            gradient = None
+            for name, tape, start, end in reversed(past):
+                with tf.control_dependencies([] if gradient is None else [gradient]):
+                    again = tf.identity(end)
+                with tf.GradientTape() as reading:
+                    reading.watch(again)
+                    value = self._read(name, again, loudness)
+                here = reading.gradient(value, again, slope(name, value))
+                gradient = tape.gradient(end, start, here if gradient is None else tf.add_n([here, gradient]))
+            return gradient
+
+        return maps, pull_back
+
+    def _legs(self, layers: Sequence[str]) -> list[list[str]]:
+        """The way to the deepest of some layers, cut behind each of them: lists of convolutions."""
+        check_layers(layers, self.layers)
+        legs: list[list[str]] = [[]]
+        for name in self.layers:
+            legs[-1].append(name)
+            if name in layers:
+                legs.append([])
+        return legs[:-1]
+
+    def _follow(self, leg: Sequence[str], x: tf.Tensor, loudness: tf.Tensor) -> tf.Tensor:
+        """From the picture, or the map before, to the map of the last convolution of a leg."""
+        for name in leg:
+            if name == "block1_conv1":
+                x = _enter(x * 255.0 - _MEAN_RGB, loudness, self.precision)
+            elif name.endswith("_conv1"):
+                x = self._pool(x)
+            is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name != leg[-1]
+            x = self._layers[name](x, masked=is_pooled_only)
+        return x
+
+    def _loudness(self, image: tf.Tensor) -> tf.Tensor:
+        """What gradients inside are multiplied by."""
+        return _RANGE[self.precision].gradient * tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
+
+    def _read(self, name: str, x: tf.Tensor, loudness: tf.Tensor) -> tf.Tensor:
+        """What is given of a layer, in float32."""
+        return _leave(self._shown(name, x), loudness, self.precision)
 
     def _shown(self, name: str, x: tf.Tensor) -> tf.Tensor:
         """What is given of a layer, in the network's precision: its map."""
@@ -273,8 +316,11 @@ def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
 
 def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
     """From the network's precision to float32; on the way back the gradient is made louder."""
-    if precision != "float16":
-        return tf.cast(x, tf.float32)
+    if precision == "float32":
+        return x
+    if precision == "bfloat16":
+        # TensorFlow moves a cast behind a reshape that follows it, one copy of the map for each; not past a check.
+        return tf.ensure_shape(tf.cast(x, tf.float32), x.shape)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-__all__ = ["PREVIOUS", "Custom", "Features", "Loss", "Sum", "Term", "custom"]
+__all__ = ["PREVIOUS", "ByLayer", "Custom", "Features", "Loss", "Sum", "Term", "custom"]
 
 Features = Mapping[str, tf.Tensor]
 """Maps by their layers, each (1, rows, columns, channels); the reserved layer `"image"` is the picture itself."""
@@ -132,6 +132,21 @@ class Loss(_Composable):
             statistic: of the whole picture.
             target: the same of the style, or None unless `uses_style`.
         """
+
+
+class ByLayer(Loss):
+    """A loss whose statistic is a dict with an entry for each layer, made of that layer's maps alone.
+
+    A step takes such a statistic anew at each layer on the way back, and that layer's part only. Others work as well;
+    they take a little longer to compile.
+    """
+
+    @abc.abstractmethod
+    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
+        """One layer's entry in the statistic; the arguments are those of `statistic`."""
+
+    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+        return {layer: self.of_layer(layer, features, content, guides) for layer in self.layers}
 
 
 def layer_names(layers: str | Sequence[str]) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic, layer_names
+from neural_style.losses.base import ByLayer, Features, Loss, Statistic, layer_names
 
 __all__ = ["Content", "Laplacian"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Content(Loss):
+class Content(ByLayer):
     r"""Squared distance of feature maps, position by position.
 
     .. math:: \frac{1}{L} \sum_l \frac{\sum_{ij} (F^l_{ij} - P^l_{ij})^2}{\sum_{ij} (P^l_{ij})^2}
@@ -38,14 +38,9 @@ class Content(Loss):
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        return {
-            layer: (
-                2.0 * tf.nn.l2_loss(features[layer] - content[layer]),  # keeps no map of squares
-                2.0 * tf.nn.l2_loss(content[layer]),
-            )
-            for layer in self.layers
-        }
+    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
+        apart = features[layer] - content[layer]
+        return 2.0 * tf.nn.l2_loss(apart), 2.0 * tf.nn.l2_loss(content[layer])  # keeps no map of squares
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [distance / (energy + 1e-8) for distance, energy in statistic.values()]

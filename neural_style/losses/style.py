@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic, layer_names
+from neural_style.losses.base import ByLayer, Features, Statistic, layer_names
 
 __all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
 
@@ -138,7 +138,7 @@ def over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Distribution(Loss):
+class _Distribution(ByLayer):
     """What `Gram` and `Moments` share: the statistic, and a weighted mean over layers and regions."""
 
     layers: tuple[str, ...] = STYLE_LAYERS
@@ -149,8 +149,8 @@ class _Distribution(Loss):
     def __post_init__(self) -> None:
         check_layer_weights(self)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        return {layer: position_sums(features[layer], guides.get(layer)) for layer in self.layers}
+    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
+        return position_sums(features[layer], guides.get(layer))
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [

@@ -159,6 +159,56 @@ def test_l2_pooling_takes_the_root_of_the_mean_square_with_a_finite_slope_in_the
     assert np.isfinite(tape.gradient(total, dark)).all()
 
 
+LAYERS = ["block1_conv1", "block1_conv2", "block3_conv2", "block4_conv1"]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("pooling", ["max", "average", "l2"])
+def test_the_way_back_gives_the_gradient_of_automatic_differentiation(vgg16, content, pooling, precision):
+    extractor = (vgg16 if pooling == "max" else VGG16(pooling=pooling)).with_precision(precision)
+    image = tf.constant(content[None] / np.float32(255.0))
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        maps = extractor(image, LAYERS)
+        total = tf.add_n([tf.math.log(tf.reduce_sum(tf.square(value))) for value in maps.values()])
+    expected = tape.gradient(total, image)
+    seen, pull_back = extractor.two_way(image, LAYERS)
+    for name in LAYERS:
+        np.testing.assert_array_equal(seen[name], maps[name])
+    found = pull_back(lambda _, value: 2.0 * value / tf.reduce_sum(tf.square(value)))
+    apart = float(tf.norm(found - expected) / tf.norm(expected))
+    assert apart < {"float32": 1e-5, "bfloat16": 0.02, "float16": 0.01}[precision]
+
+
+def test_the_way_back_asks_for_the_deepest_layer_first_and_each_when_the_gradient_has_come_so_far(vgg16, content):
+    asked = []
+
+    def step(image):
+        def slope(name, value):
+            asked.append((name, value.op.inputs[0].op))  # value is a cast of the map, put there for this slope
+            return value
+
+        maps, pull_back = vgg16.with_precision("bfloat16").two_way(image, LAYERS)
+        return pull_back(slope), maps
+
+    tf.function(step).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
+    assert [name for name, _ in asked] == LAYERS[::-1]
+    waits = [len(_behind(op, "Conv2D")) for _, op in asked]
+    assert waits == sorted(set(waits))  # more of the network's convolutions are behind each
+
+
+def _behind(op, kind):
+    """The operations of a kind that must have run before one runs."""
+    found, left = set(), [op]
+    while left:
+        each = left.pop()
+        for before in [*(value.op for value in each.inputs), *each.control_inputs]:
+            if before.name not in found:
+                found.add(before.name)
+                left.append(before)
+    return {name for name in found if op.graph.get_operation_by_name(name).type == kind}
+
+
 def test_the_representation_tells_the_settings():
     assert repr(VGG16(pooling="average")) == "VGG16('bundled', pooling='average', precision='float32')"
 
