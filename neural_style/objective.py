@@ -115,6 +115,8 @@ class Objective:
         weights: tf.Tensor,
         guides: Features,
     ) -> Evaluation:
+        # What a statistic that adds keeps for its gradient is as large as the maps: it is taken anew on the way back.
+        # One of the pixels keeps little, and one that does not add may cost much: they are differentiated as they are.
         maps, pull_back = self.two_way(canvas)
         guides = fitted(guides, maps)
         again = {i: loss for i, loss in enumerate(self.losses) if loss.additive and "image" not in loss.layers}

@@ -78,7 +78,14 @@ class TwoWay(Extractor, Protocol):
 
     What a loss adds at a layer is computed when the gradient from the deeper layers has arrived there, on a map in
     float32 that is made anew for that. Automatic differentiation would keep all of these maps from the way there,
-    and fill as many again with the gradients of all layers at once.
+    and fill as many again with the gradients of all layers at once. A subclass that changes what a call gives has to
+    change `two_way` with it.
+
+    Example:
+        >>> from neural_style.features import VGG16
+        >>> maps, pull_back = VGG16().two_way(tf.zeros([1, 64, 48, 3]), ["block1_conv1", "block3_conv1"])
+        >>> pull_back(lambda layer, value: 2.0 * value).shape  # of the sum of squares
+        TensorShape([1, 64, 48, 3])
     """
 
     def two_way(self, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
@@ -87,6 +94,10 @@ class TwoWay(Extractor, Protocol):
         Args:
             image: RGB, (1, height, width, 3), float32 in [0, 1].
             layers: names from `self.layers`, at least one.
+
+        Returns:
+            Float32 maps by name, and a function for one use. It calls what it is given with each name and map, the
+            deepest first, and gives the gradient with respect to the image, (1, height, width, 3).
         """
         ...
 
