@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.features.base import Extractor, PullBack, Slope, check_layers, two_way
+from neural_style.features.base import Extractor, PullBack, Slope, check_layers, in_float32, two_way
 from neural_style.losses.base import PREVIOUS, ByLayer, Features, Loss, Statistic
 
 __all__ = ["Evaluation", "Objective", "OneTrace", "Several", "fitted", "objective_for"]
@@ -95,7 +95,7 @@ class Objective:
         deep = [layer for layer in layers if layer != "image"]
         maps = self.extractor(image, deep) if deep else {}
         named = {layer: image if layer == "image" else maps[layer] for layer in layers}
-        return {layer: tf.cast(value, tf.float32) for layer, value in named.items()}
+        return {layer: in_float32(value) for layer, value in named.items()}
 
     def _content(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """The content picture's maps, as far as a loss reads them."""
@@ -128,9 +128,7 @@ class Objective:
             statistics = [
                 sums[i] if i in again else loss.statistic(maps, content, guides) for i, loss in enumerate(self.losses)
             ]
-            triples = zip(self.losses, statistics, targets, strict=True)
-            terms = weights * tf.stack([compared(loss, statistic, target) for loss, statistic, target in triples])
-            total = tf.reduce_sum(terms)
+            total, terms = weighed(self.losses, statistics, targets, weights)
         slopes, known = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         def slope(layer: str, value: tf.Tensor) -> tf.Tensor:
@@ -182,6 +180,15 @@ def fitted(guides: Features, features: Features) -> dict[str, tf.Tensor]:
     sizes = {layer: tf.shape(features[layer]) for layer in guides if layer in features}
     cut = {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
     return cut | {PREVIOUS: guides[PREVIOUS]} if PREVIOUS in guides else cut
+
+
+def weighed(
+    losses: Sequence[Loss], statistics: Sequence[Statistic], targets: Sequence[Any], weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The weighted sum, a scalar, and its terms, (terms,)."""
+    triples = zip(losses, statistics, targets, strict=True)
+    terms = weights * tf.stack([compared(loss, statistic, target) for loss, statistic, target in triples])
+    return tf.reduce_sum(terms), terms
 
 
 def compared(loss: Loss, statistic: Statistic, target: Statistic | Several) -> tf.Tensor:

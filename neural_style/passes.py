@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
-from neural_style.objective import Objective, OneTrace, differentiable, fitted, slope_again
+from neural_style.objective import Objective, OneTrace, differentiable, fitted, slope_again, weighed
 from neural_style.windows import Region
 
 __all__ = ["ContentMaps", "Part", "Programs", "programs_for", "spread"]
@@ -153,9 +153,7 @@ class Programs:
         sources = differentiable(statistics)
         with tf.GradientTape() as tape:
             tape.watch(sources)
-            triples = zip(self.losses, statistics, targets, strict=True)
-            terms = weights * tf.stack([loss.compare(statistic, target) for loss, statistic, target in triples])
-            total = tf.reduce_sum(terms)
+            total, terms = weighed(self.losses, statistics, targets, weights)
         slopes = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return total, terms, slopes
 

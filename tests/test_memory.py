@@ -53,7 +53,7 @@ def test_every_mask_takes_more(vgg16):
     none, one, three = (memory.plan(losses, vgg16, Adam(), (1024, 768), regions=count).bytes for count in (0, 1, 3))
     array = 4 * 64 * 1024 * 768  # of block1_conv1: each region weights it anew
     assert one >= none + 0.9 * array
-    assert one + 1.5 * array <= three < one + 8 * array
+    assert one + 1.9 * array <= three < one + 8 * array
 
 
 def test_a_frame_that_is_held_to_the_one_before_is_counted_too(vgg16):

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import tensorflow as tf
 
-__all__ = ["Extractor", "Field", "KerasExtractor", "PullBack", "Slope", "TwoWay", "check_layers", "two_way"]
+__all__ = [
+    "Extractor",
+    "Field",
+    "KerasExtractor",
+    "PullBack",
+    "Slope",
+    "TwoWay",
+    "check_layers",
+    "in_float32",
+    "two_way",
+]
 
 Slope = Callable[[str, tf.Tensor], tf.Tensor]
 """From a layer's name and its map in float32 to the gradient with respect to that map."""
@@ -98,23 +108,38 @@ class TwoWay(Extractor, Protocol):
         Returns:
             Float32 maps by name, and a function for one use. It calls what it is given with each name and map, the
             deepest first, and gives the gradient with respect to the image, (1, height, width, 3).
+
+        Raises:
+            ValueError: a name that is not among `self.layers`.
         """
         ...
 
 
 def two_way(extractor: Extractor, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
-    """Any extractor's maps in float32 and the way back, automatic where the extractor has none of its own."""
+    """Any extractor's maps in float32 and the way back, automatic where the extractor has none of its own.
+
+    Arguments, results and errors are those of `TwoWay.two_way`.
+    """
     if isinstance(extractor, TwoWay):
         return extractor.two_way(image, layers)
     with tf.GradientTape() as tape:
         tape.watch(image)
-        maps = {layer: tf.cast(value, tf.float32) for layer, value in extractor(image, layers).items()}
+        maps = {layer: in_float32(value) for layer, value in extractor(image, layers).items()}
 
     def pull_back(slope: Slope) -> tf.Tensor:
         slopes = [slope(layer, value) for layer, value in maps.items()]
         return tape.gradient(list(maps.values()), image, slopes, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     return maps, pull_back
+
+
+def in_float32(value: tf.Tensor) -> tf.Tensor:
+    """A map in float32, of the same shape.
+
+    TensorFlow moves a cast behind a reshape that follows it, and so makes one copy of the map for each. It moves none
+    past a check of the shape.
+    """
+    return value if value.dtype == tf.float32 else tf.ensure_shape(tf.cast(value, tf.float32), value.shape)
 
 
 def check_layers(wanted: Sequence[str], known: Mapping[str, Field]) -> None:

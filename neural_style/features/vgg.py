@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 import tensorflow as tf
 
-from neural_style.features.base import Field, PullBack, Slope, check_layers
+from neural_style.features.base import Field, PullBack, Slope, check_layers, in_float32
 from neural_style.features.convolutions import Convolution, convolution, mirrored
 from neural_style.features.sources import Arrays, Weights, load_weights
 
@@ -119,7 +119,7 @@ class VGG:
             raise ValueError(f"pooling is 'max', 'average' or 'l2', not {pooling!r}")
         self.pooling: Pooling = pooling
         self.weights = weights
-        names = [name for name, _ in _convolutions(self.convolutions)]
+        names = _convolutions(self.convolutions)
         arrays = self._load(weights, names)
         fields = _fields(self.convolutions)
         self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
@@ -207,7 +207,7 @@ class VGG:
         for name in leg:
             if name == "block1_conv1":
                 x = _enter(x * 255.0 - _MEAN_RGB, loudness, self.precision)
-            elif name.endswith("_conv1"):
+            elif _starts_block(name):
                 x = self._pool(x)
             is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name != leg[-1]
             x = self._layers[name](x, masked=is_pooled_only)
@@ -316,11 +316,8 @@ def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
 
 def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
     """From the network's precision to float32; on the way back the gradient is made louder."""
-    if precision == "float32":
-        return x
-    if precision == "bfloat16":
-        # TensorFlow moves a cast behind a reshape that follows it, one copy of the map for each; not past a check.
-        return tf.ensure_shape(tf.cast(x, tf.float32), x.shape)
+    if precision != "float16":
+        return in_float32(x)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
@@ -330,17 +327,21 @@ def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
     return cast(x)
 
 
-def _convolutions(blocks: Sequence[int]) -> list[tuple[str, bool]]:
-    """Layer names in order, each with whether it is the first of its block."""
-    return [(f"block{b}_conv{c}", c == 1) for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
+def _convolutions(blocks: Sequence[int]) -> list[str]:
+    """Layer names in order."""
+    return [f"block{b}_conv{c}" for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
+
+
+def _starts_block(name: str) -> bool:
+    return name.endswith("_conv1")
 
 
 def _fields(blocks: Sequence[int]) -> dict[str, Field]:
     """A 3x3 convolution at stride s adds s pixels of radius; a 2x2 pooling doubles s and adds none."""
     stride, radius = 1, 0
     fields = {}
-    for name, starts_block in _convolutions(blocks):
-        if starts_block and name != "block1_conv1":
+    for name in _convolutions(blocks):
+        if _starts_block(name) and name != "block1_conv1":
             stride *= 2
         radius += stride
         fields[name] = Field(stride, radius)
