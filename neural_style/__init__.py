@@ -40,24 +40,24 @@ _HOMES = {
     "stylize_video": "video",
     "sweep": "explore",
 }
-_MODULES = (
-    "batch",
-    "callbacks",
-    "clips",
-    "color",
-    "errors",
-    "executors",
-    "features",
-    "flow",
-    "images",
-    "losses",
-    "metrics",
-    "optimizers",
-    "plotting",
-    "recipes",
-    "scales",
-    "video",
-)
+_MODULES = {
+    "batch": "batch",
+    "callbacks": "callbacks",
+    "clips": "clips",
+    "color": "color",
+    "errors": "errors",
+    "executors": "executors",
+    "features": "features",
+    "flow": "flow",
+    "images": "images",
+    "losses": "losses",
+    "metrics": "metrics",
+    "optimizers": "optimizers",
+    "plotting": "plotting",
+    "recipes": "recipes",
+    "scales": "scales",
+    "video": "video",
+}
 
 __all__ = [
     "VGG16",
@@ -147,7 +147,7 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     elif name in _MODULES:
-        value = importlib.import_module(f"{__name__}.{name}")
+        value = importlib.import_module(f"{__name__}.{_MODULES[name]}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
