@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style import files
+from neural_style import _atomic as files
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
 from neural_style.result import Step

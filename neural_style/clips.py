@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from neural_style import files
+from neural_style import _atomic as files
 from neural_style.errors import ImageError
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from neural_style import files
+from neural_style import _atomic as files
 from neural_style.features.vgg import MEAN_BGR, VGG16
 from neural_style.lessons import (
     CONTENT,

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, files
+from neural_style import _atomic as files
+from neural_style import color
 from neural_style.checkpoint import fingerprint, stable_repr
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic

@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from neural_style import __version__, clips, color, files, images
+from neural_style import __version__, clips, color, images
+from neural_style import _atomic as files
 from neural_style.api import PREVIEW, paint, recipe_of, stylize
 from neural_style.batch import described
 from neural_style.controls import Controls

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from neural_style import _atomic as files
 from neural_style import checkpoint as module
-from neural_style import files
 from neural_style.callbacks import EarlyStopping
 from neural_style.checkpoint import Checkpoint, Position, Saver
 from neural_style.errors import CheckpointError

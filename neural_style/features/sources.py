@@ -24,7 +24,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from neural_style import files
+from neural_style import _atomic as files
 from neural_style.errors import WeightsUnavailableError
 
 __all__ = ["Arrays", "Weights", "load_weights", "read_arrays"]

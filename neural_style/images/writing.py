@@ -7,7 +7,7 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from neural_style import files
+from neural_style import _atomic as files
 from neural_style.errors import ImageError
 from neural_style.images.encoding import encoder, to_levels
 from neural_style.images.reading import Picture, read_result

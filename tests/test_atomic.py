@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from neural_style.files import create_beside, put, sweep, write_whole
+from neural_style._atomic import create_beside, put, sweep, write_whole
 
 
 def names(folder):
