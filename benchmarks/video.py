@@ -23,8 +23,8 @@ from common import parser, print_table, sample, write_json
 from PIL import Image
 
 from neural_style import metrics, stylize, stylize_video
-from neural_style.clips import frames
 from neural_style.flow import Motion, flicker, motion
+from neural_style.images.video_file import frames
 from tests import moving
 
 RATE = 12

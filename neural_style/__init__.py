@@ -34,7 +34,7 @@ _HOMES = {
     "VGG19": "features",
     "WeightsUnavailableError": "errors",
     "clear_cache": "api",
-    "label_masks": "guides",
+    "label_masks": "images.masks",
     "stylize": "api",
     "stylize_many": "batch",
     "stylize_video": "video",
@@ -43,7 +43,7 @@ _HOMES = {
 _MODULES = {
     "batch": "batch",
     "callbacks": "callbacks",
-    "clips": "clips",
+    "clips": "images.video_file",
     "color": "color",
     "errors": "errors",
     "executors": "executors",
@@ -108,7 +108,6 @@ if TYPE_CHECKING:
     from neural_style import (
         batch,
         callbacks,
-        clips,
         color,
         errors,
         executors,
@@ -135,7 +134,8 @@ if TYPE_CHECKING:
     )
     from neural_style.explore import Sweep, sweep
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor, Lite
-    from neural_style.guides import label_masks
+    from neural_style.images import video_file as clips
+    from neural_style.images.masks import label_masks
     from neural_style.relay import Relay
     from neural_style.result import Result, Step
     from neural_style.targets import StyleTarget

@@ -114,7 +114,8 @@ def _save(result: Result, output: Path) -> None:
 
 
 def _check_pictures(options: argparse.Namespace) -> None:
-    from neural_style import guides, images
+    from neural_style import images
+    from neural_style.images import masks as guides
 
     styles = [path for path, _ in map(shell.weighted, options.styles) if not path.endswith(shell.TARGET)]
     for source in (options.content, *styles):

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from neural_style import color, guides, images
+from neural_style import color, images
+from neural_style.images import masks as guides
 
 __all__ = ["COLORS", "Composition", "Controls"]
 

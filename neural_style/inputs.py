@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neural_style import guides, images
+from neural_style import images
 from neural_style.controls import Controls
+from neural_style.images import masks as guides
 from neural_style.losses import Sum, Term
 from neural_style.scales import fit
 from neural_style.styles import PictureStyle, Style, weighted

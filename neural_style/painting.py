@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, guides, images
+from neural_style import color, images
 from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
 from neural_style.controls import Composition, Controls
 from neural_style.features.base import Extractor
+from neural_style.images import masks as guides
 from neural_style.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
 from neural_style.loop import Loop, Plan
 from neural_style.losses import PREVIOUS, Features, Loss, Statistic, Sum

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, guides, images
+from neural_style import color, images
 from neural_style.checkpoint import fingerprint
-from neural_style.copies import Copy, copy_of
 from neural_style.features.base import Extractor
+from neural_style.images import masks as guides
+from neural_style.images.augmentation import Copy, copy_of
 from neural_style.losses import Loss, Statistic
 from neural_style.losses.clouds import CloudLoss
 from neural_style.objective import Objective, Several

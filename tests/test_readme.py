@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from neural_style import cli, clips
+from neural_style import cli
+from neural_style.images import video_file as clips
 from tests import moving
 from tests.examples import put_files, smaller
 

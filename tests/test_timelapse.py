@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import clips
 from neural_style.errors import ImageError
+from neural_style.images import video_file as clips
 from neural_style.result import Step
 from neural_style.timelapse import Timelapse
 from tests import tiny

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from neural_style.errors import ImageError
-from neural_style.images.decoding import Limits, check_size, decode, identify
-from neural_style.images.orientation import read_orientation, turn_upright
-from neural_style.images.profiles import flatten
+from neural_style.images.formats.decoding import Limits, check_size, decode, identify
+from neural_style.images.formats.orientation import read_orientation, turn_upright
+from neural_style.images.formats.profiles import flatten
 
 __all__ = ["Picture", "load", "read", "read_result"]
 

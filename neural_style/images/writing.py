@@ -9,7 +9,7 @@ from PIL import Image
 
 from neural_style import _atomic as files
 from neural_style.errors import ImageError
-from neural_style.images.encoding import encoder, to_levels
+from neural_style.images.formats.encoding import encoder, to_levels
 from neural_style.images.reading import Picture, read_result
 
 __all__ = ["check_writable", "save", "to_pil"]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.copies import Copy
+from neural_style.images.augmentation import Copy
 from neural_style.losses.base import Features, Loss, Statistic
 from neural_style.losses.sampling import flat
 

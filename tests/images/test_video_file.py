@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from neural_style import ImageError
-from neural_style.clips import check_copy, count, frames, write_like
+from neural_style.images.video_file import check_copy, count, frames, write_like
 from tests import moving
 
 PHOTOGRAPH = Path(__file__).parents[1] / "docs" / "images" / "astronaut.jpg"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from neural_style.errors import ImageError
-from neural_style.images.stripping import Stripped
+from neural_style.images.formats.stripping import Stripped
 
 __all__ = ["strip_tiff"]
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from neural_style import guides
 from neural_style.errors import ImageError
+from neural_style.images import masks as guides
 from neural_style.objective import fitted
 from tests import tiny
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from neural_style.errors import ImageError
-from neural_style.images.orientation import read_orientation
+from neural_style.images.formats.orientation import read_orientation
 
 __all__ = ["Stripped", "strip_avif", "strip_jpeg", "strip_png"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from neural_style.errors import ImageError
-from neural_style.images.orientation import read_orientation, turn_upright
-from neural_style.images.profiles import flatten
-from neural_style.images.stripping import Stripped, strip_avif, strip_jpeg, strip_png
-from neural_style.images.tiff import strip_tiff
+from neural_style.images.formats.orientation import read_orientation, turn_upright
+from neural_style.images.formats.profiles import flatten
+from neural_style.images.formats.stripping import Stripped, strip_avif, strip_jpeg, strip_png
+from neural_style.images.formats.tiff import strip_tiff
 
 __all__ = ["Limits", "check_size", "decode", "identify"]
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_style.copies import copies_of, copy_of
+from neural_style.images.augmentation import copies_of, copy_of
 from neural_style.losses import NearestNeighbor, Patches
 from neural_style.objective import Objective
 from neural_style.styles import PictureStyle
