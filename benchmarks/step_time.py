@@ -227,7 +227,7 @@ def _transfer(workload: Workload, precision: str) -> StyleTransfer:
 def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last: bool, flops: float) -> Contender:
     from torch_step import TorchStep
 
-    from neural_style.features.sources import load_weights
+    from neural_style.features.weights import load_weights
 
     arrays = load_weights("vgg16", "bundled", [])
 

@@ -26,6 +26,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from neural_style import _atomic as files
+from neural_style.features.precision import fastest_precision
 from neural_style.features.vgg import MEAN_BGR, VGG16
 from neural_style.lessons import (
     CONTENT,
@@ -42,7 +43,6 @@ from neural_style.lessons import (
     recipe_loss,
     unit,
 )
-from neural_style.precision import fastest_precision
 
 __all__ = ["WIDTHS", "Student", "main"]
 

@@ -13,13 +13,13 @@ from neural_style import recipes
 from neural_style.checkpoint import Checkpoint
 from neural_style.controls import Controls
 from neural_style.features import Extractor, default_extractor, named_extractor
+from neural_style.features.precision import in_precision
 from neural_style.inputs import styles_of
 from neural_style.losses import Loss, Sum
 from neural_style.memory import Estimate, Tile, plan
 from neural_style.objective import objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
 from neural_style.painting import Painting
-from neural_style.precision import in_precision
 from neural_style.relay import Relay
 from neural_style.result import Result, Step
 from neural_style.scales import Schedule

@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.errors import WeightsUnavailableError
-from neural_style.features.sources import Arrays, Weights, read_arrays
 from neural_style.features.vgg import VGG, scaled
+from neural_style.features.weights import Arrays, Weights, read_arrays
 
 __all__ = ["Lite"]
 

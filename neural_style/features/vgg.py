@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from neural_style.features.base import Field, PullBack, Slope, check_layers, in_float32
 from neural_style.features.convolutions import Convolution, convolution, mirrored
-from neural_style.features.sources import Arrays, Weights, load_weights
+from neural_style.features.weights import Arrays, Weights, load_weights
 
 __all__ = ["VGG", "VGG16", "VGG19"]
 

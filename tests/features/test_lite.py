@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features import VGG16, Lite, named_extractor
-from neural_style.features.sources import BUNDLED_SHA256
+from neural_style.features.weights import BUNDLED_SHA256
 from neural_style.losses import Content, Moments, TotalVariation
 from neural_style.objective import objective_for
 from neural_style.recipes import RECIPES

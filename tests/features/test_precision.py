@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import StyleTransfer, precision, recipes
-from neural_style.features import Field
+from neural_style import StyleTransfer, recipes
+from neural_style.features import Field, precision
 from neural_style.objective import objective_for
 
 CPU_INFO = "processor : 0\nflags\t\t: fpu avx2 {extra}\n"
