@@ -5,11 +5,11 @@ from neural_style.losses.base import PREVIOUS, Custom, Features, Loss, Statistic
 from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
+from neural_style.losses.regularization import Range, TotalVariation
 from neural_style.losses.sinkhorn import Sinkhorn
-from neural_style.losses.smoothness import Range, TotalVariation
+from neural_style.losses.sliced_wasserstein import Histogram, SlicedWasserstein
 from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, position_sums
 from neural_style.losses.temporal import Temporal
-from neural_style.losses.transport import Histogram, SlicedWasserstein
 
 __all__ = [
     "PREVIOUS",

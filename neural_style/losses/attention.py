@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Statistic
-from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.point_sets import CloudLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, unit
 from neural_style.losses.style import check_layer_weights, over_layers
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
-from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.point_sets import CloudLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
 
 __all__ = ["RelaxedEMD", "SelfSimilarity"]

@@ -7,7 +7,7 @@ import dataclasses
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Statistic, layer_names
-from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.point_sets import CloudLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns
 
 __all__ = ["Sinkhorn"]

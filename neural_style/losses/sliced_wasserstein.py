@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.losses.base import Features, Statistic
-from neural_style.losses.clouds import CloudLoss
+from neural_style.losses.point_sets import CloudLoss
 from neural_style.losses.sampling import flat
 from neural_style.losses.style import STYLE_LAYERS, check_layer_weights, over_layers
 

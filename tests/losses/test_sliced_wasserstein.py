@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neural_style.losses import Histogram, Moments, SlicedWasserstein
-from neural_style.losses.transport import quantiles
+from neural_style.losses.sliced_wasserstein import quantiles
 
 rows = hnp.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 9)), elements=st.floats(-5, 5, width=32))
 LOSSES = [SlicedWasserstein(("a",)), Histogram(("a",))]
