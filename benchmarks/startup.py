@@ -21,7 +21,7 @@ import common
 
 if TYPE_CHECKING:
     from neural_style import Step, StyleTransfer
-    from neural_style.objective import Objective
+    from neural_style.objective.whole import Objective
 
 FUNCTIONS = ("content", "target", "evaluate")
 SMALL = 64
@@ -107,7 +107,7 @@ def _apart(*, size: int, spawned_at: float) -> dict[str, Any]:
     tf.zeros([]).numpy()
     clock.mark("start of TensorFlow's runtime")
     from neural_style import StyleTransfer, images
-    from neural_style.objective import objective_for
+    from neural_style.objective.whole import objective_for
 
     clock.mark("rest of neural_style")
     extractor = neural_style.VGG16()

@@ -198,8 +198,9 @@ def clear_cache() -> None:
     Example:
         >>> clear_cache()
     """
-    from neural_style import objective, passes
+    from neural_style import objective
     from neural_style.features import defaults
+    from neural_style.objective import tile_programs as passes
 
     for kept in (objective._cached_objective, passes._cached_programs, defaults._default, defaults._build):
         kept.cache_clear()

@@ -23,9 +23,9 @@ from neural_style.images import masks as guides
 from neural_style.images.augmentation import Copy, copy_of
 from neural_style.losses import Loss, Statistic
 from neural_style.losses.point_sets import CloudLoss
-from neural_style.objective import Objective, Several
+from neural_style.objective.tiled import TiledObjective, check_tiled
+from neural_style.objective.whole import Objective, Several
 from neural_style.scales import fit
-from neural_style.tiles import TiledObjective, check_tiled
 
 __all__ = ["LARGEST", "Measured", "PictureStyle", "Style", "target_of", "weighted"]
 

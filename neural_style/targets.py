@@ -19,9 +19,9 @@ from neural_style import color
 from neural_style.checkpoint import fingerprint, stable_repr
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic
-from neural_style.objective import Objective, objective_for
+from neural_style.objective.tiled import TiledObjective
+from neural_style.objective.whole import Objective, objective_for
 from neural_style.styles import Measured, Style
-from neural_style.tiles import TiledObjective
 
 __all__ = ["StyleTarget", "TargetStyle", "measured_at"]
 

@@ -16,8 +16,9 @@ from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.features.precision import in_precision
 from neural_style.inputs import styles_of
 from neural_style.losses import Loss, Sum
-from neural_style.memory import Estimate, Tile, plan
-from neural_style.objective import objective_for
+from neural_style.objective.memory import Estimate, Tile, plan
+from neural_style.objective.tiled import check_tiled
+from neural_style.objective.whole import objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
 from neural_style.painting import Painting
 from neural_style.relay import Relay
@@ -25,7 +26,6 @@ from neural_style.result import Result, Step
 from neural_style.scales import Schedule
 from neural_style.styles import PictureStyle
 from neural_style.targets import StyleTarget, describe, measured_at
-from neural_style.tiles import check_tiled
 
 __all__ = ["StyleTransfer"]
 

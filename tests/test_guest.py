@@ -21,7 +21,7 @@ import tensorflow as tf
 import neural_style
 from neural_style import stylize
 from neural_style.losses import Content, Gram
-from neural_style.objective import objective_for
+from neural_style.objective.whole import objective_for
 from tests import tiny
 from tests.tiny import CONTENT, STYLE, TINY, Tiny, picture, transfer
 
@@ -298,7 +298,7 @@ def test_many_sizes_keep_little():
 
 def test_what_is_cached_can_be_let_go(monkeypatch):
     from neural_style.features import defaults
-    from neural_style.objective import _cached_objective
+    from neural_style.objective.whole import _cached_objective
 
     for name in ("_build", "_default"):  # the other tests' networks stay
         monkeypatch.setattr(defaults, name, functools.cache(getattr(defaults, name).__wrapped__))

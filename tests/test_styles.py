@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from neural_style import styles
 from neural_style.losses import Gram, TotalVariation, custom
-from neural_style.objective import Several, objective_for
+from neural_style.objective.tiled import TiledObjective
+from neural_style.objective.whole import Several, objective_for
 from neural_style.styles import PictureStyle, target_of, weighted
-from neural_style.tiles import TiledObjective
 from tests import tiny
 from tests.tiny import TINY
 

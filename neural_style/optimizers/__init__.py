@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from neural_style.objective import Evaluation
+from neural_style.objective.whole import Evaluation
 
 __all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Optimizer", "State", "named_optimizer"]
 

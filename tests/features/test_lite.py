@@ -12,9 +12,9 @@ from neural_style.errors import WeightsUnavailableError
 from neural_style.features import VGG16, Lite, named_extractor
 from neural_style.features.weights import BUNDLED_SHA256
 from neural_style.losses import Content, Moments, TotalVariation
-from neural_style.objective import objective_for
+from neural_style.objective.tiled import TiledObjective
+from neural_style.objective.whole import objective_for
 from neural_style.recipes import RECIPES
-from neural_style.tiles import TiledObjective
 
 WEIGHTS = resources.files("neural_style.features") / "weights"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neural_style.images.augmentation import copies_of, copy_of
 from neural_style.losses import NearestNeighbor, Patches
-from neural_style.objective import Objective
+from neural_style.objective.whole import Objective
 from neural_style.styles import PictureStyle
 from tests import tiny
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from neural_style.errors import ImageError
 from neural_style.images import masks as guides
-from neural_style.objective import fitted
+from neural_style.objective.whole import fitted
 from tests import tiny
 
 

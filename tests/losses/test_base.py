@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neural_style import losses
 from neural_style.losses import Content, Gram, Moments, Sum, Term, TotalVariation, custom
-from neural_style.objective import Objective
+from neural_style.objective.whole import Objective
 
 PARTS = (Content(("deep",)), Gram(("shallow",)), TotalVariation())
 

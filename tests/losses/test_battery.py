@@ -31,7 +31,7 @@ from neural_style.losses import (
     TotalVariation,
     custom,
 )
-from neural_style.objective import Objective
+from neural_style.objective.whole import Objective
 from neural_style.optimizers import Adam
 
 BOTH = ("shallow", "deep")

@@ -14,7 +14,7 @@ from neural_style.losses import (
     Sinkhorn,
     SlicedWasserstein,
 )
-from neural_style.objective import Objective, Several
+from neural_style.objective.whole import Objective, Several
 from tests.tiny import TINY
 
 LOSSES = [

@@ -6,7 +6,7 @@ import scipy.optimize
 import tensorflow as tf
 
 from neural_style.losses import Content, Gram
-from neural_style.objective import Evaluation, objective_for
+from neural_style.objective.whole import Evaluation, objective_for
 from neural_style.optimizers import LBFGS, Adam
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neural_style.features.base import Field
-from neural_style.windows import halo_of, spans, strips, tiles
+from neural_style.objective.tiling import halo_of, spans, strips, tiles
 
 strides = st.sampled_from([1, 2, 4, 8, 16])
 

@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.liveness import most_alive
 from neural_style.losses.base import PREVIOUS, Loss
-from neural_style.objective import Objective, objective_for
+from neural_style.objective.graph_memory import most_alive
+from neural_style.objective.tiled import TiledObjective, check_tiled
+from neural_style.objective.whole import Objective, objective_for
 from neural_style.optimizers import Optimizer
-from neural_style.tiles import TiledObjective, check_tiled
 
 __all__ = ["Estimate", "Tile", "available_bytes", "objective_within", "plan"]
 

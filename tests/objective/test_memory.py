@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural_style import memory
 from neural_style.losses import Content, Gram, Moments, Temporal, TotalVariation, custom
-from neural_style.objective import Objective
+from neural_style.objective import memory
+from neural_style.objective.tiled import TiledObjective
+from neural_style.objective.whole import Objective
 from neural_style.optimizers import LBFGS, Adam
-from neural_style.tiles import TiledObjective
 from neural_style.transfer import StyleTransfer
 
 LOSSES = (Content(), Moments(), TotalVariation())

@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import Features, Loss, Statistic
-from neural_style.objective import Evaluation, objective_for
-from neural_style.passes import ContentMaps, Part, programs_for
-from neural_style.windows import halo_of, rounded_up, strips, tiles
+from neural_style.objective.tile_programs import ContentMaps, Part, programs_for
+from neural_style.objective.tiling import halo_of, rounded_up, strips, tiles
+from neural_style.objective.whole import Evaluation, objective_for
 
 __all__ = ["TiledObjective", "check_tiled"]
 

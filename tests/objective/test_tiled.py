@@ -28,10 +28,10 @@ from neural_style.losses import (
     TotalVariation,
     custom,
 )
-from neural_style.objective import objective_for
+from neural_style.objective.tiled import TiledObjective
+from neural_style.objective.whole import objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
-from neural_style.tiles import TiledObjective
 from neural_style.transfer import StyleTransfer
 
 
@@ -320,7 +320,7 @@ def test_two_devices_share_the_tiles():
         import tensorflow as tf
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from neural_style.passes import spread
+        from neural_style.objective.tile_programs import spread
         from tests import test_tiles
         def where(_):
             time.sleep(0.1)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from neural_style.liveness import most_alive
+from neural_style.objective.graph_memory import most_alive
 
 MAP = 4 * 8 * 8  # bytes of a channel of an 8x8 map
 

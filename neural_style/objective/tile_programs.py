@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor
 from neural_style.losses.base import PREVIOUS, Features, Loss, Statistic
-from neural_style.objective import Objective, OneTrace, differentiable, fitted, slope_again, weighed
-from neural_style.windows import Region
+from neural_style.objective.tiling import Region
+from neural_style.objective.whole import Objective, OneTrace, differentiable, fitted, slope_again, weighed
 
 __all__ = ["ContentMaps", "Part", "Programs", "programs_for", "spread"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import memory
 from neural_style.features import named_extractor
 from neural_style.features.base import TwoWay
 from neural_style.losses import Content, Gram, Loss, Moments, Range, TotalVariation, custom
-from neural_style.objective import Objective, objective_for
+from neural_style.objective import memory
+from neural_style.objective.whole import Objective, objective_for
 
 LOSS = 0.1 * Content() + Gram(name="gram") + Moments() + 0.5 * TotalVariation()
 
