@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Checkpoint": "checkpoint",
+    "Checkpoint": "transfer.checkpoint",
     "CheckpointError": "errors",
     "DivergenceError": "errors",
     "Extractor": "features",
@@ -25,9 +25,9 @@ _HOMES = {
     "Lite": "features",
     "NeuralStyleError": "errors",
     "Relay": "relay",
-    "Result": "result",
-    "Step": "result",
-    "StyleTarget": "targets",
+    "Result": "transfer.result",
+    "Step": "transfer.result",
+    "StyleTarget": "transfer.styles.style_target",
     "StyleTransfer": "transfer",
     "Sweep": "explore",
     "VGG16": "features",
@@ -124,7 +124,6 @@ if TYPE_CHECKING:
     )
     from neural_style.api import clear_cache, stylize
     from neural_style.batch import stylize_many
-    from neural_style.checkpoint import Checkpoint
     from neural_style.errors import (
         CheckpointError,
         DivergenceError,
@@ -137,9 +136,10 @@ if TYPE_CHECKING:
     from neural_style.images import video_file as clips
     from neural_style.images.masks import label_masks
     from neural_style.relay import Relay
-    from neural_style.result import Result, Step
-    from neural_style.targets import StyleTarget
-    from neural_style.transfer import StyleTransfer
+    from neural_style.transfer.checkpoint import Checkpoint
+    from neural_style.transfer.result import Result, Step
+    from neural_style.transfer.style_transfer import StyleTransfer
+    from neural_style.transfer.styles.style_target import StyleTarget
     from neural_style.video import stylize_video
 
 

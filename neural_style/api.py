@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from PIL import Image
 
 if TYPE_CHECKING:
-    from neural_style.checkpoint import Checkpoint
     from neural_style.features import Extractor
     from neural_style.optimizers import Optimizer
     from neural_style.recipes import Recipe
-    from neural_style.result import Result, Step
     from neural_style.scales import Scale, Schedule
+    from neural_style.transfer.checkpoint import Checkpoint
+    from neural_style.transfer.result import Result, Step
 
 __all__ = ["clear_cache", "paint", "stylize"]
 
@@ -137,7 +137,7 @@ def paint(
     Args and errors are those of `stylize`; what is not named here goes to `StyleTransfer.run` as it is.
     """
     from neural_style.callbacks import ProgressBar
-    from neural_style.transfer import StyleTransfer
+    from neural_style.transfer.style_transfer import StyleTransfer
 
     chosen = recipe_of(recipe, quality)
     scales = chosen.scales

@@ -115,8 +115,8 @@ def _private() -> dict[str, Any]:
 
 def _inputs(gradio: Any) -> list[Any]:
     """What is asked for, in the order of the painter's arguments."""
-    from neural_style.controls import COLORS
     from neural_style.recipes import RECIPES
+    from neural_style.transfer.controls import COLORS
 
     content = gradio.Image(
         label="Content", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220

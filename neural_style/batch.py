@@ -24,7 +24,7 @@ from PIL import Image
 
 from neural_style import __version__
 from neural_style.api import paint, stylize
-from neural_style.checkpoint import fingerprint, stable_repr
+from neural_style.transfer.checkpoint import fingerprint, stable_repr
 
 __all__ = ["Job", "Outcome", "jobs_in", "stylize_many"]
 

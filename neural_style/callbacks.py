@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from neural_style import images
-from neural_style.result import Step
 from neural_style.timelapse import Timelapse
+from neural_style.transfer.result import Step
 
 __all__ = ["EarlyStopping", "ProgressBar", "SaveEvery", "TimeLeft", "Timelapse"]
 

@@ -22,7 +22,7 @@ from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailable
 from neural_style.executors import settle_in
 
 if TYPE_CHECKING:
-    from neural_style.result import Result
+    from neural_style.transfer.result import Result
 
 __all__ = ["main"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neural_style import images
-from neural_style.result import Result, Step
 from neural_style.timelapse import Snapshot, Timelapse
+from neural_style.transfer.result import Result, Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -37,7 +37,7 @@ def add_styles(parser: argparse.ArgumentParser) -> None:
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """How to paint."""
     from neural_style.api import QUALITIES, stylize
-    from neural_style.controls import COLORS
+    from neural_style.transfer.controls import COLORS
 
     defaults = {name: p.default for name, p in inspect.signature(stylize).parameters.items()}
     add = parser.add_argument
@@ -121,7 +121,7 @@ def _style(path: str) -> Any:
     """A picture's path, or the style target in a file."""
     if not path.endswith(TARGET):
         return path
-    from neural_style.targets import StyleTarget
+    from neural_style.transfer.styles.style_target import StyleTarget
 
     try:
         return StyleTarget.load(path)

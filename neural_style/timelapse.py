@@ -13,8 +13,8 @@ from PIL import Image
 from neural_style import _atomic as files
 from neural_style.errors import ImageError
 from neural_style.images import video_file as clips
-from neural_style.result import Step
 from neural_style.scales import fit
+from neural_style.transfer.result import Step
 
 __all__ = ["Snapshot", "Timelapse"]
 

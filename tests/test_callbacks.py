@@ -9,7 +9,7 @@ from PIL import Image
 
 from neural_style.callbacks import EarlyStopping, ProgressBar, SaveEvery, TimeLeft
 from neural_style.errors import ImageError
-from neural_style.result import Step
+from neural_style.transfer.result import Step
 
 
 def step(number, *, steps=100, loss=1.0, scale=(8, 6), size=(8, 6)):

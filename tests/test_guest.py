@@ -95,7 +95,9 @@ before = snapshot()
 import neural_style
 from neural_style import *
 assert not differences(before), differences(before)
-from neural_style import api, checkpoint, cli, loop, transfer
+from neural_style import api, cli, transfer
+from neural_style.transfer import checkpoint
+from neural_style.transfer import loop
 assert not differences(before), differences(before)
 from tests.tiny import CONTENT, STYLE, transfer
 transfer().run(CONTENT, STYLE, size=32, steps=4, checkpoint=sys.argv[1])

@@ -5,10 +5,10 @@ import pytest
 
 from neural_style import Relay, StyleTransfer, recipes, stylize
 from neural_style.api import paint
-from neural_style.checkpoint import Checkpoint
 from neural_style.features import named_extractor
 from neural_style.losses import Content, Moments
 from neural_style.scales import CoarseToFine, Scale
+from neural_style.transfer.checkpoint import Checkpoint
 
 SCALES = CoarseToFine(smallest=32, steps=4, decay=0.0, least_side=16, grid=8)
 """For a long side of 64: 32 by 24 and then 64 by 48, four steps each."""

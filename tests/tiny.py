@@ -6,7 +6,7 @@ import tensorflow as tf
 from neural_style.features import Field
 from neural_style.losses import Content, Gram, TotalVariation
 from neural_style.scales import CoarseToFine
-from neural_style.transfer import StyleTransfer
+from neural_style.transfer.style_transfer import StyleTransfer
 
 LAYERS = {"shallow": Field(stride=1, radius=1), "deep": Field(stride=2, radius=3)}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from neural_style.images.augmentation import copies_of, copy_of
 from neural_style.losses import NearestNeighbor, Patches
 from neural_style.objective.whole import Objective
-from neural_style.styles import PictureStyle
+from neural_style.transfer.styles.image_style import PictureStyle
 from tests import tiny
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)

@@ -11,7 +11,7 @@ from neural_style.objective import memory
 from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import Objective
 from neural_style.optimizers import LBFGS, Adam
-from neural_style.transfer import StyleTransfer
+from neural_style.transfer.style_transfer import StyleTransfer
 
 LOSSES = (Content(), Moments(), TotalVariation())
 LARGE = (8000, 6000)

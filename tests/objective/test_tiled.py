@@ -32,7 +32,7 @@ from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
-from neural_style.transfer import StyleTransfer
+from neural_style.transfer.style_transfer import StyleTransfer
 
 
 @dataclasses.dataclass(frozen=True)

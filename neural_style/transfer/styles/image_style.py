@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images
-from neural_style.checkpoint import fingerprint
 from neural_style.features.base import Extractor
 from neural_style.images import masks as guides
 from neural_style.images.augmentation import Copy, copy_of
@@ -26,6 +25,7 @@ from neural_style.losses.point_sets import CloudLoss
 from neural_style.objective.tiled import TiledObjective, check_tiled
 from neural_style.objective.whole import Objective, Several
 from neural_style.scales import fit
+from neural_style.transfer.checkpoint import fingerprint
 
 __all__ = ["LARGEST", "Measured", "PictureStyle", "Style", "target_of", "weighted"]
 

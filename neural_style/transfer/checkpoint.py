@@ -27,7 +27,7 @@ import tensorflow as tf
 from neural_style import _atomic as files
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
-from neural_style.result import Step
+from neural_style.transfer.result import Step
 
 __all__ = ["Checkpoint", "Position", "Saver", "as_checkpoint", "fingerprint", "stable_repr"]
 

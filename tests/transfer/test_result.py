@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from neural_style.errors import ImageError
-from neural_style.result import Result, Step
+from neural_style.transfer.result import Result, Step
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from neural_style.features import Field, KerasExtractor
 from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
 from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
-from neural_style.transfer import StyleTransfer
+from neural_style.transfer.style_transfer import StyleTransfer
 
 SMALL = CoarseToFine(smallest=32, steps=4, least=2)
 SHALLOW = ("block1_conv1", "block2_conv1")

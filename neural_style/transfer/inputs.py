@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from neural_style import images
-from neural_style.controls import Controls
 from neural_style.images import masks as guides
 from neural_style.losses import Sum, Term
 from neural_style.scales import fit
-from neural_style.styles import PictureStyle, Style, weighted
-from neural_style.targets import StyleTarget
+from neural_style.transfer.controls import Controls
+from neural_style.transfer.styles.image_style import PictureStyle, Style, weighted
+from neural_style.transfer.styles.style_target import StyleTarget
 
 __all__ = ["loss_for", "previous_of", "side_of", "size_of", "start_of", "styles_of"]
 

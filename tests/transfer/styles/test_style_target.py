@@ -8,7 +8,7 @@ from neural_style import StyleTarget, StyleTransfer, stylize
 from neural_style.errors import CheckpointError
 from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
 from neural_style.scales import SingleScale
-from neural_style.styles import PictureStyle
+from neural_style.transfer.styles.image_style import PictureStyle
 from tests import tiny
 from tests.tiny import CONTENT, LOSS, STYLE, TINY
 

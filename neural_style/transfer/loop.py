@@ -20,12 +20,12 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import images
-from neural_style.checkpoint import Position, Saver
 from neural_style.errors import DivergenceError
 from neural_style.objective.whole import Evaluation
 from neural_style.optimizers import Optimizer
-from neural_style.result import Step, StoppedBy
 from neural_style.scales import Scale
+from neural_style.transfer.checkpoint import Position, Saver
+from neural_style.transfer.result import Step, StoppedBy
 
 __all__ = ["MOST_SETBACKS", "Loop", "Plan", "Task"]
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import styles
 from neural_style.losses import Gram, TotalVariation, custom
 from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import Several, objective_for
-from neural_style.styles import PictureStyle, target_of, weighted
+from neural_style.transfer.styles import image_style as styles
+from neural_style.transfer.styles.image_style import PictureStyle, target_of, weighted
 from tests import tiny
 from tests.tiny import TINY
 

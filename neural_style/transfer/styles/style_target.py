@@ -16,12 +16,12 @@ import tensorflow as tf
 
 from neural_style import _atomic as files
 from neural_style import color
-from neural_style.checkpoint import fingerprint, stable_repr
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic
 from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import Objective, objective_for
-from neural_style.styles import Measured, Style
+from neural_style.transfer.checkpoint import fingerprint, stable_repr
+from neural_style.transfer.styles.image_style import Measured, Style
 
 __all__ = ["StyleTarget", "TargetStyle", "measured_at"]
 

@@ -10,22 +10,22 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from neural_style import recipes
-from neural_style.checkpoint import Checkpoint
-from neural_style.controls import Controls
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.features.precision import in_precision
-from neural_style.inputs import styles_of
 from neural_style.losses import Loss, Sum
 from neural_style.objective.memory import Estimate, Tile, plan
 from neural_style.objective.tiled import check_tiled
 from neural_style.objective.whole import objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
-from neural_style.painting import Painting
 from neural_style.relay import Relay
-from neural_style.result import Result, Step
 from neural_style.scales import Schedule
-from neural_style.styles import PictureStyle
-from neural_style.targets import StyleTarget, describe, measured_at
+from neural_style.transfer.checkpoint import Checkpoint
+from neural_style.transfer.controls import Controls
+from neural_style.transfer.inputs import styles_of
+from neural_style.transfer.problem import Painting
+from neural_style.transfer.result import Result, Step
+from neural_style.transfer.styles.image_style import PictureStyle
+from neural_style.transfer.styles.style_target import StyleTarget, describe, measured_at
 
 __all__ = ["StyleTransfer"]
 

@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from neural_style import StyleTransfer, images, recipes, stylize
 from neural_style.color import to_oklab
-from neural_style.controls import Controls
 from neural_style.errors import CheckpointError
 from neural_style.losses import Content, Gram, Moments, RelaxedEMD, Sinkhorn, TotalVariation, custom
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
+from neural_style.transfer.controls import Controls
 from tests import tiny
 
 SHALLOW = ("block1_conv1", "block2_conv1", "block3_conv1")

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from neural_style.errors import DivergenceError
-from neural_style.loop import MOST_SETBACKS
 from neural_style.losses import Loss, TotalVariation
 from neural_style.optimizers import Adam
 from neural_style.scales import SingleScale
-from neural_style.transfer import StyleTransfer
+from neural_style.transfer.loop import MOST_SETBACKS
+from neural_style.transfer.style_transfer import StyleTransfer
 from tests.tiny import CONTENT, STYLE, TINY
 
 

@@ -15,11 +15,11 @@ import pytest
 import tensorflow as tf
 
 from neural_style import _atomic as files
-from neural_style import checkpoint as module
 from neural_style.callbacks import EarlyStopping
-from neural_style.checkpoint import Checkpoint, Position, Saver
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import LBFGS, Adam
+from neural_style.transfer import checkpoint as module
+from neural_style.transfer.checkpoint import Checkpoint, Position, Saver
 from tests.tiny import CONTENT, LOSS, STYLE, picture, transfer
 
 STEPS = 14
@@ -453,7 +453,7 @@ def test_a_run_on_a_failing_disk_still_gives_its_picture(path, whole, monkeypatc
 
 PROGRAM = """
 import sys
-from tests.test_checkpoint import Checkpoint, run
+from tests.transfer.test_checkpoint import Checkpoint, run
 run(Checkpoint(sys.argv[1], every_steps=1), steps=300, callbacks=[lambda step: print(step.step, flush=True)])
 """
 

@@ -12,21 +12,21 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images
-from neural_style.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
-from neural_style.controls import Composition, Controls
 from neural_style.features.base import Extractor
 from neural_style.images import masks as guides
-from neural_style.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
-from neural_style.loop import Loop, Plan
 from neural_style.losses import PREVIOUS, Features, Loss, Statistic, Sum
 from neural_style.objective.memory import Tile, objective_within
 from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import Evaluation, Objective, Several
 from neural_style.optimizers import Optimizer
 from neural_style.relay import Relay
-from neural_style.result import Result, Step
 from neural_style.scales import Scale, Schedule, SingleScale
-from neural_style.styles import PictureStyle, Style, target_of
+from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
+from neural_style.transfer.controls import Composition, Controls
+from neural_style.transfer.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
+from neural_style.transfer.loop import Loop, Plan
+from neural_style.transfer.result import Result, Step
+from neural_style.transfer.styles.image_style import PictureStyle, Style, target_of
 
 __all__ = ["Painter", "Painting"]
 

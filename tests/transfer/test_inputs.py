@@ -3,8 +3,8 @@
 import pytest
 
 from neural_style import recipes
-from neural_style.inputs import loss_for
 from neural_style.losses import Content, Moments, NearestNeighbor, Temporal, TotalVariation
+from neural_style.transfer.inputs import loss_for
 
 LOSS = 0.5 * Content() + Moments() + TotalVariation()
 
