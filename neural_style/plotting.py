@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neural_style import images
-from neural_style.timelapse import Snapshot, Timelapse
+from neural_style.callbacks.timelapse import Snapshot, Timelapse
 from neural_style.transfer.result import Result, Step
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neural_style import images
-from neural_style.timelapse import Timelapse
+from neural_style.callbacks.timelapse import Timelapse
 from neural_style.transfer.result import Step
 
 __all__ = ["EarlyStopping", "ProgressBar", "SaveEvery", "TimeLeft", "Timelapse"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from neural_style.callbacks.timelapse import Timelapse
 from neural_style.errors import ImageError
 from neural_style.images import video_file as clips
-from neural_style.timelapse import Timelapse
 from neural_style.transfer.result import Step
 from tests import tiny
 
