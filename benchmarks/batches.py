@@ -22,8 +22,8 @@ from common import parser, print_table, sample, write_json
 from PIL import Image
 
 from neural_style import stylize_many
-from neural_style.batch import Job
-from neural_style.executors import processes
+from neural_style.batch.executors import processes
+from neural_style.batch.jobs import Job
 
 ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 

@@ -29,7 +29,7 @@ _HOMES = {
     "Step": "transfer.result",
     "StyleTarget": "transfer.styles.style_target",
     "StyleTransfer": "transfer",
-    "Sweep": "explore",
+    "Sweep": "batch.sweep",
     "VGG16": "features",
     "VGG19": "features",
     "WeightsUnavailableError": "errors",
@@ -38,7 +38,7 @@ _HOMES = {
     "stylize": "api",
     "stylize_many": "batch",
     "stylize_video": "video",
-    "sweep": "explore",
+    "sweep": "batch.sweep",
 }
 _MODULES = {
     "batch": "batch",
@@ -46,7 +46,7 @@ _MODULES = {
     "clips": "images.video_file",
     "color": "color",
     "errors": "errors",
-    "executors": "executors",
+    "executors": "batch.executors",
     "features": "features",
     "flow": "flow",
     "images": "images",
@@ -110,7 +110,6 @@ if TYPE_CHECKING:
         callbacks,
         color,
         errors,
-        executors,
         features,
         flow,
         images,
@@ -123,7 +122,9 @@ if TYPE_CHECKING:
         video,
     )
     from neural_style.api import clear_cache, stylize
-    from neural_style.batch import stylize_many
+    from neural_style.batch import executors
+    from neural_style.batch.jobs import stylize_many
+    from neural_style.batch.sweep import Sweep, sweep
     from neural_style.errors import (
         CheckpointError,
         DivergenceError,
@@ -131,7 +132,6 @@ if TYPE_CHECKING:
         NeuralStyleError,
         WeightsUnavailableError,
     )
-    from neural_style.explore import Sweep, sweep
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor, Lite
     from neural_style.images import video_file as clips
     from neural_style.images.masks import label_masks

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from neural_style import shell
+from neural_style.batch.executors import settle_in
 from neural_style.errors import NeuralStyleError
-from neural_style.executors import settle_in
 
 __all__ = ["build", "main"]
 

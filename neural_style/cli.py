@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import __version__, app, cli_batch, cli_video, shell
+from neural_style.batch.executors import settle_in
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
-from neural_style.executors import settle_in
 
 if TYPE_CHECKING:
     from neural_style.transfer.result import Result

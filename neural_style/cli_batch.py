@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import shell
-from neural_style.executors import processes, settle_in
+from neural_style.batch.executors import processes, settle_in
 
 if TYPE_CHECKING:
-    from neural_style.batch import Outcome
+    from neural_style.batch.jobs import Outcome
 
 __all__ = ["main"]
 
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _paint(options: argparse.Namespace) -> int:
-    from neural_style.batch import jobs_in, stylize_many
+    from neural_style.batch.jobs import jobs_in, stylize_many
 
     settings = shell.settings_of(options)
     jobs = jobs_in(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from neural_style import shell
+from neural_style.batch.executors import settle_in
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
-from neural_style.executors import settle_in
 
 __all__ = ["main"]
 

@@ -28,7 +28,7 @@ from PIL import Image
 from neural_style import __version__, color, images
 from neural_style import _atomic as files
 from neural_style.api import PREVIEW, paint, recipe_of, stylize
-from neural_style.batch import described
+from neural_style.batch.jobs import described
 from neural_style.errors import CheckpointError
 from neural_style.flow import Motion, flicker, motion, warp
 from neural_style.images import video_file as clips

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style.executors import RayExecutor, devices, processes
+from neural_style.batch.executors import RayExecutor, devices, processes
 
 # What paints is imported where it is used: workers import this file, and would load TensorFlow for nothing.
 
@@ -54,8 +54,8 @@ def test_a_device_that_is_not_there_is_named():
 
 
 def photographs(folder, count):
-    from neural_style.batch import jobs_in
-    from tests.test_batch import grains
+    from neural_style.batch.jobs import jobs_in
+    from tests.batch.test_jobs import grains
 
     grains(folder, count)
     return jobs_in(folder / "photos", folder / "style.png", folder / "out")
@@ -73,9 +73,9 @@ def test_two_devices_paint_the_pictures_of_one(tmp_path):
         import tensorflow as tf
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from neural_style.batch import jobs_in, stylize_many
-        from neural_style.executors import devices
-        from tests.test_executors import SMALL
+        from neural_style.batch.jobs import jobs_in, stylize_many
+        from neural_style.batch.executors import devices
+        from tests.batch.test_executors import SMALL
         def where(_):
             time.sleep(0.2)
             return threading.get_ident(), tf.zeros([]).device[-5:]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import explore, stylize, sweep
+from neural_style import stylize, sweep
+from neural_style.batch import sweep as explore
 from neural_style.optimizers import LBFGS, Adam
 
 FAST = {"size": 32, "steps": 2, "extractor": "vgg16"}

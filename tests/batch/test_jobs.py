@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neural_style import StyleTransfer
-from neural_style.batch import Job, Outcome, _sorted, jobs_in, stylize_many
+from neural_style.batch.jobs import Job, Outcome, _sorted, jobs_in, stylize_many
 
 SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
