@@ -4,7 +4,7 @@
     python benchmarks/video.py --seconds 1 --size 128
 
 The clip is the tests' own: shapes that move over a photograph that pans, 12 frames a second, with a tone for a sound.
-Flicker is `neural_style.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it was
+Flicker is `neural_style.video.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it was
 drawn. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
 """
 
@@ -23,8 +23,8 @@ from common import parser, print_table, sample, write_json
 from PIL import Image
 
 from neural_style import metrics, stylize, stylize_video
-from neural_style.flow import Motion, flicker, motion
 from neural_style.images.video_file import frames
+from neural_style.video.flow import Motion, flicker, motion
 from tests import moving
 
 RATE = 12

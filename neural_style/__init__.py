@@ -48,7 +48,7 @@ _MODULES = {
     "errors": "errors",
     "executors": "batch.executors",
     "features": "features",
-    "flow": "flow",
+    "flow": "video.flow",
     "images": "images",
     "losses": "losses",
     "metrics": "metrics",
@@ -111,7 +111,6 @@ if TYPE_CHECKING:
         color,
         errors,
         features,
-        flow,
         images,
         losses,
         metrics,
@@ -140,7 +139,8 @@ if TYPE_CHECKING:
     from neural_style.transfer.result import Result, Step
     from neural_style.transfer.style_transfer import StyleTransfer
     from neural_style.transfer.styles.style_target import StyleTarget
-    from neural_style.video import stylize_video
+    from neural_style.video import flow
+    from neural_style.video.stylize import stylize_video
 
 
 def __getattr__(name: str) -> object:

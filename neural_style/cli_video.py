@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _paint(options: argparse.Namespace) -> int:
-    from neural_style.video import stylize_video
+    from neural_style.video.stylize import stylize_video
 
     settings = shell.settings_of(options)
     settings |= {name: getattr(options, name) for name in ("frame_steps", "temporal", "crf") if name in options}

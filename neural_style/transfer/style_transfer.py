@@ -183,7 +183,7 @@ class StyleTransfer:
                 canvas, is measured in tiles; for losses that cannot be, its middle is.
             previous: what a `Temporal` loss holds on to: a picture, or `(picture, mask)` with a mask (white, or 1,
                 where it holds). For frames of a video: the frame before, everything moved to where it is now. See
-                `neural_style.flow`.
+                `neural_style.video.flow`.
             max_seconds: end after about so long with the picture so far.
             checkpoint: a file to keep the run in, or a `Checkpoint`. The next equal call goes on from there, and
                 on the same machine with the same threads and tiles ends with the bits of an unbroken run. The

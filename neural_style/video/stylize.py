@@ -30,7 +30,6 @@ from neural_style import _atomic as files
 from neural_style.api import PREVIEW, paint, recipe_of, stylize
 from neural_style.batch.jobs import described
 from neural_style.errors import CheckpointError
-from neural_style.flow import Motion, flicker, motion, warp
 from neural_style.images import video_file as clips
 from neural_style.losses import Temporal
 from neural_style.recipes import Recipe
@@ -39,6 +38,7 @@ from neural_style.transfer.controls import Controls
 from neural_style.transfer.style_transfer import StyleTransfer
 from neural_style.transfer.styles.image_style import weighted
 from neural_style.transfer.styles.style_target import StyleTarget
+from neural_style.video.flow import Motion, flicker, motion, warp
 
 __all__ = ["Film", "Frame", "stylize_video"]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neural_style.flow import flicker, motion, warp
+from neural_style.video.flow import flicker, motion, warp
 from tests import moving
 
 PHOTOGRAPH = Path(__file__).parents[1] / "docs" / "images" / "astronaut.jpg"

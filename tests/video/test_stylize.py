@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neural_style import CheckpointError, ImageError, flow, metrics, recipes
+from neural_style import CheckpointError, ImageError, metrics, recipes
 from neural_style.api import paint
 from neural_style.images.video_file import frames
 from neural_style.losses import Content, Gram, Temporal, TotalVariation
 from neural_style.objective.whole import objective_for
 from neural_style.optimizers import Adam
 from neural_style.scales import SingleScale
-from neural_style.video import stylize_video
+from neural_style.video import flow
+from neural_style.video.stylize import stylize_video
 from tests import moving, tiny
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ def test_times_and_sound_are_the_clip_s(clip, tmp_path):
 def test_a_killed_call_is_gone_on_with_and_ends_with_the_same_pictures(clip, tmp_path):
     program = f"""
         import os, signal, sys
-        from neural_style.video import stylize_video
+        from neural_style.video.stylize import stylize_video
         from tests import test_video, tiny
         def kill(frame):
             if frame.number == 2:
