@@ -13,8 +13,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style import shell
 from neural_style.batch.executors import processes, settle_in
+from neural_style.cli import options as shell
 
 if TYPE_CHECKING:
     from neural_style.batch.jobs import Outcome

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from neural_style import shell
 from neural_style.batch.executors import settle_in
+from neural_style.cli import options as shell
 from neural_style.errors import NeuralStyleError
 
 __all__ = ["build", "main"]

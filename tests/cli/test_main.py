@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import StyleTransfer, __version__, cli, recipes, shell, stylize
+from neural_style import StyleTransfer, __version__, cli, recipes, stylize
+from neural_style.cli import options as shell
 from neural_style.features import defaults
 
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]

@@ -17,8 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style import __version__, app, cli_batch, cli_video, shell
+from neural_style import __version__
 from neural_style.batch.executors import settle_in
+from neural_style.cli import app
+from neural_style.cli import batch as cli_batch
+from neural_style.cli import options as shell
+from neural_style.cli import video as cli_video
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
 
 if TYPE_CHECKING:

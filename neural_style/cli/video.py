@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from neural_style import shell
 from neural_style.batch.executors import settle_in
+from neural_style.cli import options as shell
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
 
 __all__ = ["main"]
