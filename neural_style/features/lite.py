@@ -5,7 +5,7 @@ not the few channels themselves but, read out of them, the teacher's map along i
 inner products, means and covariances of these maps stand in for those of VGG16's own, in its own units, so that
 losses and recipes need not know. A single channel means nothing.
 
-The weights are made by `python -m neural_style.distill`, which tells how; `weights/lite.json` is its record.
+The weights are made by `python -m neural_style.training.distill`, which tells how; `weights/lite.json` is its record.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Lite(VGG):
     """VGG16's stand-in for a quick picture.
 
     Args:
-        weights: `"bundled"` (ships with this package) or the path of an `.npz` file that `neural_style.distill` wrote.
+        weights: `"bundled"` (ships with this package) or the path of an `.npz` file that `neural_style.training.distill` wrote.
         precision: of the convolutions; see `with_precision`.
 
     Raises:

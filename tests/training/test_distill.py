@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import distill
 from neural_style.features import Lite
-from neural_style.lessons import Crops, Teacher, moments, recipe_loss
+from neural_style.training import distill
+from neural_style.training.data import Crops, Teacher, moments, recipe_loss
 
 SMALL = [
     "--rounds",

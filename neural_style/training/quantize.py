@@ -1,4 +1,4 @@
-"""Make the bundled weights: `python -m neural_style.features.quantize SOURCE.npz [TARGET.npz]`.
+"""Make the bundled weights: `python -m neural_style.training.quantize SOURCE.npz [TARGET.npz]`.
 
 Each output channel of a kernel is rounded to 8 bits with a scale of its own. Of 48 candidate scales the one
 with the least squared error is taken: clipping the few largest weights a little costs less than a coarser

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neural_style.features import quantize as module
-from neural_style.features.quantize import LAYERS, quantize
+from neural_style.training.quantize import LAYERS, quantize
 
 
 @pytest.fixture

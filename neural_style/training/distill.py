@@ -1,4 +1,4 @@
-"""Teach a small network to see what VGG16 sees: `python -m neural_style.distill PICTURES`.
+"""Teach a small network to see what VGG16 sees: `python -m neural_style.training.distill PICTURES`.
 
 The student has VGG16's shape with few channels. It starts from the teacher: each layer's channels are those of the
 teacher from which the others can best be told, and its kernels are fitted by least squares to give these channels from
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from neural_style import _atomic as files
 from neural_style.features.precision import fastest_precision
 from neural_style.features.vgg import MEAN_BGR, VGG16
-from neural_style.lessons import (
+from neural_style.training.data import (
     CONTENT,
     STYLE,
     Crops,
@@ -387,7 +387,7 @@ def _publish(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m neural_style.distill", description="Teach a small VGG16.")
+    parser = argparse.ArgumentParser(prog="python -m neural_style.training.distill", description="Teach a small VGG16.")
     parser.add_argument("pictures", type=Path, help="a folder of pictures, short side at least --side")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parent / "features" / "weights" / "lite.npz")
     parser.add_argument("--checkpoint", type=Path, default=Path("distill.npz"), help="gone on from where it exists")
