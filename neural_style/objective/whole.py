@@ -16,22 +16,9 @@ import tensorflow as tf
 
 from neural_style.features.base import Extractor, PullBack, Slope, check_layers, in_float32, two_way
 from neural_style.losses.base import PREVIOUS, ByLayer, Features, Loss, Statistic
+from neural_style.optimizers.base import Evaluation
 
-__all__ = ["Evaluation", "Objective", "OneTrace", "Several", "fitted", "objective_for"]
-
-
-class Evaluation(NamedTuple):
-    """What one look at a canvas tells.
-
-    Attributes:
-        loss: the weighted sum, a float32 scalar.
-        terms: each term's weighted part of it, float32 (terms,).
-        gradient: of `loss` with respect to the canvas, float32 (1, height, width, 3).
-    """
-
-    loss: tf.Tensor
-    terms: tf.Tensor
-    gradient: tf.Tensor
+__all__ = ["Objective", "OneTrace", "Several", "fitted", "objective_for"]
 
 
 class Several(NamedTuple):

@@ -1,0 +1,175 @@
+"""Limited-memory BFGS on one canvas, inside a box."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style.optimizers.base import CANVAS, Evaluation, State
+
+__all__ = ["LBFGS"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGS:
+    r"""Limited-memory BFGS with the canvas held in [0, 1].
+
+    The two-loop recursion of Nocedal (1980; Nocedal and Wright, 2006, algorithm 7.4) on the pixels that are free to
+    move: those at a bound whose gradient points outward stay. The step is projected into the box and shortened
+    until the loss has fallen enough (Armijo's rule along the projection arc, Bertsekas, 1976). A pair (s, y) is made
+    of where the projection really led, and kept only when its curvature is positive, so the approximation stays
+    positive definite. As a rule one step takes one evaluation.
+
+    Deviation: where no length will do, the memory is dropped and the step is not taken.
+
+    Args:
+        learning_rate: length of the first try along the quasi-Newton direction.
+        memory: how many pairs are kept; each takes twice the canvas's memory.
+        first_move: how far the pixel of the largest gradient moves in the first try, when nothing is known yet.
+        most_move: no pixel is asked to move further than this in one step, in units of the range [0, 1].
+        tries: how many lengths are tried.
+
+    Example:
+        >>> import numpy as np
+        >>> from neural_style import StyleTransfer
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> StyleTransfer(extractor="vgg16", optimizer=LBFGS(memory=5)).run(content, style, size=48, steps=2).image.size
+        (48, 32)
+    """
+
+    learning_rate: float = 1.0
+    memory: int = 10
+    first_move: float = 0.05
+    most_move: float = 0.5
+    tries: int = 8
+
+    def start(self, canvas: tf.Tensor) -> State:
+        none = tf.zeros([0, *canvas.shape[1:]])
+        return {"s": none, "y": none}
+
+    def step(
+        self,
+        evaluate: Callable[[tf.Tensor], Evaluation],
+        canvas: tf.Tensor,
+        state: State,
+        progress: float,
+    ) -> tuple[tf.Tensor, State, Evaluation]:
+        here = _recall(state) or evaluate(canvas)
+        s, y = state["s"], state["y"]
+        direction, slope = self._direction(canvas, here.gradient, s, y)
+        length = self.learning_rate
+        for _ in range(self.tries):
+            goal = tf.clip_by_value(canvas + length * direction, 0.0, 1.0)
+            there = evaluate(goal)
+            pair = _pair(canvas, goal, here.gradient, there.gradient)
+            fall = float(here.loss) - float(there.loss)
+            if fall >= -1e-4 * float(pair.along) and float(pair.along) < 0:
+                return goal, self._remember(s, y, pair, there), here
+            length *= _shorten(length * slope, -fall)
+        return canvas, self.start(canvas) | _keep(here), here
+
+    def _direction(self, canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, float]:
+        """Where to go, (1, height, width, 3), and the loss's slope that way, below 0 where anything is free."""
+        products = _products(canvas, gradient, s, y).numpy().astype(np.float64)
+        weights = _two_loops(products)
+        slope = float(weights @ products[-1])
+        direction = _combine(canvas, gradient, s, y, tf.constant(weights, tf.float32))
+        largest = float(tf.reduce_max(tf.abs(direction)))
+        if largest == 0.0:
+            return direction, 0.0
+        limit = self.most_move if len(s) else self.first_move
+        factor = limit / largest if not len(s) or largest > limit else 1.0
+        return direction * factor, slope * factor
+
+    def _remember(self, s: tf.Tensor, y: tf.Tensor, pair: _Pair, there: Evaluation) -> State:
+        if float(pair.curvature) > 1e-6 * float(pair.size):
+            s = tf.concat([s[-self.memory + 1 :] if self.memory > 1 else s[:0], pair.s], axis=0)
+            y = tf.concat([y[-self.memory + 1 :] if self.memory > 1 else y[:0], pair.y], axis=0)
+        return {"s": s, "y": y} | _keep(there)
+
+
+class _Pair(NamedTuple):
+    """A move and what it did to the gradient, with the products that judge it."""
+
+    s: tf.Tensor
+    y: tf.Tensor
+    along: tf.Tensor  # gradient . s
+    curvature: tf.Tensor  # s . y
+    size: tf.Tensor  # |s| |y|
+
+
+def _keep(evaluation: Evaluation) -> State:
+    return {"loss": evaluation.loss, "terms": evaluation.terms, "gradient": evaluation.gradient}
+
+
+def _recall(state: State) -> Evaluation | None:
+    return Evaluation(state["loss"], state["terms"], state["gradient"]) if "loss" in state else None
+
+
+def _shorten(change: float, rise: float) -> float:
+    """Factor to the minimum of the parabola through slope and rise, kept in [0.1, 0.5]."""
+    if not np.isfinite(rise):
+        return 0.1
+    return float(np.clip(-change / (2.0 * (rise - change)) if rise > change else 0.5, 0.1, 0.5))
+
+
+def _two_loops(products: np.ndarray) -> np.ndarray:
+    """The recursion on coefficients: with all inner products at hand no vector is touched (Chen et al., 2014).
+
+    Args:
+        products: float64 (2 k + 1, 2 k + 1), inner products of s_1..s_k, y_1..y_k and the gradient.
+
+    Returns:
+        The direction's coefficients on these vectors, (2 k + 1,).
+    """
+    k = len(products) // 2
+    weights = np.zeros(2 * k + 1)
+    weights[-1] = -1.0
+    usable = [i for i in range(k) if products[i, k + i] > 0]
+    alphas = np.zeros(k)
+    for i in reversed(usable):
+        alphas[i] = products[i] @ weights / products[i, k + i]
+        weights[k + i] -= alphas[i]
+    if usable:
+        last = usable[-1]
+        weights *= products[last, k + last] / products[k + last, k + last]
+    for i in usable:
+        beta = products[k + i] @ weights / products[i, k + i]
+        weights[i] += alphas[i] - beta
+    return weights
+
+
+_PAIRS = tf.TensorSpec([None, None, None, 3])
+
+
+def _free(canvas: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """1 where a pixel may move downhill without leaving the box."""
+    stuck = ((canvas <= 0.0) & (gradient > 0.0)) | ((canvas >= 1.0) & (gradient < 0.0))
+    return 1.0 - tf.cast(stuck, tf.float32)
+
+
+@tf.function(input_signature=[CANVAS, CANVAS, _PAIRS, _PAIRS], autograph=False)  # type: ignore[untyped-decorator]
+def _products(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """All inner products over the free pixels of s, y and gradient, (2 k + 1, 2 k + 1)."""
+    vectors = tf.concat([s, y, gradient], axis=0) * _free(canvas, gradient)
+    flat = tf.reshape(vectors, [tf.shape(vectors)[0], -1])
+    return tf.matmul(flat, flat, transpose_b=True)
+
+
+@tf.function(  # type: ignore[untyped-decorator]
+    input_signature=[CANVAS, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])], autograph=False
+)
+def _combine(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    vectors = tf.concat([s, y, gradient], axis=0)
+    return tf.einsum("k,khwc->hwc", weights, vectors)[None] * _free(canvas, gradient)
+
+
+@tf.function(input_signature=[CANVAS] * 4, autograph=False)  # type: ignore[untyped-decorator]
+def _pair(canvas: tf.Tensor, goal: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> _Pair:
+    s, y = goal - canvas, after - before
+    size = tf.norm(s) * tf.norm(y)
+    return _Pair(s, y, tf.reduce_sum(before * s), tf.reduce_sum(s * y), size)
