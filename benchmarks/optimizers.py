@@ -27,8 +27,7 @@ import common
 import tensorflow as tf
 
 from neural_style import StyleTransfer, images, metrics
-from neural_style.objective.whole import Evaluation
-from neural_style.optimizers import LBFGS, Adam, Optimizer, State
+from neural_style.optimizers import LBFGS, Adam, Evaluation, Optimizer, State
 from neural_style.recipes import DEFAULT
 from neural_style.scales import SingleScale
 

@@ -4,8 +4,8 @@
     python benchmarks/video.py --seconds 1 --size 128
 
 The clip is the tests' own: shapes that move over a photograph that pans, 12 frames a second, with a tone for a sound.
-Flicker is `neural_style.video.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it was
-drawn. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
+Flicker is `neural_style.video.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it
+was drawn. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _HOMES = {
     "KerasExtractor": "features",
     "Lite": "features",
     "NeuralStyleError": "errors",
-    "Relay": "relay",
+    "Relay": "scales",
     "Result": "transfer.result",
     "Step": "transfer.result",
     "StyleTarget": "transfer.styles.style_target",
@@ -134,7 +134,7 @@ if TYPE_CHECKING:
     from neural_style.features import VGG16, VGG19, Extractor, KerasExtractor, Lite
     from neural_style.images import video_file as clips
     from neural_style.images.masks import label_masks
-    from neural_style.relay import Relay
+    from neural_style.scales import Relay
     from neural_style.transfer.checkpoint import Checkpoint
     from neural_style.transfer.result import Result, Step
     from neural_style.transfer.style_transfer import StyleTransfer

@@ -22,8 +22,7 @@ from neural_style.losses import (
     TotalVariation,
 )
 from neural_style.optimizers import LBFGS, Adam, Optimizer
-from neural_style.relay import Relay
-from neural_style.scales import CoarseToFine, Schedule
+from neural_style.scales import CoarseToFine, Relay, Schedule
 
 __all__ = ["FAST", "RECIPES", "Recipe", "get", "quick"]
 

@@ -299,11 +299,11 @@ def test_many_sizes_keep_little():
 
 
 def test_what_is_cached_can_be_let_go(monkeypatch):
-    from neural_style.features import defaults
+    from neural_style.features import registry
     from neural_style.objective.whole import _cached_objective
 
     for name in ("_build", "_default"):  # the other tests' networks stay
-        monkeypatch.setattr(defaults, name, functools.cache(getattr(defaults, name).__wrapped__))
+        monkeypatch.setattr(registry, name, functools.cache(getattr(registry, name).__wrapped__))
 
     made = transfer()
     before = paint()

@@ -128,9 +128,9 @@ def stylize_many(
     Args:
         jobs: `(content, style, output)`, any number, read as they are needed. See `jobs_in` for a folder.
         executor: anything with the interface of `concurrent.futures.Executor`; None paints here, one at a time.
-            `neural_style.batch.executors` has some. Where it has other processes, contents and styles are best paths, which
-            they too can read, the extractor is a name, and processes are spawned, not forked (TensorFlow does not
-            survive a fork).
+            `neural_style.batch.executors` has some. Where it has other processes, contents and styles are best
+            paths, which they too can read, the extractor is a name, and processes are spawned, not forked (TensorFlow
+            does not survive a fork).
         ordered: hand outcomes back in the order of the jobs.
         record: a file of JSON lines that outcomes are added to. With one, a job whose output is there and was made of
             the same pictures with the same settings by the same version is skipped.

@@ -28,7 +28,8 @@ class Lite(VGG):
     """VGG16's stand-in for a quick picture.
 
     Args:
-        weights: `"bundled"` (ships with this package) or the path of an `.npz` file that `neural_style.training.distill` wrote.
+        weights: `"bundled"` (ships with this package) or the path of an `.npz` file that
+            `neural_style.training.distill` wrote.
         precision: of the convolutions; see `with_precision`.
 
     Raises:

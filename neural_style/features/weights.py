@@ -150,7 +150,7 @@ def _shipped(network: str) -> bytes:
         raise WeightsUnavailableError(
             f"no weights of {network} ship with neural_style; there are {', '.join(BUNDLED_SHA256)}"
         )
-    file = resources.files("neural_style.features") / "weights" / f"{network}.npz"
+    file = resources.files("neural_style.features") / "pretrained" / f"{network}.npz"
     try:
         data = file.read_bytes()
     except OSError as error:

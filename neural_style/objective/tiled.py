@@ -22,7 +22,8 @@ from neural_style.features.base import Extractor
 from neural_style.losses.base import Features, Loss, Statistic
 from neural_style.objective.tile_programs import ContentMaps, Part, programs_for
 from neural_style.objective.tiling import halo_of, rounded_up, strips, tiles
-from neural_style.objective.whole import Evaluation, objective_for
+from neural_style.objective.whole import objective_for
+from neural_style.optimizers import Evaluation
 
 __all__ = ["TiledObjective", "check_tiled"]
 

@@ -43,6 +43,7 @@ from neural_style.training.data import (
     recipe_loss,
     unit,
 )
+from neural_style.training.quantize import PRETRAINED
 
 __all__ = ["WIDTHS", "Student", "main"]
 
@@ -389,7 +390,7 @@ def _publish(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m neural_style.training.distill", description="Teach a small VGG16.")
     parser.add_argument("pictures", type=Path, help="a folder of pictures, short side at least --side")
-    parser.add_argument("--weights", type=Path, default=Path(__file__).parent / "features" / "weights" / "lite.npz")
+    parser.add_argument("--weights", type=Path, default=PRETRAINED / "lite.npz")
     parser.add_argument("--checkpoint", type=Path, default=Path("distill.npz"), help="gone on from where it exists")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--runs", type=int, default=24, help="of three lessons each, in a round (%(default)s)")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+PRETRAINED = Path(__file__).parents[1] / "features" / "pretrained"
 LAYERS = [f"block{b}_conv{c}" for b, n in enumerate((2, 2, 3, 3, 1), 1) for c in range(1, n + 1)]
 
 
@@ -64,7 +65,7 @@ def main() -> None:
     """Write the file and print its SHA-256."""
     parser = argparse.ArgumentParser(description="Round VGG16's weights to 8 bits per output channel.")
     parser.add_argument("source", type=Path, help="float32 weights, keys block1_conv1/kernel, ...")
-    parser.add_argument("target", type=Path, nargs="?", default=Path(__file__).parent / "weights" / "vgg16.npz")
+    parser.add_argument("target", type=Path, nargs="?", default=PRETRAINED / "vgg16.npz")
     arguments = parser.parse_args()
     stored = {}
     with np.load(arguments.source, allow_pickle=False) as source:

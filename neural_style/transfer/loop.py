@@ -21,8 +21,7 @@ import tensorflow as tf
 
 from neural_style import images
 from neural_style.errors import DivergenceError
-from neural_style.objective.whole import Evaluation
-from neural_style.optimizers import Optimizer
+from neural_style.optimizers import Evaluation, Optimizer
 from neural_style.scales import Scale
 from neural_style.transfer.checkpoint import Position, Saver
 from neural_style.transfer.result import Step, StoppedBy

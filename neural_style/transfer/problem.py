@@ -17,10 +17,9 @@ from neural_style.images import masks as guides
 from neural_style.losses import PREVIOUS, Features, Loss, Statistic, Sum
 from neural_style.objective.memory import Tile, objective_within
 from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import Evaluation, Objective, Several
-from neural_style.optimizers import Optimizer
-from neural_style.relay import Relay
-from neural_style.scales import Scale, Schedule, SingleScale
+from neural_style.objective.whole import Objective, Several
+from neural_style.optimizers import Evaluation, Optimizer
+from neural_style.scales import Relay, Scale, Schedule, SingleScale
 from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
 from neural_style.transfer.controls import Composition, Controls
 from neural_style.transfer.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of

@@ -17,8 +17,7 @@ from neural_style.objective.memory import Estimate, Tile, plan
 from neural_style.objective.tiled import check_tiled
 from neural_style.objective.whole import objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
-from neural_style.relay import Relay
-from neural_style.scales import Schedule
+from neural_style.scales import Relay, Schedule
 from neural_style.transfer.checkpoint import Checkpoint
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.inputs import styles_of

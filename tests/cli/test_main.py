@@ -15,7 +15,7 @@ from PIL import Image
 
 from neural_style import StyleTransfer, __version__, cli, recipes, stylize
 from neural_style.cli import options as shell
-from neural_style.features import defaults
+from neural_style.features import registry
 
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
 
@@ -192,8 +192,8 @@ def test_a_saved_style_goes_where_a_picture_does(run, pictures, tmp_path, style)
 
 @pytest.mark.filterwarnings("default:VGG19:UserWarning")
 def test_falling_back_is_told_on_stderr(run, monkeypatch):
-    monkeypatch.setattr(defaults, "_build", defaults.functools.cache(defaults._build.__wrapped__))
-    monkeypatch.setattr(defaults, "_default", defaults.functools.cache(defaults._default.__wrapped__))
+    monkeypatch.setattr(registry, "_build", registry.functools.cache(registry._build.__wrapped__))
+    monkeypatch.setattr(registry, "_default", registry.functools.cache(registry._default.__wrapped__))
     code, out, err = run("--size", "32", "--steps", "1", "--json")
     assert code == 0
     assert err.startswith("warning: VGG19's ImageNet weights are not available")

@@ -16,7 +16,7 @@ from neural_style.objective.tiled import TiledObjective
 from neural_style.objective.whole import objective_for
 from neural_style.recipes import RECIPES
 
-WEIGHTS = resources.files("neural_style.features") / "weights"
+WEIGHTS = resources.files("neural_style.features") / "pretrained"
 
 
 @pytest.fixture(scope="module")

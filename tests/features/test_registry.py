@@ -3,14 +3,14 @@
 import pytest
 
 from neural_style.errors import WeightsUnavailableError
-from neural_style.features import VGG16, default_extractor, defaults, named_extractor
+from neural_style.features import VGG16, default_extractor, named_extractor, registry
 
 
 @pytest.fixture
 def forgotten(monkeypatch):
     """As in a process that has asked for no extractor yet."""
-    monkeypatch.setattr(defaults, "_build", defaults.functools.cache(defaults._build.__wrapped__))
-    monkeypatch.setattr(defaults, "_default", defaults.functools.cache(defaults._default.__wrapped__))
+    monkeypatch.setattr(registry, "_build", registry.functools.cache(registry._build.__wrapped__))
+    monkeypatch.setattr(registry, "_default", registry.functools.cache(registry._default.__wrapped__))
 
 
 @pytest.mark.usefixtures("forgotten")
@@ -33,7 +33,7 @@ def test_a_network_asked_for_by_name_never_falls_back():
 @pytest.mark.usefixtures("forgotten")
 def test_vgg19_is_the_default_where_it_can_be_had(monkeypatch):
     here = VGG16()
-    monkeypatch.setitem(defaults.EXTRACTORS, "vgg19", lambda: here)
+    monkeypatch.setitem(registry.EXTRACTORS, "vgg19", lambda: here)
     assert default_extractor() is here
 
 

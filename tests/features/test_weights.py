@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from neural_style.errors import NeuralStyleError, WeightsUnavailableError
-from neural_style.features import VGG19, sources
+from neural_style.features import VGG19, weights
 
 NAMES = ("block1_conv1", "block1_conv2", "block2_conv1")
 
@@ -56,8 +56,8 @@ def listed(monkeypatch, published):
     """Lists the small file in place of VGG19's, at a given address."""
 
     def at(url):
-        file = sources._KerasFile(url, hashlib.md5(published).hexdigest(), len(published))
-        monkeypatch.setitem(sources._KERAS_FILES, "vgg19", file)
+        file = weights._KerasFile(url, hashlib.md5(published).hexdigest(), len(published))
+        monkeypatch.setitem(weights._KERAS_FILES, "vgg19", file)
         return file
 
     return at
@@ -74,7 +74,7 @@ def assert_same(arrays, expected):
 
 
 def test_bundled_weights_have_the_networks_shapes():
-    arrays = sources.load_weights("vgg16", "bundled", ())
+    arrays = weights.load_weights("vgg16", "bundled", ())
     channels = 3
     for name, stored in arrays.items():
         outputs = 64 * 2 ** min(int(name[5]) - 1, 3)
@@ -88,19 +88,19 @@ def test_bundled_weights_have_the_networks_shapes():
 
 @pytest.mark.parametrize("harm", ["flipped bit", "cut short", "missing"])
 def test_a_damaged_bundled_file_is_refused(monkeypatch, tmp_path, harm):
-    data = bytearray((sources.resources.files("neural_style.features") / "weights" / "vgg16.npz").read_bytes())
-    (tmp_path / "weights").mkdir()
-    copy = tmp_path / "weights" / "vgg16.npz"
-    monkeypatch.setattr(sources.resources, "files", lambda package: tmp_path)
+    data = bytearray((weights.resources.files("neural_style.features") / "pretrained" / "vgg16.npz").read_bytes())
+    (tmp_path / "pretrained").mkdir()
+    copy = tmp_path / "pretrained" / "vgg16.npz"
+    monkeypatch.setattr(weights.resources, "files", lambda package: tmp_path)
     copy.write_bytes(data)
-    assert len(sources.load_weights("vgg16", "bundled", ())) == 11
+    assert len(weights.load_weights("vgg16", "bundled", ())) == 11
     data[len(data) // 2] ^= 1
     if harm == "missing":
         copy.unlink()
     else:
         copy.write_bytes(data if harm == "flipped bit" else data[:-100])
     with pytest.raises(WeightsUnavailableError, match="install neural_style again"):
-        sources.load_weights("vgg16", "bundled", ())
+        weights.load_weights("vgg16", "bundled", ())
 
 
 def test_no_other_network_is_bundled():
@@ -113,7 +113,7 @@ def test_no_other_network_is_bundled():
 
 def test_as_many_layers_as_the_file_holds_are_read(tmp_path):
     path = write_as_published(tmp_path / "two.h5", small_arrays())
-    assert_same(sources.load_weights("vgg19", path, NAMES), small_arrays())
+    assert_same(weights.load_weights("vgg19", path, NAMES), small_arrays())
     assert list(VGG19(path).layers) == ["block1_conv1", "block1_conv2"]
 
 
@@ -141,7 +141,7 @@ def test_files_of_another_network_are_refused(tmp_path, suffix, arrays, message)
     path = tmp_path / f"other{suffix}"
     (write_npz if suffix == ".npz" else write_as_published)(path, arrays)
     with pytest.raises(WeightsUnavailableError, match=message):
-        sources.load_weights("vgg19", path, NAMES)
+        weights.load_weights("vgg19", path, NAMES)
 
 
 @pytest.mark.parametrize("name", ["garbage.npz", "garbage.h5", "garbage"])
@@ -180,7 +180,7 @@ def test_a_cached_file_with_the_right_hash_is_used(cache, listed, published):
     file = listed("http://127.0.0.1:9/models/vgg19.h5")
     cache.mkdir(parents=True)
     (cache / file.name).write_bytes(published)
-    assert_same(sources.load_weights("vgg19", "imagenet", NAMES), small_arrays())
+    assert_same(weights.load_weights("vgg19", "imagenet", NAMES), small_arrays())
 
 
 def test_a_cached_file_with_another_hash_is_refused_and_left_alone(cache, listed):
@@ -193,7 +193,7 @@ def test_a_cached_file_with_another_hash_is_refused_and_left_alone(cache, listed
 
 
 def test_the_offline_variable_forbids_every_attempt(cache, monkeypatch):
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: pytest.fail("went online"))
+    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *_, **__: pytest.fail("went online"))
     with pytest.raises(WeightsUnavailableError, match="NEURAL_STYLE_OFFLINE is set") as caught:
         VGG19()
     assert isinstance(caught.value, NeuralStyleError)
@@ -215,16 +215,16 @@ def online(cache, monkeypatch):
     """Downloads are allowed, though only as far as this machine."""
     monkeypatch.setenv("NEURAL_STYLE_OFFLINE", "0")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(sources, "CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr(sources, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(weights, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(weights, "STALL_SECONDS", 0.5)
     return cache
 
 
 def test_a_failing_connection_is_told(online, monkeypatch):
     def refuse(*_, **__):
-        raise sources.urllib.error.URLError("no route to host")
+        raise weights.urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(sources.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(weights.urllib.request, "urlopen", refuse)
     with pytest.raises(WeightsUnavailableError, match="no route to host"):
         VGG19()
 
@@ -236,7 +236,7 @@ def test_a_hanging_connection_is_given_up(online, monkeypatch):
         release.wait(60)
         raise OSError("too late")
 
-    monkeypatch.setattr(sources.urllib.request, "urlopen", hang)
+    monkeypatch.setattr(weights.urllib.request, "urlopen", hang)
     began = time.perf_counter()
     try:
         with pytest.raises(WeightsUnavailableError, match=r"no answer within 0\.5 seconds"):
@@ -286,7 +286,7 @@ def test_a_good_download_lands_in_the_cache_and_is_not_fetched_again(online, lis
     with serving(answer) as url:
         file = listed(url)
         for _ in range(2):
-            assert_same(sources.load_weights("vgg19", "imagenet", NAMES), small_arrays())
+            assert_same(weights.load_weights("vgg19", "imagenet", NAMES), small_arrays())
     assert requests == ["/models/vgg19.h5"]
     assert [path.name for path in online.iterdir()] == [file.name]
     assert (online / file.name).read_bytes() == published
@@ -345,7 +345,7 @@ def send_nonsense(handler, data):
     ],
 )
 def test_a_bad_download_is_told_and_leaves_nothing_behind(online, listed, published, answer, reason, monkeypatch):
-    monkeypatch.setattr(sources, "TOTAL_SECONDS", 1.0)
+    monkeypatch.setattr(weights, "TOTAL_SECONDS", 1.0)
     with serving(lambda handler: answer(handler, published)) as url:
         listed(url)
         with pytest.raises(WeightsUnavailableError, match=f"downloading failed.*({reason})"):
@@ -354,10 +354,10 @@ def test_a_bad_download_is_told_and_leaves_nothing_behind(online, listed, publis
 
 
 def test_an_encrypted_address_may_not_lead_to_an_open_one():
-    sources._check_secure("https://here.example/a.h5", "https://there.example/a.h5")
+    weights._check_secure("https://here.example/a.h5", "https://there.example/a.h5")
     with pytest.raises(OSError, match="which is not https"):
-        sources._check_secure("https://here.example/a.h5", "http://there.example/a.h5")
-    assert all(file.url.startswith("https://") for file in sources._KERAS_FILES.values())
+        weights._check_secure("https://here.example/a.h5", "http://there.example/a.h5")
+    assert all(file.url.startswith("https://") for file in weights._KERAS_FILES.values())
 
 
 def test_partial_files_of_killed_processes_are_swept(online, listed, published):
@@ -368,7 +368,7 @@ def test_partial_files_of_killed_processes_are_swept(online, listed, published):
         for path in (stale, fresh):
             path.write_bytes(b"half")
         os.utime(stale, (time.time() - 7200,) * 2)
-        sources.load_weights("vgg19", "imagenet", NAMES)
+        weights.load_weights("vgg19", "imagenet", NAMES)
     assert (stale.exists(), fresh.exists()) == (False, True)
 
 
@@ -381,6 +381,6 @@ def test_two_at_once_do_not_disturb_each_other(online, listed, published):
 
     with serving(answer) as url, concurrent.futures.ThreadPoolExecutor(2) as pool:
         file = listed(url)
-        for arrays in pool.map(lambda _: sources.load_weights("vgg19", "imagenet", NAMES), range(2)):
+        for arrays in pool.map(lambda _: weights.load_weights("vgg19", "imagenet", NAMES), range(2)):
             assert_same(arrays, small_arrays())
     assert [path.name for path in online.iterdir()] == [file.name]

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, features
 
 from neural_style import images
 from neural_style.errors import ImageError
-from neural_style.images import encoding
+from neural_style.images.formats import encoding
 
 HEIGHT, WIDTH = 9, 14
 

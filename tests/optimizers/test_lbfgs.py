@@ -6,8 +6,8 @@ import scipy.optimize
 import tensorflow as tf
 
 from neural_style.losses import Content, Gram
-from neural_style.objective.whole import Evaluation, objective_for
-from neural_style.optimizers import LBFGS, Adam
+from neural_style.objective.whole import objective_for
+from neural_style.optimizers import LBFGS, Adam, Evaluation
 
 
 class Task:

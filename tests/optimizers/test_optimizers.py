@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.objective.whole import Evaluation
-from neural_style.optimizers import Adam
+from neural_style.optimizers import Adam, Evaluation
 
 SHAPE = (1, 4, 5, 3)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from neural_style.features import quantize as module
+from neural_style.training import quantize as module
 from neural_style.training.quantize import LAYERS, quantize
 
 

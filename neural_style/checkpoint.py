@@ -1,0 +1,3 @@
+"""Moved to `neural_style.transfer.checkpoint`; this name goes with the next release."""
+
+from neural_style.transfer.checkpoint import *  # noqa: F403

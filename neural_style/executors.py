@@ -1,0 +1,3 @@
+"""Moved to `neural_style.batch.executors`; this name goes with the next release."""
+
+from neural_style.batch.executors import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""Moved to `neural_style.video.flow`; this name goes with the next release."""
+
+from neural_style.video.flow import *  # noqa: F403

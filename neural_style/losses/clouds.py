@@ -1,0 +1,3 @@
+"""Moved to `neural_style.losses.point_sets`; this name goes with the next release."""
+
+from neural_style.losses.point_sets import *  # noqa: F403

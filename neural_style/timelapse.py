@@ -1,0 +1,3 @@
+"""Moved to `neural_style.callbacks.timelapse`; this name goes with the next release."""
+
+from neural_style.callbacks.timelapse import *  # noqa: F403
