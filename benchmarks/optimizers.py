@@ -67,7 +67,7 @@ def _paint(pair: str, method: str, options: argparse.Namespace) -> dict[str, Any
     content, style = map(common.sample, pair.split(":"))
     optimizer, finish = (Counting(each) for each in METHODS[method]())
     loss = DEFAULT.loss()
-    transfer = StyleTransfer(loss, "vgg16", optimizer=optimizer, finish=finish, detail=DEFAULT.detail_at())
+    transfer = StyleTransfer(loss, "vgg16", optimizer=optimizer, finish=finish, detail=DEFAULT.detail_strength_at())
     began = time.process_time()
     result = transfer.run(content, style, size=options.size)
     seconds = time.process_time() - began
@@ -190,7 +190,7 @@ def _both(optimizer: Optimizer) -> tuple[Optimizer, Optimizer]:
 
 
 METHODS: dict[str, Callable[[], tuple[Optimizer, Optimizer]]] = {
-    "default": lambda: (DEFAULT.optimizer, DEFAULT.finish or DEFAULT.optimizer),
+    "default": lambda: (DEFAULT.optimizer, DEFAULT.final_optimizer or DEFAULT.optimizer),
     "lbfgs": lambda: _both(LBFGS()),
     "adam": lambda: _both(Adam()),
     "mixed": lambda: (LBFGS(), Adam(learning_rate=0.02)),

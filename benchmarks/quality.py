@@ -177,10 +177,10 @@ def _paint(
         recipe.loss(strength),
         recipe.extractor or (network(weights) if weights else extractor),
         optimizer=recipe.optimizer,
-        finish=recipe.finish,
+        finish=recipe.final_optimizer,
         scales=recipe.scales,
         relay=recipe.relay,
-        detail=recipe.detail_at(strength),
+        detail=recipe.detail_strength_at(strength),
     )
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()

@@ -41,7 +41,7 @@ DOCS = Path(__file__).resolve().parent
 PICTURES, GALLERY = DOCS / "images", DOCS / "gallery" / "losses"
 CONTENT, STYLE, RECIPE_STYLE = (PICTURES / f"{name}.jpg" for name in ("astronaut", "nocturne", "harvest"))
 SIZE = 256
-SCALES = CoarseToFine(smallest=64, steps=40, decay=0.85)
+SCALES = CoarseToFine(smallest=64, steps=40, decay=0.85, min_steps=10)
 
 HOLD = 0.2 * Content()
 CALM = 0.5 * TotalVariation()

@@ -147,12 +147,12 @@ def paint(
         chosen.loss(strength),
         chosen.extractor if extractor is None else extractor,
         optimizer=chosen.optimizer if optimizer is None else optimizer,
-        finish=chosen.finish if optimizer is None else None,
+        finish=chosen.final_optimizer if optimizer is None else None,
         precision=precision,
         scales=scales,
         tile=tile,
         relay=None if preview else chosen.relay,
-        detail=chosen.detail_at(strength),
+        detail=chosen.detail_strength_at(strength),
     )
     if init is None and content is not None and style is not None:
         init = chosen.init

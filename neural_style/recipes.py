@@ -39,10 +39,10 @@ class Recipe:
         scales: sizes and steps.
         optimizer: how the canvas moves.
         init: what it starts from; see `StyleTransfer.run`.
-        finish: how the canvas moves at the final size; None: as below it.
+        final_optimizer: how the canvas moves at the final size; None: as below it.
         extractor: what it looks with, by name; None for `default_extractor()`.
         relay: another network for a part of the way.
-        detail: how much of the content's detail a growing canvas is given at strength 0.5, from 0 to 1.
+        detail_strength: how much of the content's detail a growing canvas is given at strength 0.5, from 0 to 1.
 
     Example:
         >>> softer = dataclasses.replace(get("default"), name="softer", scales=CoarseToFine(steps=20))
@@ -57,10 +57,10 @@ class Recipe:
     scales: Schedule
     optimizer: Optimizer
     init: str = "content"
-    finish: Optimizer | None = None
+    final_optimizer: Optimizer | None = None
     extractor: str | None = None
     relay: Relay | None = None
-    detail: float = 0.0
+    detail_strength: float = 0.0
 
     def loss(self, strength: float = 0.5) -> Sum:
         r"""The recipe's losses with content and style in balance for a strength.
@@ -78,16 +78,16 @@ class Recipe:
             raise ValueError(f"strength is between 0 (keep the content) and 1 (style rules), not {strength!r}")
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
-    def detail_at(self, strength: float = 0.5) -> float:
+    def detail_strength_at(self, strength: float = 0.5) -> float:
         """How much of the content's detail a canvas is given as it grows, for a strength; see `StyleTransfer`.
 
-        `detail` at a half, more below it and less above: what is small is the content's where the content rules, and
+        `detail_strength` at a half, more below it and less above: what is small is the content's where the content rules, and
         the style's to make where the style does.
 
         Args:
             strength: in [0, 1].
         """
-        return min(1.0, max(0.0, self.detail + 1.0 - 2.0 * strength))
+        return min(1.0, max(0.0, self.detail_strength + 1.0 - 2.0 * strength))
 
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
@@ -99,10 +99,10 @@ DEFAULT = Recipe(
     "and its detail (a level of a Laplacian pyramid, Burt and Adelson, 1983) given back to each larger canvas.",
     content=0.45 * Content(("block4_conv2",)) + 0.2 * Content(("block3_conv1",), name="contours"),
     style=Moments(STYLE_LAYERS, layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5)) + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=20, decay=0.5, least=8),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=20, decay=0.5, min_steps=8),
     optimizer=LBFGS(),
-    finish=LBFGS(memory=2),
-    detail=1.0,
+    final_optimizer=LBFGS(memory=2),
+    detail_strength=1.0,
 )
 
 FAST = dataclasses.replace(
@@ -122,7 +122,7 @@ GATYS_2016 = Recipe(
     "paper's pooling.",
     content=0.05 * Content(("block4_conv2",)),
     style=Gram(STYLE_LAYERS, name="gram") + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=100),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=100, decay=1.0, min_steps=10),
     optimizer=Adam(),
 )
 
@@ -137,7 +137,7 @@ JOHNSON_LOSSES = Recipe(
     "of 1, Adam in place of L-BFGS, coarse to fine, start from the content.",
     content=0.1 * Content(("block3_conv3",)),
     style=Gram(DEEPER_LAYERS, name="gram") + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=80),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=80, decay=1.0, min_steps=10),
     optimizer=Adam(),
 )
 
@@ -154,7 +154,7 @@ STROTSS = Recipe(
     + Moments(DEEPER_LAYERS, name="moments")
     + 0.5 * RelaxedEMD(("image",), distance="euclidean", name="palette")
     + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=50, decay=1.3),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=50, decay=1.3, min_steps=10),
     optimizer=Adam(),
 )
 
@@ -169,7 +169,7 @@ NNST = Recipe(
     style=NearestNeighbor(DEEPER_LAYERS, anchor=0.4)
     + 0.3 * Moments(("block1_conv1", "block2_conv1"), name="color")
     + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9, min_steps=10),
     optimizer=Adam(),
 )
 
@@ -180,9 +180,9 @@ SLICED_WASSERSTEIN = Recipe(
     "start from the content, with a content loss and a little total variation, which a texture does not need.",
     content=0.05 * Content(("block4_conv2",)),
     style=SlicedWasserstein(STYLE_LAYERS, name="sliced_wasserstein") + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=50, decay=0.9, min_steps=10),
     optimizer=LBFGS(),
-    finish=Adam(learning_rate=0.02),
+    final_optimizer=Adam(learning_rate=0.02),
 )
 
 SPST = Recipe(
@@ -195,7 +195,7 @@ SPST = Recipe(
     style=Gram(STYLE_LAYERS, name="gram")
     + Moments(STYLE_LAYERS, spread="deviation", name="deviation")
     + 0.25 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=60),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=60, decay=1.0, min_steps=10),
     optimizer=LBFGS(),
 )
 

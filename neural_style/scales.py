@@ -1,7 +1,7 @@
-"""Coarse to fine: the sizes a picture is painted at, and how many steps each gets.
+"""Coarse to fine: the sizes an image is painted at, and the number of steps at each.
 
-Large shapes and strokes form in cheap steps on a small canvas, which is then carried up; the full size only
-adds what has no room below it. An idea as old as image pyramids; in this field Gatys et al. (2017), section 6.
+Large shapes and strokes form in cheap steps on a small canvas, which is then enlarged; the steps at full size only
+add detail that smaller canvases cannot hold. Gatys et al. (2017), section 6, introduced this to style transfer.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from neural_style.features.base import Extractor
 
-__all__ = ["CoarseToFine", "Relay", "Scale", "Schedule", "SingleScale", "fit"]
+__all__ = ["CoarseToFine", "Relay", "RelayStage", "Scale", "Schedule", "SingleScale", "fit"]
 
 
 class Scale(NamedTuple):
-    """One stage of a run: a canvas of `width` by `height` pixels, and how many steps it gets.
+    """A canvas size, and the number of optimization steps at it.
 
     Attributes:
-        width: in pixels.
-        height: in pixels.
-        steps: how many are made.
+        width: canvas width in pixels.
+        height: canvas height in pixels.
+        steps: number of steps.
 
     Example:
         >>> Scale(256, 192, 20).steps
@@ -36,15 +36,19 @@ class Scale(NamedTuple):
 
 
 Schedule = Callable[[tuple[int, int], int | None], Sequence[Scale]]
-"""`(final (width, height), total steps or None for its own choice) -> scales`, the last at the final size."""
+"""Function of the final (width, height) and the total number of steps (None: the schedule decides) that returns the
+scales of a run in order, the last at the final size."""
 
 
 def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
-    """(width, height) of the same shape with that long side, each at least 1.
+    """Scale a size to a given long side, keeping the aspect ratio; no side becomes less than 1.
 
     Args:
         size: (width, height) in pixels.
-        long_side: in pixels.
+        long_side: long side of the result, in pixels.
+
+    Returns:
+        (width, height) in pixels.
 
     Example:
         >>> fit((4000, 3000), 512)
@@ -57,10 +61,10 @@ def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:
 
 @dataclasses.dataclass(frozen=True)
 class SingleScale:
-    """Every step at the final size.
+    """Schedule that makes every step at the final size.
 
     Args:
-        steps: how many, unless the run says otherwise.
+        steps: number of steps of a run that does not set its own.
 
     Example:
         >>> SingleScale(steps=200)((512, 384))
@@ -75,56 +79,63 @@ class SingleScale:
 
 @dataclasses.dataclass(frozen=True)
 class CoarseToFine:
-    """From a small canvas to the final one by equal factors, with fewer steps at each larger size.
+    """Schedule from a small canvas to the final size by equal factors, with fewer steps at each larger size.
 
-    A scale of long side L gets `steps * (smallest / L) ** decay` steps, at least `least`.
+    A scale of long side L gets `steps * (smallest / L) ** decay` steps, but at least `min_steps`. The defaults are those
+    of the recipe `default`.
 
     Args:
         smallest: long side of the first canvas, in pixels.
-        factor: about how much larger each canvas is than the one before; at least 1.1.
-        steps: at the smallest scale.
-        decay: how fast the steps grow fewer. At 2 every scale costs the same time.
-        least: the fewest steps any scale gets.
-        grid: sides of all but the last canvas are multiples of this, so that different pictures share
-            sizes (TensorFlow keeps a plan for each size it has met). The last has the size asked for.
-        least_side: no canvas but the last has a side shorter than this.
+        factor: approximate ratio of each canvas's long side to the one before; at least 1.1.
+        steps: number of steps at the smallest scale.
+        decay: exponent by which the number of steps falls as canvases grow. At 2 every scale takes the same time.
+        min_steps: minimum number of steps at any scale.
+        grid: divisor of both sides of every canvas but the last, so that images of different shapes share canvas
+            sizes: TensorFlow builds and keeps a plan for each size. The last canvas has exactly the requested size.
+        min_side: minimum short side of every canvas but the last, in pixels.
 
     Raises:
-        ValueError: a setting is out of range.
+        ValueError: an argument is out of range.
 
     Example:
-        >>> [tuple(scale) for scale in CoarseToFine(steps=60)((512, 384))]
-        [(128, 96, 60), (256, 192, 30), (512, 384, 15)]
+        >>> [tuple(scale) for scale in CoarseToFine()((512, 384))]
+        [(128, 96, 20), (256, 192, 14), (512, 384, 10)]
     """
 
     smallest: int = 128
     factor: float = 2.0
-    steps: int = 100
-    decay: float = 1.0
-    least: int = 10
+    steps: int = 20
+    decay: float = 0.5
+    min_steps: int = 8
     grid: int = 16
-    least_side: int = 32
+    min_side: int = 32
 
     def __post_init__(self) -> None:
-        if self.factor < 1.1 or min(self.smallest, self.grid, self.least_side) < 1 or self.least < 0:
+        if self.factor < 1.1 or min(self.smallest, self.grid, self.min_side) < 1 or self.min_steps < 0:
             raise ValueError(f"factor is at least 1.1, sides at least 1 and steps at least 0; got {self}")
 
     def __call__(self, size: tuple[int, int], steps: int | None = None) -> tuple[Scale, ...]:
-        """The scales of a run.
+        """Compute the scales of a run.
 
         Args:
             size: final (width, height) in pixels.
-            steps: total over all scales; None for this schedule's own number.
+            steps: total number of steps over all scales; None for the schedule's own number.
+
+        Returns:
+            The scales in order, the last at the final size.
+
+        Raises:
+            ValueError: `steps` is negative.
         """
         sides = self._long_sides(size)
-        wanted = [max(self.least, round(self.steps * (self.smallest / side) ** self.decay)) for side in sides]
+        wanted = [max(self.min_steps, round(self.steps * (self.smallest / side) ** self.decay)) for side in sides]
         counts = wanted if steps is None else _share(steps, wanted)
         sizes = [self._on_grid(size, side) for side in sides[:-1]] + [size]
         return tuple(Scale(*each, count) for each, count in zip(sizes, counts, strict=True))
 
     def _long_sides(self, size: tuple[int, int]) -> list[float]:
         long, short = max(size), min(size)
-        first = max(self.smallest, self.least_side * long / short)
+        first = max(self.smallest, self.min_side * long / short)
         doublings = max(0, round(math.log(long / first) / math.log(self.factor))) if long > first else 0
         return [long * (first / long) ** ((doublings - i) / doublings) for i in range(doublings)] + [long]
 
@@ -136,22 +147,41 @@ class CoarseToFine:
         return width, height
 
 
+class RelayStage(NamedTuple):
+    """A part of a run during which one network is used.
+
+    Attributes:
+        scale: canvas size and number of steps.
+        uses_other: whether this stage uses the relay's extractor in place of the run's own.
+
+    Example:
+        >>> scale, uses_other = RelayStage(Scale(128, 96, 40), True)
+        >>> scale.steps, uses_other
+        (40, True)
+    """
+
+    scale: Scale
+    uses_other: bool
+
+
 @dataclasses.dataclass(frozen=True)
 class Relay:
-    """Where another network takes over from a run's own.
+    """Use of a second network for part of a run.
 
     Args:
         extractor: the other network: an `Extractor`, or `"vgg16"`, `"vgg19"` or `"lite"`.
-        sketch: it looks at canvases of this long side and below, in pixels; 0 for none.
-        polish: it looks at so many of the last steps.
+        sketch: largest long side, in pixels, of the canvases that use the other network; 0 for none.
+        polish: number of steps at the end of the run that use the other network.
 
     Raises:
-        ValueError: `sketch` or `polish` is below 0.
+        ValueError: `sketch` or `polish` is negative.
 
     Example:
-        >>> Relay(sketch=128, polish=2).legs([Scale(128, 96, 40), Scale(256, 192, 10)])
-        [(Scale(width=128, height=96, steps=40), True), (Scale(width=256, height=192, steps=8), False), \
-(Scale(width=256, height=192, steps=2), True)]
+        >>> for scale, uses_other in Relay(sketch=128, polish=2).stages([Scale(128, 96, 40), Scale(256, 192, 10)]):
+        ...     print(scale.width, scale.steps, uses_other)
+        128 40 True
+        256 8 False
+        256 2 True
     """
 
     extractor: Extractor | str = "vgg16"
@@ -163,19 +193,23 @@ class Relay:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is at least 0, not {getattr(self, name)}")
 
-    def legs(self, scales: Sequence[Scale]) -> list[tuple[Scale, bool]]:
-        """The scales in order, the last one in two where its end is polished, and whether the other network looks."""
-        *before, last = [(scale, max(scale.width, scale.height) <= self.sketch) for scale in scales]
-        scale, other = last
-        polish = min(self.polish, scale.steps)
-        if other or not polish:
+    def stages(self, scales: Sequence[Scale]) -> list[RelayStage]:
+        """Assign a network to each scale, and split the last scale in two where its last steps are polished.
+
+        Args:
+            scales: scales of the run, in order.
+        """
+        *before, last = [RelayStage(scale, max(scale.width, scale.height) <= self.sketch) for scale in scales]
+        polish = min(self.polish, last.scale.steps)
+        if last.uses_other or not polish:
             return [*before, last]
-        own = [(scale._replace(steps=scale.steps - polish), False)] if polish < scale.steps else []
-        return [*before, *own, (scale._replace(steps=polish), True)]
+        own = last.scale.steps - polish
+        split = [RelayStage(last.scale._replace(steps=own), False)] if own else []
+        return [*before, *split, RelayStage(last.scale._replace(steps=polish), True)]
 
 
 def _share(total: int, wanted: Sequence[int]) -> list[int]:
-    """Split a total in the proportions wanted, exactly.
+    """Split a total into whole numbers in the given proportions; they add up to the total.
 
     >>> _share(10, [6, 3, 3])
     [5, 3, 2]

@@ -27,8 +27,8 @@ def test_it_is_the_run_it_covers(content, style, vgg16):
     seen = []
     image = stylize(content, style, strength=0.7, seed=3, init="noise", callbacks=[seen.append], **FAST)
     recipe = recipes.DEFAULT
-    how = {"optimizer": recipe.optimizer, "finish": recipe.finish, "scales": recipe.scales}
-    transfer = StyleTransfer(recipe.loss(0.7), vgg16, detail=recipe.detail_at(0.7), **how)
+    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer, "scales": recipe.scales}
+    transfer = StyleTransfer(recipe.loss(0.7), vgg16, detail=recipe.detail_strength_at(0.7), **how)
     result = transfer.run(content, style, size=32, steps=2, seed=3, init="noise")
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
     assert [step.loss for step in seen] == [step.loss for step in result.history]

@@ -23,7 +23,7 @@ def script(name, folder, monkeypatch):
     small = {
         "SIZE": 32,
         "GALLERY": folder,
-        "SCALES": CoarseToFine(smallest=32, steps=2, least=1),
+        "SCALES": CoarseToFine(smallest=32, steps=2, decay=1.0, min_steps=1),
         "stylize": functools.partial(stylize, steps=2),
         "sweep": functools.partial(sweep, steps=2),
     }

@@ -110,5 +110,5 @@ def test_the_less_strength_the_nearer_to_the_content(content, style, vgg16):
 
 def test_the_less_strength_the_more_detail_a_recipe_gives():
     strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
-    assert [recipes.DEFAULT.detail_at(strength) for strength in strengths] == [1.0, 1.0, 1.0, 0.5, 0.0]
-    assert [RECIPES["strotss"].detail_at(strength) for strength in strengths] == [1.0, 0.5, 0.0, 0.0, 0.0]
+    assert [recipes.DEFAULT.detail_strength_at(strength) for strength in strengths] == [1.0, 1.0, 1.0, 0.5, 0.0]
+    assert [RECIPES["strotss"].detail_strength_at(strength) for strength in strengths] == [1.0, 0.5, 0.0, 0.0, 0.0]

@@ -10,7 +10,7 @@ from neural_style.losses import Content, Moments
 from neural_style.scales import CoarseToFine, Scale
 from neural_style.transfer.checkpoint import Checkpoint
 
-SCALES = CoarseToFine(smallest=32, steps=4, decay=0.0, least_side=16, grid=8)
+SCALES = CoarseToFine(smallest=32, steps=4, decay=0.0, min_steps=10, min_side=16, grid=8)
 """For a long side of 64: 32 by 24 and then 64 by 48, four steps each."""
 
 
@@ -36,8 +36,8 @@ class Watched:
     ],
 )
 def test_the_way_is_shared_out(relay, expected):
-    legs = relay.legs([Scale(32, 24, 4), Scale(64, 48, 4)])
-    assert [(scale.width, scale.steps, other) for scale, other in legs] == expected
+    stages = relay.stages([Scale(32, 24, 4), Scale(64, 48, 4)])
+    assert [(scale.width, scale.steps, other) for scale, other in stages] == expected
 
 
 @pytest.mark.parametrize("wrong", [{"sketch": -1}, {"polish": -1}])
@@ -118,7 +118,7 @@ def test_a_run_with_two_networks_goes_on_from_its_checkpoint(content, style, tmp
 def test_fast_is_its_recipe_on_the_small_network(content, style):
     image = stylize(content, style, size=48, steps=4, quality="fast")
     recipe = recipes.FAST
-    how = {"optimizer": recipe.optimizer, "finish": recipe.finish, "scales": recipe.scales, "relay": recipe.relay}
+    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer, "scales": recipe.scales, "relay": recipe.relay}
     result = StyleTransfer(recipe.loss(), "lite", **how).run(content, style, size=48, steps=4)
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
 

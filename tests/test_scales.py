@@ -50,14 +50,14 @@ def test_coarse_canvases_sit_on_the_grid_and_are_not_too_thin(schedule, size):
     for scale in schedule(size)[:-1]:
         for side, full in zip(scale[:2], size, strict=True):
             assert side % schedule.grid == 0 or side == full
-            assert side >= min(schedule.least_side, full)
+            assert side >= min(schedule.min_side, full)
 
 
 @given(schedule=schedules, size=sizes)
 def test_larger_canvases_get_no_more_steps(schedule, size):
     counts = [scale.steps for scale in schedule(size)]
     assert counts == sorted(counts, reverse=True)
-    assert min(counts) >= schedule.least
+    assert min(counts) >= schedule.min_steps
 
 
 @given(size=sizes)
@@ -85,7 +85,7 @@ def test_fewer_steps_than_none_are_refused(schedule):
         schedule((64, 64), -1)
 
 
-@pytest.mark.parametrize("setting", [{"factor": 1.0}, {"smallest": 0}, {"grid": 0}, {"least_side": 0}, {"least": -1}])
+@pytest.mark.parametrize("setting", [{"factor": 1.0}, {"smallest": 0}, {"grid": 0}, {"min_side": 0}, {"min_steps": -1}])
 def test_settings_out_of_range_are_refused(setting):
     with pytest.raises(ValueError, match=r"factor is at least 1\.1, sides at least 1"):
         CoarseToFine(**setting)

@@ -32,7 +32,7 @@ class Tiny:
 
 TINY = Tiny()
 LOSS = 0.1 * Content(("deep",)) + Gram(("shallow", "deep")) + 0.1 * TotalVariation()
-TWO_SCALES = CoarseToFine(smallest=16, steps=8, least_side=8)
+TWO_SCALES = CoarseToFine(smallest=16, steps=8, decay=1.0, min_steps=10, min_side=8)
 """For a long side of 32: 16x16, then the size asked for."""
 
 

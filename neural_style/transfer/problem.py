@@ -121,7 +121,7 @@ class Painting:
         """The scales, and whether the other network looks; a style target knows what one network sees, and no more."""
         if relay is None or not all(isinstance(each, PictureStyle) for each in self.styles):
             return [(scale, False) for scale in scales]
-        return relay.legs(scales)
+        return list(relay.stages(scales))
 
     def _by_scale(
         self, painter: Painter, legs: Sequence[tuple[Scale, bool]], losses: tuple[Loss, ...], regions: int

@@ -85,12 +85,12 @@ class StyleTransfer:
         _check_eager()
         recipe = recipes.DEFAULT
         if detail is None:
-            detail = recipe.detail if loss is None else 0.0
+            detail = recipe.detail_strength if loss is None else 0.0
         loss = recipe.loss() if loss is None else loss
         self.loss = Sum(tuple(term for term in loss.terms if term.weight > 0))
         self.extractor = in_precision(_extractor(extractor), precision)
         if optimizer is None:
-            optimizer, finish = recipe.optimizer, recipe.finish if finish is None else finish
+            optimizer, finish = recipe.optimizer, recipe.final_optimizer if finish is None else finish
         self.optimizer: Optimizer = named_optimizer(optimizer)
         self.finish: Optimizer = self.optimizer if finish is None else named_optimizer(finish)
         self.scales: Schedule = recipe.scales if scales is None else scales

@@ -237,7 +237,7 @@ class _Studio:
             self._alone,
             style=self._alone.style + temporal * Temporal(),
             scales=SingleScale(frame_steps),
-            optimizer=self._alone.finish or self._alone.optimizer,
+            optimizer=self._alone.final_optimizer or self._alone.optimizer,
             finish=None,
         )
         self._first_only = {name: self._settings.pop(name, None) for name in ("steps", "init")}

@@ -257,7 +257,7 @@ def test_a_tile_has_a_size():
         TiledObjective((TotalVariation(),), Small(), 0)
 
 
-SCALES = CoarseToFine(smallest=32, steps=8, least=6, least_side=16)
+SCALES = CoarseToFine(smallest=32, steps=8, decay=1.0, min_steps=6, min_side=16)
 
 
 def as_bytes(image):

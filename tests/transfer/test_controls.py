@@ -18,7 +18,7 @@ from tests import tiny
 
 SHALLOW = ("block1_conv1", "block2_conv1", "block3_conv1")
 STYLE = Moments(SHALLOW)
-TWO_SCALES = CoarseToFine(smallest=32, steps=8, least=6)
+TWO_SCALES = CoarseToFine(smallest=32, steps=8, decay=1.0, min_steps=6)
 
 
 @pytest.fixture(scope="module")

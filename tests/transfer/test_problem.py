@@ -12,7 +12,7 @@ from neural_style.scales import CoarseToFine, SingleScale
 from tests import tiny
 
 SHALLOW = ("block1_conv1", "block2_conv1", "block3_conv1")
-TWO_SCALES = CoarseToFine(smallest=32, steps=8, least=6)
+TWO_SCALES = CoarseToFine(smallest=32, steps=8, decay=1.0, min_steps=6)
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_a_canvas_that_began_as_something_else_gets_no_detail(content, style, vg
 
 
 def test_detail_is_the_default_recipes_with_its_loss_and_none_with_another(vgg16):
-    assert StyleTransfer(extractor=vgg16).detail == recipes.DEFAULT.detail == 1.0
+    assert StyleTransfer(extractor=vgg16).detail == recipes.DEFAULT.detail_strength == 1.0
     assert StyleTransfer(recipes.DEFAULT.loss(), vgg16).detail == 0.0
 
 

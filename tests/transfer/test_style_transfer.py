@@ -19,7 +19,7 @@ from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.style_transfer import StyleTransfer
 
-SMALL = CoarseToFine(smallest=32, steps=4, least=2)
+SMALL = CoarseToFine(smallest=32, steps=4, decay=1.0, min_steps=2)
 SHALLOW = ("block1_conv1", "block2_conv1")
 
 
