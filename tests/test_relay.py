@@ -118,7 +118,8 @@ def test_a_run_with_two_networks_goes_on_from_its_checkpoint(content, style, tmp
 def test_fast_is_its_recipe_on_the_small_network(content, style):
     image = stylize(content, style, size=48, steps=4, quality="fast")
     recipe = recipes.FAST
-    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer, "scales": recipe.scales, "relay": recipe.relay}
+    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer}
+    how |= {"scales": recipe.scales, "relay": recipe.relay}
     result = StyleTransfer(recipe.loss(), "lite", **how).run(content, style, size=48, steps=4)
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
 
