@@ -10,9 +10,9 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from neural_style import _atomic as files
+from neural_style import _atomic
 from neural_style.errors import ImageError
-from neural_style.images import video_file as clips
+from neural_style.images import video_file
 from neural_style.scales import fit
 from neural_style.transfer.result import Step
 
@@ -109,9 +109,9 @@ class Timelapse:
         even = [image.convert("RGB").resize(size, Image.Resampling.BICUBIC) for image in frames]
         try:
             if animation is None:
-                clips.write(path, map(np.asarray, even), rate=len(frames) / seconds)
+                video_file.write(path, map(np.asarray, even), rate=len(frames) / seconds)
             else:
-                files.write_whole(os.path.realpath(path), lambda handle: _animate(handle, even, seconds, *animation))
+                _atomic.write_whole(os.path.realpath(path), lambda handle: _animate(handle, even, seconds, *animation))
         except OSError as error:
             raise ImageError(f"{os.fspath(path)!r}: could not be written ({error.strerror or error})") from error
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 from neural_style import images
 
-__all__ = ["Copy", "copies_of", "copy_of"]
+__all__ = ["Copy", "all_copies", "make_copy"]
 
 Copy = tuple[float, float]
 """An angle in degrees and a scale."""
 
 
-def copies_of(angles: Sequence[float], scales: Sequence[float]) -> tuple[Copy, ...]:
+def all_copies(angles: Sequence[float], scales: Sequence[float]) -> tuple[Copy, ...]:
     """Every angle at every scale.
 
     Raises:
@@ -29,7 +29,7 @@ def copies_of(angles: Sequence[float], scales: Sequence[float]) -> tuple[Copy, .
     return made
 
 
-def copy_of(pixels: np.ndarray, copy: Copy, least: int = 1) -> np.ndarray:
+def make_copy(pixels: np.ndarray, copy: Copy, min_side: int = 1) -> np.ndarray:
     """A picture turned counterclockwise and scaled.
 
     Quarter turns are exact. Otherwise what is left is the largest upright rectangle about the middle that the turned
@@ -38,10 +38,10 @@ def copy_of(pixels: np.ndarray, copy: Copy, least: int = 1) -> np.ndarray:
     Args:
         pixels: float32 (1, height, width, channels) in [0, 1].
         copy: angle in degrees, and scale.
-        least: no side of the result is below so many pixels.
+        min_side: no side of the result is below so many pixels.
 
     Example:
-        >>> copy_of(np.zeros((1, 40, 60, 3), np.float32), (90.0, 0.5)).shape
+        >>> make_copy(np.zeros((1, 40, 60, 3), np.float32), (90.0, 0.5)).shape
         (1, 30, 20, 3)
     """
     angle, scale = copy
@@ -50,7 +50,7 @@ def copy_of(pixels: np.ndarray, copy: Copy, least: int = 1) -> np.ndarray:
     rest = angle - 90.0 * quarters
     if rest:
         turned = _slightly_turned(turned, rest)
-    height, width = (max(least, round(scale * side)) for side in turned.shape[1:3])
+    height, width = (max(min_side, round(scale * side)) for side in turned.shape[1:3])
     return images.resize(turned, (width, height))
 
 

@@ -16,10 +16,10 @@ from PIL import Image
 
 from neural_style import images
 
-__all__ = ["as_list", "coverage", "guides_of", "label_masks", "read_mask", "regions", "resize_mask"]
+__all__ = ["as_list", "coverage", "guides_per_layer", "label_masks", "mask_shares", "read_mask", "resize_mask"]
 
-MOST_LABELS = 32
-LEAST_COVER = 0.9  # a pixel is covered when the masks there add up to so much
+MAX_LABELS = 32
+MIN_COVER = 0.9  # a pixel is covered when the masks there add up to so much
 
 
 def as_list(masks: Any) -> list[Any]:
@@ -68,7 +68,7 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
     """Masks from a picture whose colors name regions, as in neural doodles (Champandard, 2016).
 
     Args:
-        labels: over the content: a flat color for each region, at most `MOST_LABELS` of them; a picture without
+        labels: over the content: a flat color for each region, at most `MAX_LABELS` of them; a picture without
             losses, such as a PNG.
         style_labels: over the style, in the same colors. None where each region has a style of its own.
 
@@ -88,9 +88,9 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
     """
     codes = _codes(labels)
     colors, counts = np.unique(codes, return_counts=True)
-    if len(colors) > MOST_LABELS:
+    if len(colors) > MAX_LABELS:
         raise ValueError(
-            f"a label picture has at most {MOST_LABELS} colors, and this has {len(colors)}: draw it without soft edges "
+            f"a label picture has at most {MAX_LABELS} colors, and this has {len(colors)}: draw it without soft edges "
             "and save it without losses, as PNG"
         )
     ordered = colors[np.argsort(-counts, kind="stable")]
@@ -129,7 +129,7 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return stacked
 
 
-def regions(masks: Sequence[Any], size: tuple[int, int], background: str | None = None) -> np.ndarray:
+def mask_shares(masks: Sequence[Any], size: tuple[int, int], background: str | None = None) -> np.ndarray:
     """The share of each mask in every pixel of a picture.
 
     Args:
@@ -148,7 +148,7 @@ def regions(masks: Sequence[Any], size: tuple[int, int], background: str | None 
     shares = np.concatenate([resize_mask(mask, size) for mask in read], axis=-1)
     total: np.ndarray = shares.sum(axis=-1, keepdims=True)
     if background is None:
-        bare = 100.0 * float((total < LEAST_COVER).mean())
+        bare = 100.0 * float((total < MIN_COVER).mean())
         if bare > 0.0:
             raise ValueError(
                 f"the masks leave {bare:.2g} % of the picture uncovered. Cover it with another mask and style, or "
@@ -166,7 +166,7 @@ def coverage(shares: np.ndarray) -> np.ndarray:
     return cover
 
 
-def guides_of(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.ndarray]:
+def guides_per_layer(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.ndarray]:
     """The guides of each layer.
 
     Args:
@@ -182,7 +182,7 @@ def guides_of(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.nd
 
     Example:
         >>> mask = np.tile(np.array([0.0, 1.0, 1.0, 1.0, 1.0], np.float32), (2, 1))
-        >>> guides_of(mask[None, ..., None], {"deep": 2})["deep"].ravel()
+        >>> guides_per_layer(mask[None, ..., None], {"deep": 2})["deep"].ravel()
         array([0.5, 1. , 1. ], dtype=float32)
     """
     found = {stride: _cell_means(shares, stride) for stride in set(strides.values())}

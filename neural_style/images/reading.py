@@ -13,14 +13,14 @@ from neural_style.images.formats.decoding import Limits, check_size, decode, ide
 from neural_style.images.formats.orientation import read_orientation, turn_upright
 from neural_style.images.formats.profiles import flatten
 
-__all__ = ["Picture", "load", "read", "read_result"]
+__all__ = ["ImageData", "load", "read", "read_result"]
 
 _ROUNDING = 1e-3  # how far outside [0, 1] a result may stray through arithmetic, and is clipped
 _ANY_SIZE = Limits(max_pixels=1 << 62, max_side=1 << 31)
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class ImageData:
     """A picture as the package computes with it.
 
     Args:
@@ -28,7 +28,7 @@ class Picture:
         alpha: (1, height, width, 1), float32 in [0, 1]; None when every pixel is opaque.
 
     Example:
-        >>> Picture(np.zeros((1, 4, 6, 3), np.float32)).alpha is None
+        >>> ImageData(np.zeros((1, 4, 6, 3), np.float32)).alpha is None
         True
     """
 
@@ -61,7 +61,9 @@ def load(
     return read(source, size=size, max_pixels=max_pixels, max_side=max_side).pixels
 
 
-def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535) -> Picture:
+def read(
+    source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535
+) -> ImageData:
     """Read a picture from whatever holds it.
 
     16-bit grey keeps its 16 bits; 16-bit colour files are read at 8 bits. ICC profiles are converted to sRGB;
@@ -71,7 +73,7 @@ def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_0
     Args:
         source: a path (a str is always a path, never an address); the bytes of a file; an open binary file,
             read from where it stands; a PIL image; an array or tensor (H, W), (H, W, 1 | 3 | 4) or
-            (1, H, W, 1 | 3 | 4) of uint8, uint16, or floats in [0, 1]; a `Picture`, returned as it is.
+            (1, H, W, 1 | 3 | 4) of uint8, uint16, or floats in [0, 1]; an `ImageData`, returned as it is.
         size: the long side in pixels the caller will resize to. A JPEG may then be decoded smaller, which is
             faster, but never below `size`. Other pictures come in full.
         max_pixels: largest accepted width * height; checked before anything is decoded. WebP has a limit of
@@ -79,7 +81,7 @@ def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_0
         max_side: largest accepted width or height.
 
     Returns:
-        Pixels and alpha; new arrays, unless `source` is a `Picture`.
+        Pixels and alpha; new arrays, unless `source` is an `ImageData`.
 
     Raises:
         ImageError: the picture is missing, damaged, too large, not of an accepted format, or its numbers are
@@ -91,7 +93,7 @@ def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_0
         >>> read(half).pixels.shape, read(half).alpha.shape
         ((1, 4, 6, 3), (1, 4, 6, 1))
     """
-    if isinstance(source, Picture):
+    if isinstance(source, ImageData):
         return source
     limits = _limits(size, max_pixels, max_side)
     name = _name(source)
@@ -101,9 +103,9 @@ def read(source: object, *, size: int | None = None, max_pixels: int = 100_000_0
         raise ImageError(f"{name}: {error}") from error.__cause__
 
 
-def read_result(source: Any) -> Picture:
+def read_result(source: Any) -> ImageData:
     """As `read`, for pictures that were computed: of any size, and arithmetic's hair outside [0, 1] is clipped."""
-    if isinstance(source, Picture) or _name(source) != "array":
+    if isinstance(source, ImageData) or _name(source) != "array":
         return read(source, max_pixels=_ANY_SIZE.max_pixels, max_side=_ANY_SIZE.max_side)
     try:
         return _split(_from_array(source), slack=_ROUNDING)
@@ -255,7 +257,7 @@ def _without_batch(array: np.ndarray) -> np.ndarray:
     return array.reshape(inner)
 
 
-def _split(samples: np.ndarray, limits: Limits = _ANY_SIZE, *, slack: float = 0.0) -> Picture:
+def _split(samples: np.ndarray, limits: Limits = _ANY_SIZE, *, slack: float = 0.0) -> ImageData:
     """Scale samples to [0, 1] and part colour from alpha."""
     height, width = samples.shape[:2]
     check_size((width, height), limits)
@@ -265,12 +267,12 @@ def _split(samples: np.ndarray, limits: Limits = _ANY_SIZE, *, slack: float = 0.
         samples = samples[..., None]
     colours = _scaled(samples[..., :3], 3, clip=slack > 0)
     if samples.shape[2] < 4:
-        return Picture(colours)
+        return ImageData(colours)
     alpha = _scaled(samples[..., 3:], 1, clip=slack > 0)
     if alpha.min() == 1.0:
-        return Picture(colours)
+        return ImageData(colours)
     _hide_invisible(colours, alpha)
-    return Picture(colours, alpha)
+    return ImageData(colours, alpha)
 
 
 def _check_range(samples: np.ndarray, slack: float) -> None:

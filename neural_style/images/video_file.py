@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from neural_style import _atomic as files
+from neural_style import _atomic
 from neural_style.errors import ImageError
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]
@@ -162,7 +162,7 @@ def write(output: ClipPath, pictures: Iterable[np.ndarray], *, rate: float, crf:
                 target.mux(stream.encode(frame))
             target.mux(stream.encode())
 
-    files.write_whole(os.path.realpath(output), fill)
+    _atomic.write_whole(os.path.realpath(output), fill)
 
 
 def write_like(clip: ClipPath, output: ClipPath, pictures: Iterable[np.ndarray], *, crf: int | None = None) -> None:
@@ -190,7 +190,7 @@ def write_like(clip: ClipPath, output: ClipPath, pictures: Iterable[np.ndarray],
         [50, 50, 50]
     """
     kind = _kind(output)
-    files.write_whole(os.path.realpath(output), lambda handle: _write(clip, handle, kind, pictures, crf))
+    _atomic.write_whole(os.path.realpath(output), lambda handle: _write(clip, handle, kind, pictures, crf))
 
 
 def _write(clip: ClipPath, handle: IO[bytes], kind: _Kind, pictures: Iterable[np.ndarray], crf: int | None) -> None:

@@ -7,10 +7,10 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from neural_style import _atomic as files
+from neural_style import _atomic
 from neural_style.errors import ImageError
 from neural_style.images.formats.encoding import encoder, to_levels
-from neural_style.images.reading import Picture, read_result
+from neural_style.images.reading import ImageData, read_result
 
 __all__ = ["check_writable", "save", "to_pil"]
 
@@ -38,7 +38,7 @@ def to_pil(pixels: Any, alpha: Any = None) -> Image.Image:
     return Image.fromarray(to_levels(_picture(pixels, alpha), np.uint8))
 
 
-def _picture(picture: Any, alpha: Any) -> Picture:
+def _picture(picture: Any, alpha: Any) -> ImageData:
     """Accept what `read` does, and clip what arithmetic left a hair outside [0, 1]."""
     made = read_result(picture)
     if alpha is None:
@@ -46,7 +46,7 @@ def _picture(picture: Any, alpha: Any) -> Picture:
     mask = read_result(alpha).pixels[..., :1]
     if mask.shape[:3] != made.pixels.shape[:3]:
         raise ImageError(f"alpha of shape {mask.shape} does not fit pixels of shape {made.pixels.shape}")
-    return Picture(made.pixels, mask)
+    return ImageData(made.pixels, mask)
 
 
 def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
@@ -57,7 +57,7 @@ def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
     complete and on disk; an older one of that name is there until then, and stays when anything fails.
 
     Args:
-        picture: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; a `Picture`.
+        picture: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; an `ImageData`.
         path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff; its folder exists.
         bits: per channel, 8 or 16; 16 for PNG and TIFF.
         alpha: as for `to_pil`; replaces the alpha of `picture`.
@@ -134,7 +134,7 @@ def _shown(path: Path) -> str:
 
 def _create_beside(target: str) -> tuple[str, IO[bytes]]:
     try:
-        return files.create_beside(target)
+        return _atomic.create_beside(target)
     except OSError as error:
         raise ImageError(
             f"{target!r}: its folder cannot be written to ({error.strerror or error}); choose another folder "
@@ -145,7 +145,7 @@ def _create_beside(target: str) -> tuple[str, IO[bytes]]:
 def _write(target: str, write: Callable[[IO[bytes]], object]) -> None:
     temporary, handle = _create_beside(target)
     try:
-        files.put(temporary, handle, target, write)
+        _atomic.put(temporary, handle, target, write)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ImageError(f"{target!r}: could not be written ({reason}); nothing was changed") from error

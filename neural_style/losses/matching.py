@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from neural_style.images.augmentation import Copy, copies_of
+from neural_style.images.augmentation import Copy, all_copies
 from neural_style.losses.base import Features, Loss, Statistic, layer_names
 from neural_style.losses.point_sets import CloudLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
@@ -74,7 +74,7 @@ class NearestNeighbor(CloudLoss):
     @property
     def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
         """Every angle at every scale."""
-        return copies_of(self.angles, self.scales)
+        return all_copies(self.angles, self.scales)
 
     @property
     def uses_content(self) -> bool:  # type: ignore[override]
@@ -108,7 +108,7 @@ def check_copies(loss: Any) -> None:
     """Make tuples of a loss's `angles` and `scales`, and refuse what makes no copy."""
     for name in ("angles", "scales"):
         object.__setattr__(loss, name, tuple(float(each) for each in getattr(loss, name)))
-    copies_of(loss.angles, loss.scales)
+    all_copies(loss.angles, loss.scales)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Patches(CloudLoss):
     @property
     def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
         """Every angle at every scale."""
-        return copies_of(self.angles, self.scales)
+        return all_copies(self.angles, self.scales)
 
     def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
         return {layer: self._patches(features[layer]) for layer in self.layers}

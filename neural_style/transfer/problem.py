@@ -77,7 +77,7 @@ class Painting:
         regions = len(controls.masks)
         self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile, regions)
         self._check()
-        self.shares = guides.regions(controls.masks, self.size, controls.background) if controls.masks else None
+        self.shares = guides.mask_shares(controls.masks, self.size, controls.background) if controls.masks else None
         cover = None if self.shares is None or controls.background is None else guides.coverage(self.shares)
         self.composition = Composition(controls, self.content, cover)
         self.init, self.seed = start_of(init, self.content is not None, bool(self.styles)), seed
@@ -255,7 +255,7 @@ class Painting:
         for style in self.styles:
             weights[style.region] += style.weight
         strides = objective.strides(objective.style_layers)
-        found = guides.guides_of(shares * (weights / weights.max()), strides)
+        found = guides.guides_per_layer(shares * (weights / weights.max()), strides)
         return {layer: tf.constant(guide) for layer, guide in found.items()}
 
     def _held(self, size: tuple[int, int]) -> dict[str, tf.Tensor]:

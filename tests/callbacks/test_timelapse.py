@@ -8,7 +8,7 @@ from PIL import Image
 
 from neural_style.callbacks.timelapse import Timelapse
 from neural_style.errors import ImageError
-from neural_style.images import video_file as clips
+from neural_style.images import video_file
 from neural_style.transfer.result import Step
 from tests import tiny
 
@@ -78,7 +78,7 @@ def test_mp4_is_a_film_of_even_sides(tmp_path):
     for number in range(1, 13):
         film(step(number, scale=(17, 13)))
     film.save(tmp_path / "film.mp4", seconds=2.0)
-    frames = list(clips.frames(tmp_path / "film.mp4"))
+    frames = list(video_file.frames(tmp_path / "film.mp4"))
     assert [frame.shape for frame in frames] == [(12, 16, 3)] * 4
     assert np.allclose([frame.mean() for frame in frames], [64, 128, 191, 255], atol=4)
 

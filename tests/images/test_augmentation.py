@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_style.images.augmentation import copies_of, copy_of
+from neural_style.images.augmentation import all_copies, make_copy
 from neural_style.losses import NearestNeighbor, Patches
 from neural_style.objective.whole import Objective
 from neural_style.transfer.styles.image_style import PictureStyle
@@ -18,7 +18,7 @@ QUARTERS = (0.0, 90.0, 180.0, 270.0)
 @given(angle=st.floats(-400, 400), scale=st.floats(0.3, 2.0), height=st.integers(8, 40), width=st.integers(8, 40))
 def test_nothing_is_in_a_copy_that_is_not_in_the_picture(angle, scale, height, width):
     """Of a flat picture every copy is flat: no corner shows what lies outside."""
-    made = copy_of(np.full((1, height, width, 3), 0.7, np.float32), (angle, scale))
+    made = make_copy(np.full((1, height, width, 3), 0.7, np.float32), (angle, scale))
     assert made.dtype == np.float32
     assert made.size > 0
     np.testing.assert_allclose(made, 0.7, atol=2e-3)
@@ -27,13 +27,13 @@ def test_nothing_is_in_a_copy_that_is_not_in_the_picture(angle, scale, height, w
 @pytest.mark.parametrize(("angle", "turns"), [(90.0, 1), (-90.0, 3), (180.0, 2), (450.0, 1), (0.0, 0)])
 def test_quarter_turns_are_exact(angle, turns):
     picture = np.random.default_rng(0).random((1, 6, 9, 3)).astype(np.float32)
-    np.testing.assert_array_equal(copy_of(picture, (angle, 1.0))[0], np.rot90(picture[0], turns))
+    np.testing.assert_array_equal(make_copy(picture, (angle, 1.0))[0], np.rot90(picture[0], turns))
 
 
 def test_it_turns_counterclockwise_by_the_angle():
     """Stripes turned by 30 degrees: their brightness changes along that direction, and not across."""
     stripes = np.tile(0.5 + 0.4 * np.sin(np.arange(64, dtype=np.float32) / 3.0), (64, 1))
-    made = copy_of(stripes[None, ..., None], (30.0, 1.0))[0, 2:-2, 2:-2, 0]
+    made = make_copy(stripes[None, ..., None], (30.0, 1.0))[0, 2:-2, 2:-2, 0]
     down, right = np.gradient(made)
     tensor = np.array([[np.sum(right**2), -np.sum(right * down)], [-np.sum(right * down), np.sum(down**2)]])
     along = np.linalg.eigh(tensor)[1][:, -1]
@@ -42,16 +42,16 @@ def test_it_turns_counterclockwise_by_the_angle():
 
 def test_sides_are_scaled_and_not_below_the_least():
     picture = np.zeros((1, 20, 30, 3), np.float32)
-    assert copy_of(picture, (0.0, 0.5)).shape == (1, 10, 15, 3)
-    assert copy_of(picture, (90.0, 2.0)).shape == (1, 60, 40, 3)
-    assert copy_of(picture, (0.0, 0.1), least=8).shape == (1, 8, 8, 3)
+    assert make_copy(picture, (0.0, 0.5)).shape == (1, 10, 15, 3)
+    assert make_copy(picture, (90.0, 2.0)).shape == (1, 60, 40, 3)
+    assert make_copy(picture, (0.0, 0.1), min_side=8).shape == (1, 8, 8, 3)
 
 
 @pytest.mark.parametrize(
     ("angles", "scales"), [((), (1.0,)), ((0.0,), ()), ((float("nan"),), (1.0,)), ((0.0,), (0.0,))]
 )
 def test_what_makes_no_copy_is_refused(angles, scales):
-    for make in (copies_of, lambda angles, scales: Patches(angles=angles, scales=scales)):
+    for make in (all_copies, lambda angles, scales: Patches(angles=angles, scales=scales)):
         with pytest.raises(ValueError, match="angles are finite and scales above 0, at least one of each"):
             make(angles, scales)
 

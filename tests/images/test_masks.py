@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from neural_style.errors import ImageError
-from neural_style.images import masks as guides
+from neural_style.images import masks
 from neural_style.objective.whole import fitted
 from tests import tiny
 
@@ -36,31 +36,31 @@ def test_a_mask_comes_as_people_have_it(kind, tmp_path):
         "bilevel": Image.fromarray(levels).convert("1"),
         "path": tmp_path / "mask.png",
     }[kind]
-    np.testing.assert_array_equal(guides.read_mask(given), half[None, ..., None].astype(np.float32))
+    np.testing.assert_array_equal(masks.read_mask(given), half[None, ..., None].astype(np.float32))
 
 
 def test_soft_values_stay_soft_and_colour_counts_as_its_brightness():
-    np.testing.assert_allclose(guides.read_mask(ramp())[0, ..., 0], ramp(), atol=1e-6)
+    np.testing.assert_allclose(masks.read_mask(ramp())[0, ..., 0], ramp(), atol=1e-6)
     green = np.zeros((2, 2, 3))
     green[..., 1] = 1.0
-    np.testing.assert_allclose(guides.read_mask(green), 0.7152, atol=1e-6)
+    np.testing.assert_allclose(masks.read_mask(green), 0.7152, atol=1e-6)
 
 
 def test_what_is_transparent_is_not_in_the_mask():
     picture = np.full((2, 4, 4), 255, np.uint8)
     picture[:, :2, 3] = 0
-    np.testing.assert_array_equal(guides.read_mask(picture)[0, 0, :, 0], [0, 0, 1, 1])
+    np.testing.assert_array_equal(masks.read_mask(picture)[0, 0, :, 0], [0, 0, 1, 1])
 
 
 def test_a_mask_that_is_empty_or_no_picture_is_refused(tmp_path):
     with pytest.raises(ValueError, match="mask 2 is 0 everywhere"):
-        guides.regions([np.ones((4, 4)), np.zeros((4, 4))], (8, 8))
+        masks.mask_shares([np.ones((4, 4)), np.zeros((4, 4))], (8, 8))
     with pytest.raises(ImageError, match=r"missing\.png"):
-        guides.read_mask(tmp_path / "missing.png")
+        masks.read_mask(tmp_path / "missing.png")
     with pytest.raises(TypeError):
-        guides.read_mask(object())
+        masks.read_mask(object())
     with pytest.raises(ImageError, match="expected \\[0, 1\\]"):
-        guides.read_mask(np.full((4, 4), 7.0))
+        masks.read_mask(np.full((4, 4), 7.0))
 
 
 # --- what masks cover --------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_a_mask_that_is_empty_or_no_picture_is_refused(tmp_path):
 )
 def test_masks_that_add_up_to_one_still_do_at_any_size(height, width, size, seed):
     mask = np.random.default_rng(seed).random((1, height, width, 1)).astype(np.float32)
-    pair = guides.resize_mask(np.concatenate([mask, 1.0 - mask], axis=-1), size)
+    pair = masks.resize_mask(np.concatenate([mask, 1.0 - mask], axis=-1), size)
     assert pair.shape == (1, size[1], size[0], 2)
     np.testing.assert_allclose(pair.sum(axis=-1), 1.0, atol=1e-5)
     assert pair.min() >= 0.0
@@ -84,7 +84,7 @@ def test_away_from_its_edge_a_mask_stays_exactly_nothing_and_all():
     mask = np.zeros((1, 100, 100, 1), np.float32)
     mask[:, :, 50:] = 1.0
     for side in (37, 64, 173):
-        resized = guides.resize_mask(mask, (side, side))[0, 0, :, 0]
+        resized = masks.resize_mask(mask, (side, side))[0, 0, :, 0]
         assert (resized[: side // 2 - 3] == 0.0).all()
         assert (resized[side // 2 + 3 :] == 1.0).all()
 
@@ -92,7 +92,7 @@ def test_away_from_its_edge_a_mask_stays_exactly_nothing_and_all():
 def test_masks_of_different_sizes_share_where_they_overlap():
     everywhere, right = np.ones((3, 5)), np.zeros((20, 20))
     right[:, 10:] = 1.0
-    shares = guides.regions([everywhere, right], (40, 30))
+    shares = masks.mask_shares([everywhere, right], (40, 30))
     np.testing.assert_allclose(shares[0, 0, 0], [1.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(shares[0, 0, -1], [0.5, 0.5], atol=1e-6)
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, atol=1e-6)
@@ -102,14 +102,14 @@ def test_what_is_uncovered_is_told_in_percent():
     mask = np.ones((10, 10))
     mask[:, 6:] = 0.0
     with pytest.raises(ValueError, match=r"leave 40 % of the picture uncovered.*background='content'"):
-        guides.regions([mask], (10, 10))
-    shares = guides.regions([mask], (10, 10), "content")
-    np.testing.assert_array_equal(guides.coverage(shares)[0, ..., 0], mask)
+        masks.mask_shares([mask], (10, 10))
+    shares = masks.mask_shares([mask], (10, 10), "content")
+    np.testing.assert_array_equal(masks.coverage(shares)[0, ..., 0], mask)
 
 
 def test_a_soft_mask_over_a_background_stays_soft():
-    shares = guides.regions([ramp()], (8, 6), "content")
-    np.testing.assert_allclose(guides.coverage(shares)[0, ..., 0], ramp(), atol=1e-6)
+    shares = masks.mask_shares([ramp()], (8, 6), "content")
+    np.testing.assert_allclose(masks.coverage(shares)[0, ..., 0], ramp(), atol=1e-6)
 
 
 # --- what each cell is told --------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, 
     maps = vgg16(tf.zeros([1, height, width, 3]), layers)
     strides = {layer: vgg16.layers[layer].stride for layer in layers}
     shares = np.random.default_rng(0).random((1, height, width, 2)).astype(np.float32)
-    for layer, guide in fitted(guides.guides_of(shares, strides), maps).items():
+    for layer, guide in fitted(masks.guides_per_layer(shares, strides), maps).items():
         assert guide.shape == (*maps[layer].shape[:3], 2)
         stride, (rows, columns) = strides[layer], maps[layer].shape[1:3]
         for row, column in ((0, 0), (rows - 1, columns - 1), (rows // 2, 0)):
@@ -134,13 +134,13 @@ def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, 
 def test_a_mask_that_no_cell_of_a_layer_sees_is_refused():
     shares = np.zeros((1, 40, 71, 1), np.float32)
     shares[:, :, 66:] = 1.0  # past the last whole cell of 16 pixels
-    assert guides.guides_of(shares, {"shallow": 4})["shallow"].any()
+    assert masks.guides_per_layer(shares, {"shallow": 4})["shallow"].any()
     with pytest.raises(ValueError, match="at 71x40 pixels no cell of 'deep' lies in a mask"):
-        guides.guides_of(shares, {"shallow": 4, "deep": 16})
+        masks.guides_per_layer(shares, {"shallow": 4, "deep": 16})
 
 
 def test_a_cell_the_end_cuts_off_is_there_for_networks_that_have_it():
-    guide = guides.guides_of(np.ones((1, 5, 7, 1), np.float32), {"padded": 2, "image": 1})
+    guide = masks.guides_per_layer(np.ones((1, 5, 7, 1), np.float32), {"padded": 2, "image": 1})
     assert guide["padded"].shape == (1, 3, 4, 1)
     assert guide["image"].shape == (1, 5, 7, 1)
     np.testing.assert_array_equal(guide["padded"], 1.0)
@@ -159,7 +159,7 @@ SKY, SEA = (90, 160, 255), (0, 40, 90)
 
 def test_a_color_is_a_region_the_largest_first():
     labels = doodle((2, SEA), (5, SKY), (1, SEA))
-    sky, sea = guides.label_masks(labels)
+    sky, sea = masks.label_masks(labels)
     np.testing.assert_array_equal(sky, np.all(labels == SKY, axis=-1))
     np.testing.assert_array_equal(sea, ~sky)
 
@@ -167,7 +167,7 @@ def test_a_color_is_a_region_the_largest_first():
 def test_regions_of_content_and_style_go_together_by_color(tmp_path):
     labels, style_labels = doodle((2, SEA), (5, SKY)), doodle((3, SKY), (1, (9, 9, 9)), (4, SEA))
     Image.fromarray(labels).save(tmp_path / "labels.png")
-    pairs = guides.label_masks(tmp_path / "labels.png", style_labels)
+    pairs = masks.label_masks(tmp_path / "labels.png", style_labels)
     for color, (mask, style_mask) in zip((SKY, SEA), pairs, strict=True):
         np.testing.assert_array_equal(mask, np.all(labels == color, axis=-1))
         np.testing.assert_array_equal(style_mask, np.all(style_labels == color, axis=-1))
@@ -175,7 +175,7 @@ def test_regions_of_content_and_style_go_together_by_color(tmp_path):
 
 def test_a_doodle_is_painted_with_each_region_from_its_own_part_of_the_style():
     labels, style_labels = doodle((4, SEA), (4, SKY)), doodle((3, SKY), (3, SEA))
-    pairs = guides.label_masks(labels, style_labels)
+    pairs = masks.label_masks(labels, style_labels)
     painted, by_hand = (
         tiny.transfer().run(tiny.CONTENT, [tiny.STYLE] * 2, size=32, steps=4, masks=masks).pixels
         for masks in (pairs, [(np.eye(1, 2, 1), np.eye(1, 2, 0)), (np.eye(1, 2, 0), np.eye(1, 2, 1))])
@@ -187,6 +187,6 @@ def test_a_doodle_is_painted_with_each_region_from_its_own_part_of_the_style():
 
 def test_labels_that_are_none_are_told():
     with pytest.raises(ValueError, match="the style's labels have no #00285a, which the content's have"):
-        guides.label_masks(doodle((2, SEA), (5, SKY)), doodle((2, SKY)))
+        masks.label_masks(doodle((2, SEA), (5, SKY)), doodle((2, SKY)))
     with pytest.raises(ValueError, match="a label picture has at most 32 colors, and this has 40"):
-        guides.label_masks(doodle(*((1, (i, i, i)) for i in range(40))))
+        masks.label_masks(doodle(*((1, (i, i, i)) for i in range(40))))

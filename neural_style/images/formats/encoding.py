@@ -8,14 +8,14 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from neural_style.images.reading import Picture
+from neural_style.images.reading import ImageData
 
 __all__ = ["encoder", "to_levels"]
 
 _BAND = 1 << 20  # samples converted at a time, so that no second full-size copy is made
 
 
-def encoder(picture: Picture, kind: str, bits: int) -> Callable[[IO[bytes]], object]:
+def encoder(picture: ImageData, kind: str, bits: int) -> Callable[[IO[bytes]], object]:
     """What writes a picture into an open file; `kind` is Pillow's name of the format, 16 bits are for PNG and TIFF."""
     if bits == 16:
         write, levels = _write_png_16 if kind == "PNG" else _write_tiff_16, to_levels(picture, np.uint16)
@@ -24,7 +24,7 @@ def encoder(picture: Picture, kind: str, bits: int) -> Callable[[IO[bytes]], obj
     return lambda handle: image.save(handle, kind, **_pillow_options(kind))
 
 
-def to_levels(picture: Picture, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
+def to_levels(picture: ImageData, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
     """Round to whole levels: (H, W, 3), or (H, W, 4) with alpha."""
     height, width = picture.pixels.shape[1:3]
     channels = 3 if picture.alpha is None else 4
@@ -61,10 +61,10 @@ def _pillow_options(kind: str) -> dict[str, Any]:
     return {**options[kind], "icc_profile": _srgb_profile()}
 
 
-def _over_white(picture: Picture) -> Picture:
+def _over_white(picture: ImageData) -> ImageData:
     if picture.alpha is None:
         return picture
-    return Picture(picture.pixels * picture.alpha + (1.0 - picture.alpha))
+    return ImageData(picture.pixels * picture.alpha + (1.0 - picture.alpha))
 
 
 def _write_png_16(levels: np.ndarray, handle: IO[bytes]) -> None:

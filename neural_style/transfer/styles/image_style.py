@@ -19,7 +19,7 @@ import tensorflow as tf
 from neural_style import color, images
 from neural_style.features.base import Extractor
 from neural_style.images import masks as guides
-from neural_style.images.augmentation import Copy, copy_of
+from neural_style.images.augmentation import Copy, make_copy
 from neural_style.losses import Loss, Statistic
 from neural_style.losses.point_sets import CloudLoss
 from neural_style.objective.tiled import TiledObjective, check_tiled
@@ -140,7 +140,7 @@ class PictureStyle:
         @functools.cache
         def copied(copy: Copy) -> tuple[Statistic | None, ...]:
             least = objective.smallest_side
-            turned, part = copy_of(pixels, copy, least), None if share is None else copy_of(share, copy, least)
+            turned, part = make_copy(pixels, copy, least), None if share is None else make_copy(share, copy, least)
             return _statistic(
                 objective, tf.constant(turned), _guides(objective, turned, part, self.region, regions), limit
             )
@@ -219,7 +219,7 @@ def _guides(
     shares = np.zeros((*pixels.shape[:3], max(1, regions)), np.float32)
     shares[..., region : region + 1] = 1.0 if share is None else share
     strides = objective.strides(objective.style_layers)
-    return {layer: tf.constant(guide) for layer, guide in guides.guides_of(shares, strides).items()}
+    return {layer: tf.constant(guide) for layer, guide in guides.guides_per_layer(shares, strides).items()}
 
 
 def _statistic(
