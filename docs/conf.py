@@ -23,9 +23,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-default_role = "py:obj"  # `name` in a docstring: code, and a link where there is such a name
+default_role = "py:obj"  # `name` in a docstring is code, and a link if such a name exists
 exclude_patterns = ["_build", "images/README.md"]
-myst_enable_extensions = ["dollarmath", "fieldlist"]
+myst_enable_extensions = ["deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"]  # links into the repository
 
@@ -46,7 +46,7 @@ copybutton_prompt_is_regexp = True
 
 
 def pages_by_name() -> dict[str, list[str]]:
-    """Which pages show a name in their code: `{name: [page, ...]}`."""
+    """Map each name to the pages whose code uses it: `{name: [page, ...]}`."""
     docs, found = Path(__file__).parent, {}
     kinds = ("start.md", "tutorial.md", "howto/*.md", "gallery/*/*.md")
     for page in (page for kind in kinds for page in sorted(docs.glob(kind))):
@@ -68,11 +68,11 @@ def add_pages(app, what, name, obj, options, lines) -> None:
 
 
 def write_formula(display):
-    """Formulas as MathML, which browsers draw by themselves: no script from elsewhere, and none needs a network."""
+    """Write formulas as MathML, which browsers render without a script or a network connection."""
 
     def write(translator, node) -> None:
         formula = convert(node.astext(), display=display)
-        # Bars of a norm keep their height: a closing one with an exponent would not grow with the opening one.
+        # Norm bars keep a fixed height: a closing bar with an exponent would not stretch with the opening one.
         translator.body.append(formula.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>'))
         raise nodes.SkipNode
 
@@ -80,6 +80,6 @@ def write_formula(display):
 
 
 def setup(app) -> None:
-    """Called by Sphinx."""
+    """Register the extensions of this file with Sphinx."""
     app.add_html_math_renderer("mathml", (write_formula("inline"), None), (write_formula("block"), None))
     app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon

@@ -1,10 +1,10 @@
-"""Paint the gallery of controls: one picture for each, from the photograph and the plates in docs/images.
+"""Paint the gallery of controls: one picture for each, from the photograph and the style plates in docs/images.
 
     python docs/gallery_controls.py            # all of it
     python docs/gallery_controls.py masks      # some, by name
 
-Masks are made here. Everything is painted at 256 pixels with the bundled weights; docs/gallery/controls/README.md is
-written anew from the table below.
+The script makes the masks, paints everything at 256 pixels with the bundled weights, and rewrites
+docs/gallery/controls/README.md from the table below.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))  # the library beside this folder, not one that happens to be installed
+sys.path.insert(0, str(DOCS.parent))  # import the library of this checkout, not an installed one
 
 from neural_style import StyleTransfer, stylize, sweep  # noqa: E402
 
@@ -28,7 +28,7 @@ SIZE = 256
 
 
 def figure() -> Image.Image:
-    """A mask of the astronaut, drawn by hand and a little soft: white where she is."""
+    """Return a hand-drawn mask of the astronaut with soft edges: white where she is."""
     mask = Image.new("L", (512, 512))
     draw = ImageDraw.Draw(mask)
     draw.ellipse((145, 12, 308, 208), fill=255)
@@ -38,77 +38,80 @@ def figure() -> Image.Image:
 
 
 def inverse(mask: Image.Image) -> Image.Image:
-    """White for black."""
+    """Invert a mask."""
     return mask.point(lambda level: 255 - level)
 
 
 def sky() -> np.ndarray:
-    """The upper half of the night: lanterns and whirls, no lake."""
+    """Return a mask of the upper half of the nocturne: lanterns and swirls, no lake."""
     mask = np.zeros((640, 768), bool)
     mask[:360] = True
     return mask
 
 
 def painted(style: object = NIGHT, content: object = PHOTO, **options: object) -> Image.Image:
-    """One picture of the gallery."""
+    """Paint one picture of the gallery."""
     return stylize(content, style, extractor="vgg16", **{"size": SIZE, **options})  # type: ignore[arg-type]
 
 
 def mixture() -> Image.Image:
-    """A photograph in a mixture of two style targets."""
+    """Paint the photograph with a mixture of two style targets."""
     transfer = StyleTransfer(extractor="vgg16")
     night, day = (transfer.target(style, size=SIZE) for style in (NIGHT, DAY))
     return transfer.run(PHOTO, 0.3 * night + 0.7 * day, size=SIZE).image
 
 
 def sheet() -> Image.Image:
-    """Six previews."""
+    """Make a contact sheet of six previews."""
     axes = {"style_scale": [0.5, 1.0], "strength": [0.3, 0.5, 0.7]}
     return sweep(PHOTO, DAY, extractor="vgg16", size=192, preview=True, **axes).image
 
 
 ENTRIES: dict[str, tuple[str, Callable[[], Image.Image]]] = {
     "plain": ("`stylize(photo, night)`: no control at all", painted),
-    "strength": ("`strength=0.75`: the style rules", lambda: painted(strength=0.75)),
+    "strength": ("`strength=0.75`: more style", lambda: painted(strength=0.75)),
     "preview": ("`preview=True`: half the steps; at larger sizes also 256 pixels", lambda: painted(preview=True)),
     "blend": ("`[(night, 0.5), (day, 0.5)]`: two styles everywhere", lambda: painted([(NIGHT, 0.5), (DAY, 0.5)])),
     "target": ("`0.3 * night + 0.7 * day`: style targets mixed by arithmetic", mixture),
     "masks": (
-        "`[night, day], masks=[figure, rest]`: a style for each region, softly parted",
+        "`[night, day], masks=[figure, rest]`: a style for each region, with soft edges",
         lambda: painted([NIGHT, DAY], masks=[figure(), inverse(figure())]),
     ),
     "background": (
-        "`masks=[rest], background='content'`: the figure stays as it is",
+        "`masks=[rest], background='content'`: the figure stays unchanged",
         lambda: painted(DAY, masks=[inverse(figure())], background="content"),
     ),
     "foreground": (
         "`masks=[figure], background='content'`: only the figure is painted",
         lambda: painted(DAY, masks=[figure()], background="content"),
     ),
-    "style_mask": ("`style_masks=[sky]`: lanterns and whirls, no lake", lambda: painted(style_masks=[sky()])),
+    "style_mask": ("`style_masks=[sky]`: lanterns and swirls, no lake", lambda: painted(style_masks=[sky()])),
     "color_content": (
-        "`color='content'`: the photograph's colours, the style's strokes",
+        "`color='content'`: the photograph's colors, the style's strokes",
         lambda: painted(color="content"),
     ),
     "color_half": (
         "`color='content', color_strength=0.5`: half of both",
         lambda: painted(color="content", color_strength=0.5),
     ),
-    "color_match": ("`color='match'`: the style in the photograph's mean and spread", lambda: painted(color="match")),
+    "color_match": (
+        "`color='match'`: the style with the photograph's mean and covariance",
+        lambda: painted(color="match"),
+    ),
     "color_histogram": (
-        "`color='histogram'`: the style in the photograph's histogram",
+        "`color='histogram'`: the style with the photograph's histogram",
         lambda: painted(color="histogram"),
     ),
-    "recolored": ("`init='recolored'`: begun in the style's palette", lambda: painted(init="recolored")),
+    "recolored": ("`init='recolored'`: started in the style's palette", lambda: painted(init="recolored")),
     "fine": ("`style_scale=0.5`: small strokes", lambda: painted(DAY, style_scale=0.5)),
     "coarse": ("`style_scale=2`: large strokes", lambda: painted(DAY, style_scale=2.0)),
     "texture": ("`stylize(None, night)`: a texture", lambda: painted(content=None)),
     "texture_day": (
-        "`stylize(None, day, size=(256, 128))`: one of another shape",
+        "`stylize(None, day, size=(256, 128))`: a texture of another shape",
         lambda: painted(DAY, None, size=(256, 128)),
     ),
     "reconstruction": (
-        "`stylize(photo, None)`: what the network sees of the photograph, from noise",
+        "`stylize(photo, None)`: the photograph reconstructed from its features, starting from noise",
         lambda: painted(None, steps=120),
     ),
     "sweep": ("`sweep(photo, day, style_scale=[0.5, 1], strength=[0.4, 0.55, 0.7])`", sheet),
@@ -116,7 +119,7 @@ ENTRIES: dict[str, tuple[str, Callable[[], Image.Image]]] = {
 
 
 def main(names: list[str]) -> None:
-    """Paint those, or all, and write the page."""
+    """Paint the named entries, or all of them, and write the page."""
     GALLERY.mkdir(parents=True, exist_ok=True)
     for name in names or ENTRIES:
         began = time.perf_counter()
@@ -127,8 +130,8 @@ def main(names: list[str]) -> None:
         "# Controls",
         "",
         "`photo` is [astronaut](../../images/astronaut.jpg), `night` is [nocturne](../../images/nocturne.jpg) and",
-        "`day` is [harvest](../../images/harvest.jpg). Everything is painted at 256 pixels with the bundled weights by",
-        "`python docs/gallery_controls.py`, which also draws the masks.",
+        "`day` is [harvest](../../images/harvest.jpg). `python docs/gallery_controls.py` paints everything at 256",
+        "pixels with the bundled weights, and also draws the masks.",
         "",
         "| Name | Call | Picture |",
         "| --- | --- | --- |",

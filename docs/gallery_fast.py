@@ -1,10 +1,10 @@
-"""Make the gallery of `quality="fast"` from what `benchmarks/quality.py` painted and measured.
+"""Make the gallery of `quality="fast"` from the pictures and results of `benchmarks/quality.py`.
 
     python benchmarks/quality.py --pairs ... --methods default fast --json quality.json --save pictures
     python docs/gallery_fast.py pictures quality.json
 
-One JPEG for each pair, best to the left and fast to the right, and docs/gallery/fast/README.md with the numbers.
-Several JSON files, of one method each, say, are taken together.
+The script writes one JPEG for each pair, best on the left and fast on the right, and docs/gallery/fast/README.md with
+the numbers. It merges several JSON files, for example one for each method.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ WIDTH = 256  # of each picture
 
 TEXT = """# Fast and best, side by side
 
-To the left `quality="best"`, the default, as VGG16 sees it; to the right `quality="fast"`: VGG16 on the coarsest
-canvas, then `Lite`. {size} pixels, `strength=0.5`. Content and style distance (`neural_style.metrics`) are judged by
-VGG16 on layers that neither run looks at. No picture here was among those that `Lite` learnt from.
+On the left `quality="best"`, the default, which uses VGG16 throughout; on the right `quality="fast"`, which uses VGG16
+on the coarsest canvas and `Lite` afterwards. All pictures have {size} pixels and `strength=0.5`. The content and style
+distances (`neural_style.metrics`) are measured with VGG16 on layers that neither run optimizes. None of these pictures
+was used to train `Lite`.
 
-On two cores with bfloat16 (Intel Xeon with AMX) the whole command takes 15.0 processor seconds in best and 9.0 in
-fast at 512 by 512 pixels, and a preview of 256 in fast 4.7. See
-[benchmarks](../../../benchmarks/README.md) for the rest.
+On two cores with bfloat16 (Intel Xeon with AMX) the whole command takes 15.0 processor seconds with best and 9.0 with
+fast at 512 by 512 pixels, and 4.7 for a preview of 256 pixels with fast. See
+[benchmarks](../../../benchmarks/README.md) for more results.
 
 {entries}
 
 Photographs: Eileen Collins (NASA, public domain; see [images](../../images/README.md)); the Neckar front at Tübingen
 and the Golden Gate Bridge, from `examples/inputs` of github.com/jcjohnson/neural-style. Styles: Vincent van Gogh,
-"The Starry Night", 1889; J. M. W. Turner, "The Shipwreck", 1805; and the two plates of this project.
+"The Starry Night", 1889; J. M. W. Turner, "The Shipwreck", 1805; and the two style plates of this project.
 """
 
 TITLES = {
@@ -48,7 +49,7 @@ TITLES = {
 
 
 def entry(content: str, style: str, size: int, pictures: Path, runs: dict[str, Any]) -> str:
-    """Save a pair's picture and tell of it."""
+    """Save the picture of a pair and return its section of the page."""
     both = [Image.open(pictures / f"{content}-{style}-{method}-{size}.png").convert("RGB") for method in runs]
     height = round(both[0].height * WIDTH / both[0].width)
     sheet = Image.new("RGB", (2 * WIDTH + 4, height), "white")

@@ -1,10 +1,10 @@
 """Paint the gallery of losses and recipes: one picture for each, from the photograph and the plates in docs/images.
 
-    python docs/gallery_losses.py                       # what is missing; all of it takes about ten minutes
-    python docs/gallery_losses.py patches recipe_nnst   # these, whether they are there or not
+    python docs/gallery_losses.py                       # only missing pictures; all of them take about ten minutes
+    python docs/gallery_losses.py patches recipe_nnst   # these, even if they exist
 
-All are 256 pixels a side, painted with the VGG16 that ships with the package, and saved as JPEG in docs/gallery/losses.
-The losses share one short schedule and one style, so that they can be compared; the recipes have their own.
+All pictures have 256 pixels per side, use the bundled VGG16, and are saved as JPEG in docs/gallery/losses. The losses
+share one short schedule and one style so that you can compare them; each recipe has its own schedule.
 """
 
 from __future__ import annotations
@@ -43,33 +43,33 @@ CONTENT, STYLE, RECIPE_STYLE = (PICTURES / f"{name}.jpg" for name in ("astronaut
 SIZE = 256
 SCALES = CoarseToFine(smallest=64, steps=40, decay=0.85, min_steps=10)
 
-HOLD = 0.2 * Content()
-CALM = 0.5 * TotalVariation()
+CONTENT_TERM = 0.2 * Content()
+SMOOTHNESS = 0.5 * TotalVariation()
 TEXTURE = Moments()
 
 LOSSES: dict[str, Loss | Sum] = {
-    # what holds the content, all with the same style
-    "content": HOLD + TEXTURE + CALM,
-    "self_similarity": 30.0 * SelfSimilarity() + TEXTURE + CALM,
-    "laplacian": HOLD + 0.1 * Laplacian(pool=4) + TEXTURE + CALM,
-    # what asks for the style, all with the same content
-    "gram": 0.1 * Content() + Gram() + CALM,
-    "gram_shifted": 0.1 * Content() + Gram(shift=-100.0) + CALM,
-    "moments_wasserstein": HOLD + Moments(spread="wasserstein") + CALM,
-    "moments_deviation": HOLD + Moments(spread="deviation") + CALM,
-    "sliced_wasserstein": 0.1 * Content() + SlicedWasserstein() + CALM,
-    "histogram": HOLD + Gram() + Histogram() + CALM,
-    "nearest_neighbor": HOLD + NearestNeighbor() + CALM,
-    "nearest_neighbor_anchored": NearestNeighbor(anchor=1.0) + CALM,
-    "patches": 0.8 * Content() + Patches() + CALM,
-    "relaxed_emd": HOLD + RelaxedEMD() + CALM,
-    "sinkhorn": 0.1 * Content() + 2.0 * Sinkhorn() + Moments(("block1_conv1",), name="color") + CALM,
-    "attention": 0.1 * Content() + AttentionGram() + Moments(("block1_conv1",), name="color") + CALM,
-    "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), distance="euclidean", name="palette") + CALM,
-    # what asks for calm
-    "no_total_variation": HOLD + TEXTURE,
-    "total_variation_l1": HOLD + TEXTURE + TotalVariation(exponent=1.0),
-    "range": HOLD + TEXTURE + CALM + 5.0 * Range(0.25, 0.75),
+    # content losses, all with the same style
+    "content": CONTENT_TERM + TEXTURE + SMOOTHNESS,
+    "self_similarity": 30.0 * SelfSimilarity() + TEXTURE + SMOOTHNESS,
+    "laplacian": CONTENT_TERM + 0.1 * Laplacian(pool=4) + TEXTURE + SMOOTHNESS,
+    # style losses, all with the same content
+    "gram": 0.1 * Content() + Gram() + SMOOTHNESS,
+    "gram_shifted": 0.1 * Content() + Gram(shift=-100.0) + SMOOTHNESS,
+    "moments_wasserstein": CONTENT_TERM + Moments(spread="wasserstein") + SMOOTHNESS,
+    "moments_deviation": CONTENT_TERM + Moments(spread="deviation") + SMOOTHNESS,
+    "sliced_wasserstein": 0.1 * Content() + SlicedWasserstein() + SMOOTHNESS,
+    "histogram": CONTENT_TERM + Gram() + Histogram() + SMOOTHNESS,
+    "nearest_neighbor": CONTENT_TERM + NearestNeighbor() + SMOOTHNESS,
+    "nearest_neighbor_anchored": NearestNeighbor(anchor=1.0) + SMOOTHNESS,
+    "patches": 0.8 * Content() + Patches() + SMOOTHNESS,
+    "relaxed_emd": CONTENT_TERM + RelaxedEMD() + SMOOTHNESS,
+    "sinkhorn": 0.1 * Content() + 2.0 * Sinkhorn() + Moments(("block1_conv1",), name="color") + SMOOTHNESS,
+    "attention": 0.1 * Content() + AttentionGram() + Moments(("block1_conv1",), name="color") + SMOOTHNESS,
+    "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), distance="euclidean", name="palette") + SMOOTHNESS,
+    # smoothness
+    "no_total_variation": CONTENT_TERM + TEXTURE,
+    "total_variation_l1": CONTENT_TERM + TEXTURE + TotalVariation(exponent=1.0),
+    "range": CONTENT_TERM + TEXTURE + SMOOTHNESS + 5.0 * Range(0.25, 0.75),
 }
 
 
@@ -77,12 +77,12 @@ NAMES = (*LOSSES, *(f"recipe_{name}" for name in RECIPES))
 
 
 def main() -> None:
-    """Paint what was asked for, or what is missing."""
+    """Paint the named pictures, or the missing ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}")
     wanted = parser.parse_args().names or [name for name in NAMES if not (GALLERY / f"{name}.jpg").exists()]
     if unknown := set(wanted) - set(NAMES):
-        parser.error(f"no picture is called {', '.join(sorted(unknown))}")
+        parser.error(f"unknown picture: {', '.join(sorted(unknown))}")
     for name in wanted:
         began = time.process_time()
         paint(name).save(GALLERY / f"{name}.jpg", quality=85, optimize=True)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def paint(name: str) -> Image.Image:
-    """The picture of that name."""
+    """Paint the picture of that name."""
     if name.startswith("recipe_"):
         return stylize(CONTENT, RECIPE_STYLE, size=SIZE, recipe=name.removeprefix("recipe_"), extractor="vgg16")
     transfer = StyleTransfer(LOSSES[name], "vgg16", optimizer="adam", scales=SCALES)

@@ -1,4 +1,4 @@
-"""Draw the plots of the how-to pages: `python docs/gallery_plots.py`, half a minute on two cores."""
+"""Draw the plots of the how-to pages: `python docs/gallery_plots.py` takes half a minute on two cores."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ PLOTS = DOCS / "gallery" / "plots"
 
 
 def main() -> None:
-    """One run at 256 pixels, seen in every way."""
-    film = Timelapse(count=30, longest=256)
-    result = StyleTransfer(extractor="vgg16").run(PHOTO, PAINTING, size=256, callbacks=[film])
+    """Run once at 256 pixels and draw every plot."""
+    timelapse = Timelapse(count=30, longest=256)
+    result = StyleTransfer(extractor="vgg16").run(PHOTO, PAINTING, size=256, callbacks=[timelapse])
     figures = {
         "show": plotting.show(PHOTO, PAINTING, result, height=2.4),
         "history": plotting.plot_history(result),
-        "evolution": plotting.plot_evolution(film, height=1.6),
+        "evolution": plotting.plot_evolution(timelapse, height=1.6),
     }
     PLOTS.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        kind = "png" if name == "history" else "jpg"  # photographs take a tenth as JPEG
+        kind = "png" if name == "history" else "jpg"  # photographs are a tenth of the size as JPEG
         figure.savefig(PLOTS / f"{name}.{kind}")
-    film.save(PLOTS / "timelapse.webp", seconds=4)
+    timelapse.save(PLOTS / "timelapse.webp", seconds=4)
 
 
 if __name__ == "__main__":

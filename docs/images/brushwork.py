@@ -1,8 +1,8 @@
-"""Paint a scene with bristled brushes: what paint_plates.py uses to paint its two pictures.
+"""Paint a scene with bristled brushes; paint_plates.py uses this module to paint its two pictures.
 
-A scene says for every pixel which region it belongs to, how light it is, how warm a light falls on it and
-which way the brush runs there.  Thousands of strokes are laid over it, large ones first, and in the end the
-relief of the paint is lit from the upper left.
+A scene gives for every pixel its region, its lightness, the warmth of the light and the direction of the brush.
+Thousands of strokes are laid over the scene, large ones first; finally, the relief of the paint is lit from the upper
+left.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Brush:
     length: float
     coverage: float  # how many times the strokes would cover the canvas, laid side by side
     taper: float  # 0 is a flat brush with blunt ends, 1 a round one that lifts off slowly
-    broad: float = 1.0  # the share of the strokes that is laid where the scene asks for no detail
-    tone_spread: float = 0.9  # how many pigments a stroke may stray from the tone of the scene
-    wander: float = 0.1  # how far, in radians, a stroke may leave the direction of the scene
+    broad: float = 1.0  # share of the strokes that is laid in areas without detail
+    tone_spread: float = 0.9  # how many pigments a stroke may deviate from the tone of the scene
+    wander: float = 0.1  # deviation of a stroke from the direction of the scene, in radians
     ragged: float = 0.3  # how unevenly the bristles run dry
     relief: float = 1.0
 
@@ -52,14 +52,14 @@ def empty_map() -> Array:
 
 @dataclass
 class Scene:
-    """What to paint, as maps as large as the canvas, and the height of the paint laid so far."""
+    """A scene as maps of the size of the canvas, and the height of the paint laid so far."""
 
     region: Array
     angle: Array
     tone: Array
     glow: Array = field(default_factory=empty_map)
     height: Array = field(default_factory=empty_map)
-    blades: list[tuple[Array, Array]] = field(default_factory=list)  # strokes laid last: path and two colours
+    blades: list[tuple[Array, Array]] = field(default_factory=list)  # strokes laid last: path and two colors
 
     def place(self, where: Array, region: int, angle: Array | float, tone: Array | float) -> None:
         """Put an object into the scene: its region, brush direction and tone in the pixels it covers."""
@@ -69,7 +69,7 @@ class Scene:
 
 
 def pigments(codes: str) -> Array:
-    """Read space-separated hexadecimal colours as rows of red, green and blue in 0..1."""
+    """Read space-separated hexadecimal colors as rows of red, green and blue in 0..1."""
     return np.array([list(bytes.fromhex(code)) for code in codes.split()]) / 255
 
 
@@ -151,50 +151,50 @@ def sweep(path: Array, brush: Brush, random: Random) -> tuple[Array, Array, Arra
     """The columns and rows a brush touches, as (along, across) grids, its way in 0..1 and its width."""
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     width = min(brush.width * random.uniform(0.7, 1.3), 0.6 * along[-1] + 3)
-    travelled = np.linspace(0, 1, int(along[-1] / 0.7) + 2)
-    centre = np.stack([np.interp(travelled * along[-1], along, path[:, axis]) for axis in (0, 1)], axis=1)
-    forward = np.gradient(centre, axis=0)
+    traveled = np.linspace(0, 1, int(along[-1] / 0.7) + 2)
+    center = np.stack([np.interp(traveled * along[-1], along, path[:, axis]) for axis in (0, 1)], axis=1)
+    forward = np.gradient(center, axis=0)
     forward /= np.hypot(*forward.T)[:, None] + 1e-9
-    lift = np.sqrt(np.clip(travelled / 0.12, 0, 1)) * np.clip((1 - travelled) / 0.65, 0, 1) ** 0.6
+    lift = np.sqrt(np.clip(traveled / 0.12, 0, 1)) * np.clip((1 - traveled) / 0.65, 0, 1) ** 0.6
     half = width / 2 * (brush.taper * lift + 1 - brush.taper)
     offset = half[:, None] * np.linspace(-1, 1, int(width / 0.7) + 3)
-    columns = np.rint(centre[:, :1] - forward[:, 1:] * offset).astype(int)
-    rows = np.rint(centre[:, 1:] + forward[:, :1] * offset).astype(int)
-    return columns, rows, travelled[:, None], width
+    columns = np.rint(center[:, :1] - forward[:, 1:] * offset).astype(int)
+    rows = np.rint(center[:, 1:] + forward[:, :1] * offset).astype(int)
+    return columns, rows, traveled[:, None], width
 
 
 def lay_stroke(
     canvas: Array,
     scene: Scene,
     path: Array,
-    colours: Array,
+    colors: Array,
     brush: Brush,
     random: Random,
 ) -> None:
-    """Drag a brush loaded with two colours along a path: paint for the canvas, height for the scene."""
-    columns, rows, travelled, width = sweep(path, brush, random)
+    """Drag a brush loaded with two colors along a path: paint for the canvas, height for the scene."""
+    columns, rows, traveled, width = sweep(path, brush, random)
     across = columns.shape[1]
-    streak = (1 - travelled) * bristles(across, random) + travelled * bristles(across, random)
+    streak = (1 - traveled) * bristles(across, random) + traveled * bristles(across, random)
     begins = brush.ragged * 0.3 * np.abs(bristles(across, random))
     ends = 1 - brush.ragged * np.abs(bristles(across, random))
-    wet = (travelled >= begins) & (travelled <= ends)
+    wet = (traveled >= begins) & (traveled <= ends)
     wet &= (columns >= 0) & (columns < WIDTH) & (rows >= 0) & (rows < HEIGHT)
     edge = np.broadcast_to(np.linspace(-1, 1, across) ** 4, wet.shape)[wet]
     place, streak = (rows * WIDTH + columns)[wet], streak[wet]
 
     blend = np.clip(0.5 + 0.8 * streak, 0, 1)[:, None]
-    paint_laid = (colours[0] + (colours[1] - colours[0]) * blend) * (1 + 0.13 * streak[:, None])
+    paint_laid = (colors[0] + (colors[1] - colors[0]) * blend) * (1 + 0.13 * streak[:, None])
     canvas[place] += (paint_laid - canvas[place]) * 0.93
     height = scene.height.reshape(-1)
     body = (0.8 + 0.5 * streak + 0.5 * edge) * np.sqrt(width) * brush.relief
     height[place] = 0.35 * height[place] + body
 
 
-def pick_colours(scene: Scene, palette: Palette, start: Array, brush: Brush, random: Random) -> Array:
+def pick_colors(scene: Scene, palette: Palette, start: Array, brush: Brush, random: Random) -> Array:
     """The two pigments a stroke is loaded with: those of its region, or of the lights where they glow."""
     glow = at(scene.glow, start)
     lit = random.random() < glow
-    stray = random.random() < 0.03  # now and then the brush still carries a colour from elsewhere
+    stray = random.random() < 0.03  # now and then the brush still carries a color from elsewhere
     region = random.integers(len(palette.pigments)) if stray else at(scene.region, start)
     choice = palette.lights if lit else palette.pigments[region]
     tone = glow if lit else at(scene.tone, start)
@@ -215,7 +215,7 @@ def paint_pass(canvas: Array, scene: Scene, palette: Palette, brush: Brush, rand
     for start, path in zip(starts, paths, strict=True):
         path = stop_at_borders(path, scene.region)
         if len(path) > 4 and random.random() < at(detail, start):
-            lay_stroke(canvas, scene, path, pick_colours(scene, palette, start, brush, random), brush, random)
+            lay_stroke(canvas, scene, path, pick_colors(scene, palette, start, brush, random), brush, random)
 
 
 def paint_outlines(canvas: Array, scene: Scene, palette: Palette, random: Random) -> None:
@@ -230,8 +230,8 @@ def paint_outlines(canvas: Array, scene: Scene, palette: Palette, random: Random
     lengths = brush.length * random.uniform(0.5, 1.4, number)
     for start, path in zip(starts, trace(angle, starts, lengths, np.zeros(number)), strict=True):
         darkest = palette.pigments[at(scene.region, start)][0]
-        colours = 0.65 * random.choice(palette.outline, 2) + 0.35 * darkest
-        lay_stroke(canvas, scene, path, colours, brush, random)
+        colors = 0.65 * random.choice(palette.outline, 2) + 0.35 * darkest
+        lay_stroke(canvas, scene, path, colors, brush, random)
 
 
 def paint(scene: Scene, palette: Palette, random: Random) -> Image.Image:
@@ -241,8 +241,8 @@ def paint(scene: Scene, palette: Palette, random: Random) -> Image.Image:
     for brush in palette.brushes:
         paint_pass(canvas, scene, palette, brush, random)
     paint_outlines(canvas, scene, palette, random)
-    for path, colours in scene.blades:
-        lay_stroke(canvas, scene, path, colours, Brush(11, 0, 0, 1.0, ragged=0.1), random)
+    for path, colors in scene.blades:
+        lay_stroke(canvas, scene, path, colors, Brush(11, 0, 0, 1.0, ragged=0.1), random)
     down, right = np.gradient(blur(scene.height, 1.2))
     slope = np.tanh(0.55 * (right + down))[..., None]
     picture = canvas.reshape(HEIGHT, WIDTH, 3)

@@ -1,7 +1,7 @@
 """Paint the two style plates of this folder, nocturne.jpg and harvest.jpg.
 
-Both are composed here, region by region, and painted by brushwork.py next to this script.  Run it from any
-folder; it takes less than a minute and needs numpy and Pillow only:
+This script composes both, region by region, and brushwork.py next to it paints them. Run it from any folder; it takes
+less than a minute and needs only NumPy and Pillow:
 
     python docs/images/paint_plates.py
 """
@@ -90,9 +90,9 @@ def night_sky(random: Random) -> Array:
     x, y = plane()
     phase: Array = 26 * y + 7 * np.sin(3.2 * x + 2 * y)
     phase += 4.5 * smooth_noise(3, random) + 1.2 * smooth_noise(6, random)
-    for centre_x, centre_y, radius, sense in WHIRLS:
-        distance = np.hypot(x - centre_x, (y - centre_y) * 1.2)
-        phase += sense * (12 * np.exp(-((distance / radius) ** 2)) + np.arctan2(y - centre_y, x - centre_x))
+    for center_x, center_y, radius, sense in WHIRLS:
+        distance = np.hypot(x - center_x, (y - center_y) * 1.2)
+        phase += sense * (12 * np.exp(-((distance / radius) ** 2)) + np.arctan2(y - center_y, x - center_x))
     return phase
 
 
@@ -119,16 +119,16 @@ def lake_view(random: Random) -> Scene:
     return scene
 
 
-def hang_lantern(scene: Scene, centre_x: float, centre_y: float, radius: float) -> None:
+def hang_lantern(scene: Scene, center_x: float, center_y: float, radius: float) -> None:
     """Add a paper lantern, the rings of light around it and its broken reflection in the lake."""
     x, y = plane()
-    right, down = (x - centre_x) / radius, (y - centre_y) / radius
+    right, down = (x - center_x) / radius, (y - center_y) / radius
     distance, in_air = np.hypot(right, down), scene.region < 3
     halo = np.exp(-((distance / 2.4) ** 4)) * in_air
     scene.angle = np.where(halo > 0.3, np.arctan2(down, right) + np.pi / 2 + 0.2, scene.angle)
     scene.glow += 0.9 * halo * (0.6 + 0.4 * np.cos(6 * (distance - 1.15)))
     scene.glow += 0.35 * np.exp(-distance / 1.8) * in_air
-    broken = (0.6 + 0.4 * np.sin(150 * y + 9 * centre_x)) * (1.25 - y)
+    broken = (0.6 + 0.4 * np.sin(150 * y + 9 * center_x)) * (1.25 - y)
     scene.glow += 1.3 * np.exp(-((right / 0.9) ** 2)) * broken * (scene.region == 3)
     paper = (np.abs(right / 0.88) ** 2.4 + np.abs(down / 1.2) ** 3.4 < 1) & in_air
     lightness = 1.05 - 0.7 * (right**2 + (down - 0.2) ** 2) + 0.12 * np.sin(9 * down) - 0.6 * (down > 0.95)
@@ -137,7 +137,7 @@ def hang_lantern(scene: Scene, centre_x: float, centre_y: float, radius: float) 
 
 def reeds(clumps: list[tuple[float, float]], number: int, random: Random) -> list[tuple[Array, Array]]:
     """Bending reeds that rise from clumps at the given places, the odd one with a golden head."""
-    colours = pigments("040a1c 0a2036 0f3d46 1d5c50 37733f 8a8a34")
+    colors = pigments("040a1c 0a2036 0f3d46 1d5c50 37733f 8a8a34")
     blades = []
     for _ in range(number):
         foot = np.array(clumps[random.integers(len(clumps))]) + random.normal(size=2) * (0.045, 0.02)
@@ -145,7 +145,7 @@ def reeds(clumps: list[tuple[float, float]], number: int, random: Random) -> lis
         climb = np.linspace(0, 1, 20)[:, None]
         path = (foot + climb * (0, -rise) + climb**2.2 * (bend, 0.25 * abs(bend))) * HEIGHT
         shade = min(int(random.exponential(1.5)), 4)
-        blades.append((path, colours[[shade, shade + 1]]))
+        blades.append((path, colors[[shade, shade + 1]]))
         if random.random() < 0.2:
             blades.append((path[-6:], pigments("a8561c e9a93a")))
     return blades
@@ -154,8 +154,8 @@ def reeds(clumps: list[tuple[float, float]], number: int, random: Random) -> lis
 def nocturne(random: Random) -> Scene:
     """Paper lanterns drifting up from a lake into a night sky full of currents."""
     scene = lake_view(random)
-    for centre_x, centre_y, radius in LANTERNS:
-        hang_lantern(scene, centre_x, centre_y, radius)
+    for center_x, center_y, radius in LANTERNS:
+        hang_lantern(scene, center_x, center_y, radius)
     scene.glow = np.clip(scene.glow, 0, 0.95) * (scene.region != 5)
     scene.blades = reeds([(0.05, 1.0), (0.12, 1.02), (0.2, 1.04), (1.15, 1.03), (1.07, 1.05)], 150, random)
     return scene
@@ -169,7 +169,7 @@ def lumpy(x: Array, y: Array, lobes: int, turn: float) -> Array:
 
 
 def fields_under_sun(random: Random) -> Scene:
-    """Sky, sun, ploughed fields and stream of the harvest."""
+    """Sky, sun, plowed fields and stream of the harvest."""
     x, y = plane()
     distance, bearing = np.hypot(x - 0.84, y - 0.2), np.arctan2(y - 0.2, x - 0.84)  # from the sun
     hills = 0.37 + 0.035 * np.sin(6 * x + 1) + 0.03 * np.sin(2.5 * x)
@@ -179,11 +179,11 @@ def fields_under_sun(random: Random) -> Scene:
     fan = (x - 0.5) / (0.28 + 0.9 * depth) + 0.37 * strip + 0.06 * np.sin(9 * depth)
     column = np.floor(fan * 2.2).astype(int)
     crop = (2 * strip + column) % 5
-    plough = np.where((strip + column) % 2 == 0, 75 * fan, 95 * roll)
+    plow = np.where((strip + column) % 2 == 0, 75 * fan, 95 * roll)
     sky = y < hills
-    angle = np.where(sky, bearing + np.pi / 2, curl_angle(plough) + np.where(crop % 2 == 0, 0.0, 0.9))
+    angle = np.where(sky, bearing + np.pi / 2, curl_angle(plow) + np.where(crop % 2 == 0, 0.0, 0.9))
     rings = 0.55 + 0.3 * np.sin(30 * distance + 1.2 * np.sin(7 * bearing)) - 0.25 * distance
-    tone = np.where(sky, rings, 0.5 + 0.36 * np.sin(plough)) + 0.13 * smooth_noise(9, random)
+    tone = np.where(sky, rings, 0.5 + 0.36 * np.sin(plow)) + 0.13 * smooth_noise(9, random)
     scene = Scene(np.where(sky, 0, 2 + crop), angle, tone)
     scene.place((distance < 0.1) & sky, 1, bearing, 1 - 6 * distance)
     scene.glow = np.where(distance < 0.1, 0.9, 0.6 * np.exp(-(((distance - 0.1) / 0.06) ** 2))) * sky
@@ -194,22 +194,22 @@ def fields_under_sun(random: Random) -> Scene:
     return scene
 
 
-def plant_tree(scene: Scene, centre_x: float, centre_y: float, radius: float) -> None:
+def plant_tree(scene: Scene, center_x: float, center_y: float, radius: float) -> None:
     """Add a tree with a lumpy crown, a short trunk and a shadow that falls away from the sun."""
     x, y = plane()
-    right, down = (x - centre_x) / radius, (y - centre_y) / radius
+    right, down = (x - center_x) / radius, (y - center_y) / radius
     shadow = (np.hypot(right / 1.5 + 0.35, (down - 1.05) * 2.6) < 1) & (scene.region > 1)
     scene.place(shadow, 9, 0.15, 0.5)
     scene.place((np.abs(right) < 0.13) & (np.abs(down - 1) < 0.3), 9, np.pi / 2, 0.3)
     lightness = 0.45 + 0.28 * (right - down) + 0.3 * np.sin(5 * right + 1) * np.sin(5 * down)
     branches = np.arctan2(down - 1.2, right) + 0.5 * np.sin(4 * right)
-    scene.place(lumpy(right, down, 7, 20 * centre_x) < 1, 8, branches, lightness)
+    scene.place(lumpy(right, down, 7, 20 * center_x) < 1, 8, branches, lightness)
 
 
-def build_haystack(scene: Scene, centre_x: float, centre_y: float, size: float) -> None:
+def build_haystack(scene: Scene, center_x: float, center_y: float, size: float) -> None:
     """Add a haystack, lit from the right, and its shadow."""
     x, y = plane()
-    right, down = (x - centre_x) / size, (y - centre_y) / size
+    right, down = (x - center_x) / size, (y - center_y) / size
     scene.place(np.hypot(right / 1.5 + 0.4, (down - 0.75) * 3) < 1, 9, 0.1, 0.5)
     half_width = 0.95 * np.sqrt(np.clip(1 - ((0.8 - down) / 1.9) ** 2, 0, 1))
     lightness = 0.5 + 0.4 * right + 0.15 * np.sin(9 * down)
