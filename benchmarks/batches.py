@@ -1,9 +1,9 @@
-"""Many small pictures: how many a minute, by one worker and by two; and what memory a long batch takes.
+"""Throughput of many small pictures with one and two workers, and the memory of a long batch.
 
     python benchmarks/batches.py --json batches.json
     python benchmarks/batches.py --memory
 
-The first jobs, in which workers load and compile, are not counted. Two workers get one core each, and one worker is
+The first jobs, in which workers load and compile, are not counted. Two workers have one core each; one worker is
 measured with one core and with two.
 """
 
@@ -32,9 +32,9 @@ def main() -> None:
     arguments = parser(__doc__)
     add = arguments.add_argument
     add("--jobs", type=int, default=16, help="pictures in each round (%(default)s)")
-    add("--size", type=int, default=128, help="their long side in pixels (%(default)s)")
-    add("--steps", type=int, default=20, help="steps for each (%(default)s)")
-    add("--memory", action="store_true", help="500 jobs one after the other, and what memory they take")
+    add("--size", type=int, default=128, help="long side in pixels (%(default)s)")
+    add("--steps", type=int, default=20, help="steps per picture (%(default)s)")
+    add("--memory", action="store_true", help="run 500 jobs one after the other and print the memory in use")
     options = arguments.parse_args()
     if options.memory:
         memory()
@@ -49,14 +49,14 @@ def main() -> None:
         rows.append({"workers": name, "seconds": seconds, "per_minute": 60 * len(jobs) / seconds})
     base = rows[0]["per_minute"]
     print_table(
-        ["workers", "pictures a minute", "against one core"],
+        ["workers", "pictures per minute", "relative to one core"],
         [[row["workers"], f"{row['per_minute']:.1f}", f"{row['per_minute'] / base:.2f}"] for row in rows],
     )
     write_json(options, rows)
 
 
 def jobs_in(folder: Path, count: int, size: int) -> list[Job]:
-    """The same photograph, turned a little further each time."""
+    """Make jobs from one photograph, shifted by one more pixel each time."""
     with Image.open(sample("astronaut")) as photograph:
         small = np.asarray(photograph.convert("RGB").resize((size, size)))
     jobs = []
@@ -94,7 +94,7 @@ WORKERS: list[tuple[str, Callable[[], Any], int]] = [
     ("two processes, one core each", lambda: processes(2, threads=1), 6),
     ("two Dask workers, one core each", dask, 6),
 ]
-"""For each: how it is started, and how many jobs are painted before the clock runs."""
+"""Name of each configuration, a function that starts it, and the number of warm-up jobs."""
 
 
 def memory() -> None:

@@ -1,6 +1,6 @@
-"""What the benchmarks share: what they ran on, processes of their own, the machine's peak, records and tables.
+"""Shared code of the benchmarks: hardware, child processes, matrix-multiply peak, records and tables.
 
-Nothing here loads TensorFlow until something is measured with it.
+Importing this module does not load TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from neural_style.features import Extractor
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the library beside this folder is measured, not one that happens to be installed
+sys.path.insert(0, str(ROOT))  # measure the library of this checkout, not an installed one
 PICTURES = ROOT / "docs" / "images"
 CONTENT, STYLE = PICTURES / "astronaut.jpg", PICTURES / "nocturne.jpg"
 
 Item = TypeVar("Item")
 
-# --- what it ran on ----------------------------------------------------------------------------------
+# --- hardware and versions ----------------------------------------------------------------------------------
 
 INSTRUCTION_SETS = (
     *("sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni"),
@@ -42,7 +42,7 @@ DISTRIBUTIONS = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow", "to
 
 
 def hardware() -> dict[str, Any]:
-    """The processor, its instruction sets of note, memory, and how busy it is with this and other work."""
+    """Return the processor, its relevant instruction sets, the memory, and the load average."""
     fields = _first_fields(Path("/proc/cpuinfo"))
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     memory = _first_fields(Path("/proc/meminfo")).get("MemTotal", "0 kB")
@@ -58,7 +58,7 @@ def hardware() -> dict[str, Any]:
 
 
 def devices() -> list[str]:
-    """What TensorFlow would compute on: the names of the graphics processors, or `["CPU"]`."""
+    """Return the devices TensorFlow would use: the names of the GPUs, or `["CPU"]`."""
     import tensorflow as tf
 
     found = tf.config.list_physical_devices("GPU")
@@ -67,7 +67,7 @@ def devices() -> list[str]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a `+` where files it knows have been changed since."""
+    """Return the current commit, with a `+` if tracked files have been changed."""
     try:
         changed = _git("status", "--porcelain", "--untracked-files=no")
         return _git("rev-parse", "HEAD") + ("+" if changed else "")
@@ -76,7 +76,7 @@ def commit() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, of this library, and of what it stands on as far as it is installed."""
+    """Return the versions of Python, of this library, and of its installed dependencies."""
     from neural_style import __version__
 
     found = {"python": platform.python_version(), "neural_style": __version__}
@@ -89,10 +89,10 @@ def versions() -> dict[str, str]:
 
 
 def peak_memory() -> int:
-    """The most bytes of memory this process has held at once.
+    """Return the peak resident memory of this process in bytes.
 
-    Read from `/proc` where there is one: what `getrusage` tells of a new process is never less than what its
-    parent held when starting it.
+    Uses `/proc` if available, since `getrusage` of a new process never returns less than the memory its parent had when
+    it started the process.
     """
     held = _first_fields(Path("/proc/self/status")).get("VmHWM")
     if held is not None:
@@ -108,7 +108,7 @@ def _git(*arguments: str) -> str:
 
 
 def _first_fields(path: Path) -> dict[str, str]:
-    """`name: value` lines; of those that come again, for each core, the first. Empty where there is no file."""
+    """Parse `name: value` lines, keeping the first of repeated names; empty if the file does not exist."""
     fields: dict[str, str] = {}
     for line in path.read_text().splitlines() if path.exists() else ():
         name, _, value = line.partition(":")
@@ -116,7 +116,7 @@ def _first_fields(path: Path) -> dict[str, str]:
     return fields
 
 
-# --- processes of their own --------------------------------------------------------------------------
+# --- child processes --------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,8 +124,8 @@ class Child:
     """A finished process.
 
     Attributes:
-        seconds: from starting it until it had ended.
-        report: what it handed back, with its `peak_bytes`.
+        seconds: time from its start to its end.
+        report: the values it returned, including `peak_bytes`.
     """
 
     seconds: float
@@ -133,10 +133,10 @@ class Child:
 
 
 def run_in_subprocess(script: str, settings: Mapping[str, Any]) -> Child:
-    """Run `python SCRIPT --child SETTINGS` and read the report it prints last.
+    """Run `python SCRIPT --child SETTINGS` and read the report that it prints last.
 
     Raises:
-        RuntimeError: it failed; the text is what it wrote to stderr.
+        RuntimeError: the process failed; the message contains its stderr.
     """
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
     message = json.dumps(settings)
@@ -150,8 +150,8 @@ def run_in_subprocess(script: str, settings: Mapping[str, Any]) -> Child:
     return Child(seconds, json.loads(done.stdout.splitlines()[-1]))
 
 
-def hand_back(report: Mapping[str, Any]) -> None:
-    """What a child says last."""
+def print_report(report: Mapping[str, Any]) -> None:
+    """Print the report of a child process."""
     print(json.dumps({**report, "peak_bytes": peak_memory()}))
 
 
@@ -159,14 +159,14 @@ def hand_back(report: Mapping[str, Any]) -> None:
 
 
 def peak(sizes: Sequence[int] = (2048, 4096), repeats: int = 3, products: int = 1) -> float:
-    """The machine's float32 matrix-multiply peak in GFLOP/s: the best of several square sizes and repeats.
+    """Measure the float32 matrix-multiply peak in GFLOP/s: the best of several square sizes and repeats.
 
-    A graphics processor multiplies float32 as TensorFlow lets it by default, which is with TF32 where it has that.
+    A GPU multiplies float32 with TensorFlow's defaults, that is, with TF32 if it has it.
 
     Args:
         sizes: sides of the matrices.
-        repeats: timed runs of each size, after one that is not.
-        products: one after the other in each timed run; more than one hides what a single launch costs.
+        repeats: timed runs of each size, after a warm-up.
+        products: consecutive products in each timed run; more than one hides the launch overhead.
     """
     return max(_multiply_rate(size, repeats, products) for size in sizes)
 
@@ -175,7 +175,7 @@ def _multiply_rate(size: int, repeats: int, products: int) -> float:
     import tensorflow as tf
 
     values = np.random.default_rng(0).normal(0.0, size**-0.5, (size, size)).astype(np.float32)
-    matrix = tf.constant(values)  # of spectral radius 1: a chain of products neither grows nor dies
+    matrix = tf.constant(values)  # spectral radius 1: a chain of products neither grows nor vanishes
 
     def chain() -> None:
         product = matrix
@@ -188,17 +188,17 @@ def _multiply_rate(size: int, repeats: int, products: int) -> float:
 
 
 def timed(function: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 def step_flops(extractor: Extractor, layers: Iterable[str], size: tuple[int, int]) -> float:
-    """Floating-point operations of a network's part in one step at (width, height).
+    """Count the floating-point operations of the network in one step at (width, height).
 
-    Twice the 3x3 convolutions up to the deepest of the layers: once forward, once for the gradient of the
-    image. A multiplication and the addition that follows it are two.
+    Counts the 3x3 convolutions up to the deepest layer twice: once for the forward pass, once for the gradient of the
+    image. A multiplication and an addition count as two operations.
     """
     names = list(extractor.layers)
     names = names[: 1 + max(names.index(name) for name in layers)]
@@ -210,12 +210,12 @@ def step_flops(extractor: Extractor, layers: Iterable[str], size: tuple[int, int
 
 
 def product_flops(extractor: Extractor, layers: Iterable[str], size: tuple[int, int]) -> float:
-    """Floating-point operations of the outer products of these layers' maps, and of pulling them back."""
+    """Count the floating-point operations of the outer products of these layers' maps and of their gradients."""
     return sum(2 * 2.0 * cells * c**2 for cells, c in _shapes(extractor, list(layers), size).values())
 
 
 def _shapes(extractor: Extractor, layers: Sequence[str], size: tuple[int, int]) -> dict[str, tuple[int, int]]:
-    """Cells and channels of each layer's map of a picture of (width, height)."""
+    """Return the cells and channels of each layer's map for an image of (width, height)."""
     import tensorflow as tf
 
     strides = {name: extractor.layers[name].stride for name in layers}
@@ -225,22 +225,22 @@ def _shapes(extractor: Extractor, layers: Sequence[str], size: tuple[int, int]) 
     return {name: ((width // s) * (height // s), maps[name].shape[-1]) for name, s in strides.items()}
 
 
-def to_and_fro(items: Sequence[Item], rounds: int) -> Iterator[tuple[int, Item]]:
-    """All items once a round, each with the round's number; every other round backwards, so that drift favours none."""
+def alternating(items: Sequence[Item], rounds: int) -> Iterator[tuple[int, Item]]:
+    """Yield all items once per round with the round's number, in alternating order so that drift favors none."""
     for number in range(rounds):
         for item in items if number % 2 == 0 else reversed(items):
             yield number, item
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
-    """Median, quartiles, extremes and number of some measurements."""
+    """Return the median, quartiles, extremes and number of measurements."""
     low, median, high = np.percentile(values, [25, 50, 75]).tolist()
     extremes = {"min": min(values), "max": max(values), "count": len(values)}
     return {"median": median, "low": low, "high": high, **extremes}
 
 
 def shown(spread: Mapping[str, float], digits: int = 1) -> str:
-    """`median (lower to upper quartile)`."""
+    """Format as `median (lower to upper quartile)`."""
     return f"{spread['median']:.{digits}f} ({spread['low']:.{digits}f} to {spread['high']:.{digits}f})"
 
 
@@ -248,17 +248,17 @@ def shown(spread: Mapping[str, float], digits: int = 1) -> str:
 
 
 def parser(description: str | None, **arguments: Any) -> argparse.ArgumentParser:
-    """A parser with what every script takes."""
+    """Return a parser with the options that every script has."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, **arguments
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write settings, machine and all numbers there")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write settings, hardware and all numbers to FILE")
     made.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     return made
 
 
 def write_json(options: argparse.Namespace, results: Any) -> None:
-    """Write a record where `--json` says: the results with all that is needed to know what they are worth."""
+    """Write the results with settings, hardware and versions to the file of `--json`, if given."""
     if options.json is None:
         return
     settings = {name: value for name, value in vars(options).items() if name not in ("json", "child")}
@@ -275,12 +275,12 @@ def write_json(options: argparse.Namespace, results: Any) -> None:
 
 
 def sample(path: str) -> Path:
-    """A picture by its path, or a sample picture by its name: `astronaut` is `docs/images/astronaut.jpg`."""
+    """Return the path of a picture, or of a sample by name: `astronaut` is `docs/images/astronaut.jpg`."""
     return PICTURES / f"{path}.jpg" if "/" not in path and "." not in path else Path(path)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A Markdown table on stdout; the first column to the left, the rest to the right."""
+    """Print a Markdown table; the first column is left-aligned, the others right-aligned."""
     rule = [":--", *["--:"] * (len(headers) - 1)]
     for row in [headers, rule, *rows]:
         print("| " + " | ".join(map(str, row)) + " |")

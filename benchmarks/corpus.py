@@ -1,9 +1,9 @@
-"""Read every picture of a folder: each gives pixels or an `ImageError`, quickly, and nothing else.
+"""Read every picture of a folder, and check that each quickly gives either pixels or an `ImageError`.
 
     python benchmarks/corpus.py FOLDER --json corpus.json
 
-A good folder is `Tests/images` of Pillow's source distribution (`pip download --no-deps --no-binary=:all: pillow`,
-unpacked): formats in all their variants, damaged files, files made to crash or to exhaust a reader.
+A suitable folder is `Tests/images` of Pillow's unpacked source distribution (`pip download --no-deps
+--no-binary=:all: pillow`): it has many variants of formats, damaged files, and files made to crash or exhaust a reader.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from common import write_json
 
 from neural_style import ImageError, images
 
-MOST_SECONDS, MOST_MEGABYTES = 1.0, 200.0
+MAX_SECONDS, MAX_MEGABYTES = 1.0, 200.0
 
 
 def read(path: Path) -> dict[str, Any]:
-    """How one file fared: `read`, `refused`, or the name of any other exception; seconds; megabytes grown."""
+    """Read one file; return the outcome (`read`, `refused` or an exception's name), seconds and memory growth."""
     process = psutil.Process()
     before, began = process.memory_info().rss, time.perf_counter()
     try:
@@ -47,7 +47,7 @@ def main() -> None:
     counts = collections.Counter(result["outcome"] for result in results.values())
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()))
     for name, result in results.items():
-        slow, large = result["seconds"] > MOST_SECONDS, result["megabytes"] > MOST_MEGABYTES
+        slow, large = result["seconds"] > MAX_SECONDS, result["megabytes"] > MAX_MEGABYTES
         if slow or large or result["outcome"] not in ("read", "refused"):
             print(f"{name}: {result['outcome']}, {result['seconds']:.2f} s, {result['megabytes']:.0f} MB")
     write_json(options, {"counts": dict(counts), "files": results})

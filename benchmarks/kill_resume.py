@@ -1,10 +1,10 @@
-"""Kill a run with `kill -9` again and again, and see whether it ends with the bits of one that was let be.
+"""Kill a run repeatedly with `kill -9` and check that its result equals that of an uninterrupted run.
 
     python benchmarks/kill_resume.py --kills 50
 
-A 64-pixel run saves after every step. A process of its own is killed at a random moment, from its first step to some
-steps on, in the middle of computing or of writing; the next one goes on from the checkpoint. When a run is done and
-kills are left, another begins with another seed. Compared are the SHA-256 of the finished pixels.
+A 64-pixel run in a child process saves after every step. The script kills the process at a random moment after its
+first step, while it computes or writes; the next process resumes from the checkpoint. When a run completes and kills
+remain, another run starts with another seed. The script compares the SHA-256 of the finished pixels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STEPS = 150
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     parser.add_argument("--vgg", action="store_true", help="the default recipe on VGG16; otherwise two convolutions")
     parser.add_argument("--worker", nargs=2, metavar=("PATH", "SEED"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -57,7 +57,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def attempt(path: Path, report: dict[str, Any], moment: float | None, vgg: bool) -> str | None:
-    """One process; killed so many seconds after its first step, or let be. Gives the picture's hash if it got there."""
+    """Run one process, killed `moment` seconds after its first step unless None; return its result's hash, if any."""
     command = [sys.executable, __file__, "--worker", str(path), str(report["runs"]), *(["--vgg"] if vgg else [])]
     root = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -1,10 +1,10 @@
-"""What a long-lived process keeps: resident memory over many runs of one size, and of many sizes.
+"""Memory growth of a long-lived process over many runs of one size, and of many sizes.
 
     python benchmarks/leaks.py
     python benchmarks/leaks.py --vgg
 
-Gates: 2,000 runs of one size grow by less than 20 MB after the first 50; 300 runs of 300 sizes by less than 300 MB.
-Each measurement is a process of its own; its pictures are 32 to 63 pixels a side and are painted in four steps.
+Limits: resident memory grows by less than 20 MB from run 50 to run 2,000 of one size, and by less than 300 MB over 300
+runs of 300 sizes. Each measurement is a separate process; its pictures have 32 to 63 pixels per side and four steps.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pathlib import Path
 from typing import Any
 
 MEASUREMENTS = {"one size": (2000, 50, 20.0), "many sizes": (300, 1, 300.0)}
-"""For each: how many runs, how many before the growth counts, and how many megabytes it may be."""
+"""For each measurement: the number of runs, the number of warm-up runs, and the limit in megabytes."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vgg", action="store_true", help="the default recipe on VGG16; otherwise two convolutions")
-    parser.add_argument("--runs", type=int, help="instead of the usual number")
+    parser.add_argument("--runs", type=int, help="number of runs (default: as above)")
     parser.add_argument("--worker", choices=MEASUREMENTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(measure(options.worker, options.vgg, options.runs)))
         return
-    rows = [apart(name) for name in MEASUREMENTS]
+    rows = [in_child_process(name) for name in MEASUREMENTS]
     print(json.dumps({"rows": rows, "hardware": f"{platform.machine()}, {os.cpu_count()} cores"}, indent=1))
     sys.exit(not all(row["passed"] for row in rows))
 
 
-def apart(name: str) -> dict[str, Any]:
-    """One measurement in a process of its own."""
+def in_child_process(name: str) -> dict[str, Any]:
+    """Run one measurement in a separate process."""
     root = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, __file__, *sys.argv[1:], "--worker", name]
@@ -54,7 +54,7 @@ def measure(name: str, vgg: bool, runs: int | None) -> dict[str, Any]:
     from neural_style.scales import SingleScale
     from tests import tiny
 
-    # Without VGG16 in two scales, so that both optimisers of the default take part.
+    # Without VGG16, two scales are used, so that both optimizers of the default run.
     transfer = StyleTransfer(None, "vgg16", scales=SingleScale()) if vgg else tiny.transfer()
     usual, warm_up, limit = MEASUREMENTS[name]
     count, style = runs or usual, tiny.picture(2, 64, 64)

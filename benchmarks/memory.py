@@ -1,9 +1,9 @@
-"""Peak memory of a run by picture size, and what of it is there before any picture is.
+"""Peak memory of a run by picture size, and the baseline before any step.
 
-Every run is a fresh process that makes a few steps of the default recipe at the full size alone, on the bundled
-VGG16: as much as a whole run holds, without its length. The peak is what was resident at most; the baseline
-the peak when TensorFlow and the weights are loaded and nothing is painted yet. The slope is that of the
-straight line nearest to all the peaks, in MiB for each megapixel.
+Every run is a fresh process that makes a few steps of the default recipe at full size only, on the bundled VGG16. It
+needs as much memory as a whole run but less time. The peak is the maximum resident memory; the baseline is the peak
+after TensorFlow and the weights are loaded and before the first step. The slope is that of a straight line fitted to
+all peaks, in MiB per megapixel.
 
     python benchmarks/memory.py --json memory.json
     python benchmarks/memory.py --sizes 256 512 1024 2048 --repeats 5
@@ -24,11 +24,11 @@ MIB = 2**20
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.child is not None:
-        common.hand_back(_paint(**options.child))
+        common.print_report(_paint(**options.child))
         return
     reports = [
         common.run_in_subprocess(__file__, {"size": size, "steps": options.steps}).report
-        for _, size in common.to_and_fro(options.sizes, options.repeats)
+        for _, size in common.alternating(options.sizes, options.repeats)
     ]
     results = _results(reports)
     common.print_table(("size", "megapixels", "peak MiB"), _rows(results))
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = common.parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024], help="long sides (%(default)s)")
-    parser.add_argument("--steps", type=int, default=3, help="of each run (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of each size (%(default)s)")
+    parser.add_argument("--steps", type=int, default=3, help="steps per run (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs per size (%(default)s)")
     return parser.parse_args(arguments)
 
 

@@ -1,17 +1,17 @@
-"""Ways to move the canvas, compared at equal work: the loss each ends with, and how good the picture is.
+"""Optimizers compared at equal work: the final loss and the quality of the picture.
 
-Every method paints with the default recipe's losses, sizes, steps and detail; only what moves the canvas differs. As
-the last step's report is of the canvas before it, the finished picture's loss is told by the first step of a run that
-starts from it. Work is what costs time: evaluations of loss and gradient, at the rate of the final size.
+All methods use the default recipe's losses, sizes, steps and detail; only the optimizer differs. The last step reports
+the loss of the canvas before it, so the loss of the finished picture is taken from the first step of a new run that
+starts from it. Work is the number of evaluations of loss and gradient, in units of an evaluation at the final size.
 
     python benchmarks/optimizers.py --json optimizers.json
     python benchmarks/optimizers.py --pairs photo.jpg:painting.jpg --methods default adam lbfgs --size 512
 
-`default` is the default recipe's own, L-BFGS that at the final size keeps two pairs; `lbfgs` and `adam` are this
-library's throughout; `mixed` is L-BFGS, and at the final size Adam with a rate of 0.02; `momentum` is Adam with the
-tutorial's rate and memory, 0.02 and 0.99, but not its epsilon, which is in units of another loss's gradient; `pyramid`
-is Adam on the levels of a Laplacian pyramid; `averaged` hands on the running mean of Adam's canvases; `warm` carries
-Adam's state from scale to scale.
+`default` is the optimizer of the default recipe: L-BFGS, with a memory of two pairs at the final size. `lbfgs` and
+`adam` use this library's optimizers at all sizes. `mixed` uses L-BFGS and, at the final size, Adam with a learning rate
+of 0.02. `momentum` is Adam with the tutorial's rate and beta_1, 0.02 and 0.99, but not its epsilon, which is in units
+of another loss's gradient. `pyramid` is Adam on the levels of a Laplacian pyramid. `averaged` ends each scale with the
+running mean of Adam's canvases. `warm` carries Adam's state from scale to scale.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="CONTENT:STYLE", help="(%(default)s)")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, help="(all)")
     parser.add_argument("--size", type=int, default=256, help="long side of the results (%(default)s)")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="keep the pictures there")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="save the pictures to DIR")
     return parser.parse_args(arguments)
 
 
@@ -90,7 +90,7 @@ def _paint(pair: str, method: str, options: argparse.Namespace) -> dict[str, Any
 
 
 class Counting:
-    """An optimiser that takes down the pixels of every evaluation it asks for."""
+    """An optimizer that records the pixels of every evaluation it requests."""
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
@@ -110,11 +110,11 @@ class Counting:
 
 
 class Pyramid:
-    """Adam on the levels of a Laplacian pyramid: each level's gradient is normalised by its own history.
+    """Adam on the levels of a Laplacian pyramid: each level's gradient is normalized by its own history.
 
     Args:
-        adam: rate and memories, for every level.
-        levels: each half the size of the one before.
+        adam: learning rate and betas of every level.
+        levels: number of levels, each half the size of the previous one.
     """
 
     def __init__(self, adam: Adam, levels: int = 4) -> None:
@@ -140,14 +140,14 @@ class Pyramid:
             after |= {f"mean {number}": mean, f"square {number}": square}
             move = mean / (1.0 - one**count) / (tf.sqrt(square / (1.0 - two**count)) + self.adam.epsilon)
             moves += tf.image.resize(move, canvas.shape[1:3])
-            gradient = 4.0 * tf.nn.avg_pool2d(gradient, 2, 2, "SAME")  # of a sum of four pixels
+            gradient = 4.0 * tf.nn.avg_pool2d(gradient, 2, 2, "SAME")  # gradient of a sum of four pixels
         moved = canvas - self.adam.rate(progress) / self.levels * moves
         return tf.clip_by_value(moved, 0.0, 1.0), after, evaluation
 
 
 @dataclasses.dataclass(frozen=True)
 class Averaged(Adam):
-    """Adam whose canvas, at a scale's end, becomes the running mean of those before."""
+    """Adam whose canvas becomes the running mean of its iterates at the end of a scale."""
 
     decay: float = 0.8
 
@@ -165,7 +165,7 @@ class Averaged(Adam):
 
 
 class Warm:
-    """Adam that takes mean and square of the gradient along when the canvas grows; for one run."""
+    """Adam that keeps the moments of the gradient when the canvas grows; for one run."""
 
     def __init__(self, adam: Adam) -> None:
         self.adam = adam

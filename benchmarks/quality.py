@@ -1,20 +1,21 @@
-"""Time to a picture, and how near it is to content and style: this library's recipes and the tutorial's way.
+"""Time to a picture and its distances from content and style, for this library's recipes and TensorFlow's tutorial.
 
-Every run is a fresh process. Told are the seconds of the whole command, from starting Python to the saved
-picture; those of the run alone, from reading the pictures to the finished one; steps; peak memory; and two
-distances (`neural_style.metrics`) measured on the saved picture on layers that none of these methods optimises. The
-ratio is of the whole command to that of the pair's first method. With `--repeats` methods take turns, there and back.
+Every run is a fresh process. The script reports the seconds of the whole command, from starting Python to the saved
+picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and two
+distances (`neural_style.metrics`) of the saved picture, measured on layers that none of these methods optimizes. The
+ratio compares the whole command with the first method of the pair. With `--repeats` the methods take turns in
+alternating order.
 
     python benchmarks/quality.py --json quality.json --save pictures
     python benchmarks/quality.py --size 256 --methods default tutorial --weights imagenet --repeats 3
     python benchmarks/quality.py --pairs photo.jpg:painting.jpg --curve 20 --json quality.json
 
-`default` is `stylize`'s own recipe, `tutorial` TensorFlow's tutorial (`tutorial.py`), `single` the default's losses
-minimised in the tutorial's way, `fast` what `quality="fast"` paints, on networks of its own; any other recipe goes by
-its name. The tutorial looks at block5_conv2, which the bundled weights lack: `--weights imagenet` is Keras's file, from
-its cache or downloaded once. `METHOD@STEPS` asks for another number of steps. The line "the content itself" says what
-a picture that nobody painted on scores. `--curve N` paints each once more and records seconds, content and style
-distance at N points of equal work, the time of measuring taken off.
+`default` is the recipe of `stylize`, `tutorial` is TensorFlow's tutorial (`tutorial.py`), `single` minimizes the losses
+of the default with the tutorial's method, and `fast` is `quality="fast"` with its own networks; other recipes go by
+their name. The tutorial uses block5_conv2, which the bundled weights lack: `--weights imagenet` selects Keras's file,
+from its cache or downloaded once. `METHOD@STEPS` sets the number of steps. The line "the content itself" gives the
+distances of the unchanged content. `--curve N` repeats each run and records seconds, content and style distance at N
+points of equal work, without the time of measuring.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ METHODS = ("default", "gatys2016")
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.child is not None:
-        common.hand_back(_paint(**options.child))
+        common.print_report(_paint(**options.child))
         return
     results = [_pair(pair, options) for pair in options.pairs]
     common.print_table(
@@ -56,12 +57,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", nargs="+", default=PAIRS, metavar="CONTENT:STYLE", help="(%(default)s)")
     parser.add_argument("--methods", nargs="+", default=METHODS, metavar="METHOD[@STEPS]", help="(%(default)s)")
     parser.add_argument("--size", type=int, default=512, help="long side of the results (%(default)s)")
-    parser.add_argument("--strength", type=float, default=0.5, help="not for the tutorial (%(default)s)")
-    parser.add_argument("--extractor", default="vgg16", choices=("vgg16", "vgg19"), help="what the runs look with")
-    parser.add_argument("--weights", help="its weights, as for VGG16 and VGG19 (those it has by itself)")
-    parser.add_argument("--repeats", type=int, default=1, help="runs of each method (%(default)s)")
-    parser.add_argument("--curve", type=int, default=0, metavar="N", help="record the way there at N points")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="keep the pictures there")
+    parser.add_argument("--strength", type=float, default=0.5, help="of the recipes (%(default)s)")
+    parser.add_argument("--extractor", default="vgg16", choices=("vgg16", "vgg19"), help="network of the runs")
+    parser.add_argument("--weights", help="weights of the network, as for VGG16 and VGG19 (default: its own)")
+    parser.add_argument("--repeats", type=int, default=1, help="runs per method (%(default)s)")
+    parser.add_argument("--curve", type=int, default=0, metavar="N", help="record the progress at N points")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="save the pictures to DIR")
     return parser.parse_args(arguments)
 
 
@@ -70,12 +71,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _pair(pair: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
-    unpainted = _distances(_fitted(content, options.size), content, style)  # also warms the disk's cache
+    unpainted = _distances(_fitted(content, options.size), content, style)  # also warms up the disk cache
     runs: dict[str, list[dict[str, Any]]] = {method: [] for method in options.methods}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for _, method in common.to_and_fro(options.methods, options.repeats):
+        for _, method in common.alternating(options.methods, options.repeats):
             output = folder / f"{content.stem}-{style.stem}-{method.replace('@', '-')}-{options.size}.png"
             runs[method].append(_run(content, style, method, output, options))
     curves = {method: _curve(content, style, method, options) for method in options.methods if options.curve}
@@ -217,7 +218,7 @@ def _facts(result: Result) -> dict[str, Any]:
 
 
 class _Curve:
-    """A watcher that measures the canvas at points of equal work, and keeps its own time out of the account."""
+    """A callback that measures the canvas at points of equal work and excludes its own time."""
 
     def __init__(self, content: Path, style: Path, count: int) -> None:
         self.content, self.style, self.count = content, style, count

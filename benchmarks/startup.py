@@ -1,10 +1,10 @@
-"""From the command to the first step: where the seconds go, and what a second run in one process saves.
+"""Time from the command to the first step, by part, and the time of a second run in the same process.
 
-Each measurement is a fresh process of one of two kinds, taking turns. `plain` calls `stylize` and takes the
-time to its first step, as a user sees it. `apart` takes the same way in parts: it loads one thing after the
-other, then has each compiled function called once on 64 pixels, where tracing is nearly all there is to do, then
-makes a run's first step. It then builds a second `StyleTransfer` of the same losses and extractor and makes a first
-step with that: nothing may be traced again.
+Each measurement is a fresh process of one of two kinds, which take turns. `whole` calls `stylize` and measures the time
+to its first step, as a user sees it. `parts` measures the parts: it loads one module after the other, calls each
+compiled function once on 64 pixels, where nearly all of the time is tracing, and makes the first step of a run. It then
+builds a second `StyleTransfer` with the same losses and extractor and makes its first step, which must not trace
+anything again.
 
     python benchmarks/startup.py --json startup.json
     python benchmarks/startup.py --size 128 --repeats 3
@@ -31,11 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.child is not None:
         kind = options.child.pop("kind")
-        common.hand_back(_plain(**options.child) if kind == "plain" else _apart(**options.child))
+        common.print_report(_whole(**options.child) if kind == "whole" else _parts_of_start(**options.child))
         return
-    reports: dict[str, list[dict[str, Any]]] = {"plain": [], "apart": []}
-    _report("plain", options)  # not counted: it warms the disk's cache
-    for _, kind in common.to_and_fro(list(reports), options.repeats):
+    reports: dict[str, list[dict[str, Any]]] = {"whole": [], "parts": []}
+    _report("whole", options)  # not counted: it warms up the disk cache
+    for _, kind in common.alternating(list(reports), options.repeats):
         reports[kind].append(_report(kind, options))
     results = _results(reports)
     common.print_table(("part", "seconds"), [(part, common.shown(s, 2)) for part, s in results["seconds"].items()])
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = common.parser(__doc__)
     parser.add_argument("--size", type=int, default=512, help="long side of the runs (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="processes of each kind (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="processes per kind (%(default)s)")
     return parser.parse_args(arguments)
 
 
@@ -56,7 +56,7 @@ def _report(kind: str, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _results(reports: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    traces = [report["traces"] for report in reports["apart"]]
+    traces = [report["traces"] for report in reports["parts"]]
     return {
         "seconds": {part: seconds for kind in reports.values() for part, seconds in _parts(kind).items()},
         "traces": [each for number, each in enumerate(traces) if each not in traces[:number]],
@@ -71,7 +71,7 @@ def _parts(reports: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 class _Clock:
-    """Seconds by part, each from the mark before."""
+    """Seconds of each part, measured from the previous mark."""
 
     def __init__(self, began: float) -> None:
         self.seconds: dict[str, float] = {}
@@ -83,7 +83,7 @@ class _Clock:
         self._last = now
 
 
-def _plain(*, size: int, spawned_at: float) -> dict[str, Any]:
+def _whole(*, size: int, spawned_at: float) -> dict[str, Any]:
     clock = _Clock(spawned_at)
     from neural_style import stylize
 
@@ -95,7 +95,7 @@ def _plain(*, size: int, spawned_at: float) -> dict[str, Any]:
     return {"seconds": clock.seconds}
 
 
-def _apart(*, size: int, spawned_at: float) -> dict[str, Any]:
+def _parts_of_start(*, size: int, spawned_at: float) -> dict[str, Any]:
     clock = _Clock(spawned_at)
     clock.mark("interpreter and this script")
     import neural_style
@@ -129,7 +129,7 @@ def _apart(*, size: int, spawned_at: float) -> dict[str, Any]:
 
 
 def _trace(objective: Objective, transfer: StyleTransfer, clock: _Clock) -> None:
-    """Call each compiled function once where there is little to compute."""
+    """Call each compiled function once on a small image."""
     import tensorflow as tf
 
     picture = tf.random.stateless_uniform([1, SMALL, SMALL, 3], seed=[0, 0])

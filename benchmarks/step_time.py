@@ -1,22 +1,22 @@
-"""Milliseconds of one step, and what share of the machine's matrix-multiply peak that is.
+"""Milliseconds of one step, and its share of the machine's matrix-multiply peak.
 
-A step is all a run does between two callbacks: the loss, its gradient and the optimiser's move, the loss read
-back to the host. The work is the fixed one of `workload.py` on the bundled VGG16, on square pictures. The
-rate counts the network's convolutions and the losses' outer products, and nothing else that takes time; the peak
-is that of float32 products, for every precision, so that shares of one machine compare. `network` is the network's
-part alone: its forward pass to the deepest layer, and the gradient of the picture.
+A step is everything a run does between two callbacks: the loss, its gradient, the move of the optimizer, and reading
+the loss back to the host. The work is that of `workload.py` on the bundled VGG16, on square images. The rate counts
+only the network's convolutions and the losses' outer products; the peak is that of float32 products for every
+precision, so that shares on one machine are comparable. `network` measures only the network: the forward pass to the
+deepest layer, and the gradient of the image.
 
-Each round measures the peak, then every contender for `--steps` steps; every other round goes backwards. The
-first steps of a run and the whole first round are not counted. Shares are taken within a round.
+Each round measures the peak, then every contender for `--steps` steps, in alternating order. The first steps of a run
+and the whole first round are not counted. Shares are computed within a round.
 
     python benchmarks/step_time.py --json step_time.json
     python benchmarks/step_time.py --sizes 512 1024 2048 --precisions float32 bfloat16 float16
     python benchmarks/step_time.py --precisions float32 bfloat16 --torch
 
-`--torch` lets a plain PyTorch implementation of the same step (`torch_step.py`) take turns, with both memory
-formats, and first checks that both see the same loss. PyTorch has to be installed. On a machine that is busy
-with other work its threads wait for one another; compare with `--threads 1` there. Reduced precision is emulated,
-and takes minutes a step, on processors that do not have it.
+`--torch` adds a plain PyTorch implementation of the same step (`torch_step.py`), with both memory formats, and first
+checks that both compute the same loss. PyTorch has to be installed. On a machine that is busy with other work its
+threads wait for one another; compare with `--threads 1` there. Processors without reduced precision emulate it, which
+takes minutes per step.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 MATRICES = (2048, 4096)
-SKIPPED = 2  # first steps of each run, besides the one that no difference tells of
+SKIPPED = 2  # first steps of each run, in addition to the very first, which has no predecessor to subtract
 
 
 @dataclasses.dataclass
 class Contender:
-    """One way to make a step.
+    """One implementation of a step.
 
     Attributes:
-        name: what the table calls it.
-        precision: of its convolutions.
-        flops: of one step, as far as they are counted.
-        steps: makes so many steps; gives the seconds of each, and the loss at the start.
-        seconds: of every counted step.
-        shares: what part of its peak each counted round reached.
+        name: name in the table.
+        precision: precision of the convolutions.
+        flops: counted operations of one step.
+        steps: function that makes a number of steps and returns the seconds of each and the loss at the start.
+        seconds: seconds of every counted step.
+        shares: share of the peak in each counted round.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Contender:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leaves PyTorch its part
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leaves memory for PyTorch
     _limit_threads(options)
     device = ", ".join(common.devices())
     print(f"device: {device}\n")
@@ -81,11 +81,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[512], help="sides in pixels (%(default)s)")
     parser.add_argument("--precisions", nargs="+", default=["float32"], help="of the convolutions (%(default)s)")
     parser.add_argument("--rounds", type=int, default=6, help="counted rounds (%(default)s)")
-    parser.add_argument("--steps", type=int, default=6, help="counted steps of a contender in a round (%(default)s)")
-    parser.add_argument("--matrices", type=int, nargs="+", default=MATRICES, help="for the peak (%(default)s)")
-    parser.add_argument("--products", type=int, help="in a row for the peak (1; 16 on a graphics processor)")
-    parser.add_argument("--threads", type=int, help="for the arithmetic (one a core)")
-    parser.add_argument("--torch", action="store_true", help="take turns with plain PyTorch")
+    parser.add_argument("--steps", type=int, default=6, help="counted steps per contender and round (%(default)s)")
+    parser.add_argument(
+        "--matrices", type=int, nargs="+", default=MATRICES, help="matrix sizes for the peak (%(default)s)"
+    )
+    parser.add_argument("--products", type=int, help="consecutive products for the peak (1; 16 on a GPU)")
+    parser.add_argument("--threads", type=int, help="arithmetic threads (one per core)")
+    parser.add_argument("--torch", action="store_true", help="also measure plain PyTorch")
     return parser.parse_args(arguments)
 
 
@@ -114,7 +116,7 @@ def _measure(size: int, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _play(contenders: Sequence[Contender], options: argparse.Namespace) -> list[float]:
-    """Rounds there and back, one to warm up; gives the peak of each counted round."""
+    """Run the rounds in alternating order after one warm-up round; return the peak of each counted round."""
     products = options.products or (1 if common.devices() == ["CPU"] else 16)
     peaks = []
     for number in range(options.rounds + 1):
@@ -241,7 +243,7 @@ def _torch(workload: Workload, pictures: Pictures, precision: str, channels_last
 
 
 def _check_losses(contenders: Sequence[Contender], losses: dict[str, float | None]) -> None:
-    """All in float32 have to see one loss, or they do not do the same work."""
+    """Check that all float32 contenders compute the same loss, and therefore the same work."""
     seen = {each.name: losses[each.name] for each in contenders if each.precision == "float32"}
     exact = {name: loss for name, loss in seen.items() if loss is not None}
     if exact and max(exact.values()) - min(exact.values()) > TOLERANCE * max(exact.values()):

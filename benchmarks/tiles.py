@@ -1,9 +1,9 @@
-"""What tiles cost and save: time by the megapixel and peak memory of one evaluation, by picture size.
+"""Cost of tiles: time per megapixel and peak memory of one evaluation, by picture size.
 
-Every measurement is a process of its own: the targets and the content's maps of the default recipe's losses on the
-bundled VGG16; then evaluations of loss and gradient, the first of which counts too when there is only one; then a
-move of Adam. Held before is what was resident at the start of the first: TensorFlow, the network, the content and
-the canvas. The first peak is what an evaluation adds to that, gradient and all; the second is the process's.
+Every measurement is a separate process. It computes the targets and the content's maps of the default recipe's losses
+on the bundled VGG16, evaluates loss and gradient `--repeats` times without a warm-up, and makes one step of Adam. The
+memory before the first evaluation includes TensorFlow, the network, the content and the canvas. The first peak is what
+an evaluation adds to it, including the gradient; the second is that of the process.
 
     python benchmarks/tiles.py --sizes 1024 2048 4096 --tiles 0 512 --json tiles.json
     python benchmarks/tiles.py --sizes 2048 8192 --tiles 512 --layers 2 --repeats 1    # minutes, not hours
@@ -25,7 +25,7 @@ import numpy as np
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.child is not None:
-        common.hand_back(measure(**options.child))
+        common.print_report(measure(**options.child))
         return
     rows = [_row(options, size, tile) for size in options.sizes for tile in options.tiles]
     headers = ["long side", "tile", "s/MP", "processor s/MP", "content maps MiB", "evaluation MiB", "process MiB"]
@@ -38,9 +38,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--sizes", type=int, nargs="+", default=[1024, 2048], help="long sides of pictures 4 to 3 (%(default)s)")
     add("--tiles", type=int, nargs="+", default=[0, 512], help="sides of tiles, 0 for untiled (%(default)s)")
-    add("--repeats", type=int, default=3, help="evaluations, whose median counts (%(default)s)")
-    add("--layers", type=int, default=5, help="read only so many of the five style layers (%(default)s)")
-    add("--recompute", action="store_true", help="keep no content maps, compute them in every pass")
+    add("--repeats", type=int, default=3, help="number of evaluations, of which the median is reported (%(default)s)")
+    add("--layers", type=int, default=5, help="use only the first N of the five style layers (%(default)s)")
+    add("--recompute", action="store_true", help="keep no content maps, recompute them in every pass")
     return parser.parse_args(arguments)
 
 
@@ -57,7 +57,7 @@ def _cells(row: dict[str, Any]) -> list[object]:
 
 
 def measure(size: int, tile: int, repeats: int, layers: int, recompute: bool) -> dict[str, Any]:
-    """One size with one tile, in this process."""
+    """Measure one size with one tile in this process."""
     import tensorflow as tf
 
     objective = _objective(tile, layers, recompute)
@@ -68,7 +68,7 @@ def measure(size: int, tile: int, repeats: int, layers: int, recompute: bool) ->
     held = _resident("VmRSS")
     content = objective.content(picture)
     kept = _resident("VmRSS") - held
-    _forget_peak()
+    _reset_peak()
     report: dict[str, Any] = {"seconds": [], "processor_seconds": []}
     for _ in range(repeats):
         began, worked = time.perf_counter(), time.process_time()
@@ -104,12 +104,12 @@ def _move(canvas: Any, evaluation: Any) -> None:
 
 
 def _resident(what: str) -> float:
-    """MiB: VmRSS, now, or VmHWM, at the most since `_forget_peak`."""
+    """Return resident memory in MiB: VmRSS now, or VmHWM, the peak since `_reset_peak`."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
 
 
-def _forget_peak() -> None:
+def _reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 

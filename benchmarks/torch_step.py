@@ -1,6 +1,6 @@
-"""The step of `step_time.py` in plain PyTorch: the same network, losses and optimiser on the same weights.
+"""The step of `step_time.py` in plain PyTorch: the same network, losses and optimizer with the same weights.
 
-Written as somebody at home in PyTorch would write it: `conv2d` on tensors, autograd, `torch.optim.Adam`.
+This is idiomatic PyTorch: `conv2d` on tensors, autograd, `torch.optim.Adam`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 class TorchStep:
-    """One canvas and all that moves it.
+    """A canvas with its losses and optimizer.
 
     Args:
-        workload: which losses.
+        workload: losses and layers.
         pictures: content, style and start.
         arrays: the weights of each convolution, in order.
-        precision: `"float32"`, or what autocast makes of the convolutions.
+        precision: `"float32"`, or the autocast type of the convolutions.
         channels_last: the memory format of canvas, maps and kernels.
     """
 
     def __init__(
         self, workload: Workload, pictures: Pictures, arrays: Arrays, *, precision: str, channels_last: bool
     ) -> None:
-        torch.set_float32_matmul_precision("high")  # TF32 where there is a graphics processor, as in TensorFlow
+        torch.set_float32_matmul_precision("high")  # TF32 on GPUs, as in TensorFlow
         self.workload = workload
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         self.precision = getattr(torch, precision)
         self.mean = torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
-        # Kernels are converted once; autocast by itself would do so in every step.
+        # Convert kernels once; autocast would convert them in every step.
         self.weights = {name: self._layer(stored.kernel32, stored.bias) for name, stored in arrays.items()}
         with torch.no_grad():
             self.content = self.features(self._picture(pictures.content))[workload.content_layer]
@@ -48,7 +48,7 @@ class TorchStep:
         self.adam = torch.optim.Adam([self.canvas], lr=0.02, betas=(0.9, 0.99), eps=1e-12)
 
     def step(self) -> float:
-        """Move the canvas once; returns the loss before."""
+        """Make one step; return the loss before it."""
         self.adam.zero_grad()
         loss = self.loss()
         loss.backward()
@@ -58,7 +58,7 @@ class TorchStep:
         return float(loss.item())
 
     def loss(self) -> torch.Tensor:
-        """The weighted sum at the canvas."""
+        """Return the weighted sum of losses of the canvas."""
         maps = self.features(self.canvas)
         style = [
             weight * relative_moments(moments(maps[layer]), self.targets[layer])
@@ -72,7 +72,7 @@ class TorchStep:
         )
 
     def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The maps the losses read, in float32."""
+        """Return the feature maps that the losses use, in float32."""
         maps: dict[str, torch.Tensor] = {}
         x = image.flip(1) * 255.0 - self.mean
         with self._casting():
@@ -102,24 +102,24 @@ class TorchStep:
 
 
 def moments(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and covariance of a map's vectors; the map is (1, channels, rows, columns)."""
+    """Return mean and covariance of the vectors of a map (1, channels, rows, columns)."""
     vectors = features.flatten(2)[0]
     mean = vectors.mean(dim=1)
     return mean, vectors @ vectors.T / vectors.shape[1] - torch.outer(mean, mean)
 
 
 def relative_moments(value: tuple[torch.Tensor, torch.Tensor], goal: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """The relative squared distances of means and of covariances, added."""
+    """Return the sum of the relative squared distances of means and of covariances."""
     return relative(value[0], goal[0]) + relative(value[1], goal[1])
 
 
 def relative(value: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
-    """Squared distance over the goal's squared norm."""
+    """Return the squared distance divided by the squared norm of the goal."""
     return (value - goal).square().sum() / (goal.square().sum() + 1e-8)
 
 
 def total_variation(image: torch.Tensor) -> torch.Tensor:
-    """Mean squared difference of neighbours, those across the corner at half weight."""
+    """Return the mean squared difference of neighbors, with diagonal neighbors at half weight."""
     differences = [
         (1.0, image[..., 1:, :] - image[..., :-1, :]),
         (1.0, image[..., :, 1:] - image[..., :, :-1]),

@@ -1,8 +1,8 @@
-"""The way of TensorFlow's tutorial "Neural style transfer", in this library's terms.
+"""The method of TensorFlow's tutorial "Neural style transfer", expressed with this library.
 
-One scale, from the content, raw losses, Adam with a large epsilon, 1000 steps. It is what most people's first
-style transfer does, hence the yardstick of `quality.py`. Deviations: VGG16 in place of VGG19, on which the
-content layer block5_conv2 becomes block4_conv2; epsilon is added after the correction of bias.
+It uses one scale, starts from the content, and minimizes raw losses by Adam with a large epsilon in 1000 steps. Many
+first implementations of style transfer do this, so `quality.py` uses it as a baseline. Deviations: VGG16 instead of
+VGG19, on which the content layer block5_conv2 becomes block4_conv2; epsilon is added after the bias correction.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RawContent(Loss):
 
 @dataclasses.dataclass(frozen=True)
 class RawVariation(Loss):
-    """Sum of the absolute differences of neighbouring pixels in [0, 1]."""
+    """Sum of the absolute differences of neighboring pixels in [0, 1]."""
 
     layers: tuple[str, ...] = ("image",)
     name: str = "raw_variation"
@@ -76,4 +76,7 @@ SINGLE = dataclasses.replace(
     optimizer=dataclasses.replace(TUTORIAL.optimizer, epsilon=Adam.epsilon),
     finish=None,
 )
-"""The default's own losses, minimised the tutorial's way, whose epsilon would drown their far smaller gradients."""
+"""The losses of the default minimized with the tutorial's method, but with a small epsilon.
+
+The tutorial's epsilon would dominate the far smaller gradients of these losses.
+"""

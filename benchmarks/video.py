@@ -1,11 +1,11 @@
-"""How steady a painted video is: its flicker and its distance from the style, beside its frames painted one by one.
+"""Flicker and style distance of a painted video, compared with frames painted independently.
 
     python benchmarks/video.py --json video.json
     python benchmarks/video.py --seconds 1 --size 128
 
-The clip is the tests' own: shapes that move over a photograph that pans, 12 frames a second, with a tone for a sound.
-Flicker is `neural_style.video.flow.flicker`; on the pan, the same where the photograph is bare, along its motion as it
-was drawn. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
+The clip is that of the tests: shapes move over a panning photograph, at 12 frames per second, with a tone as sound.
+Flicker is `neural_style.video.flow.flicker`; "on the pan" is the same along the true motion, where no shape covers the
+photograph. Distances are those of `neural_style.metrics`. The extra `[video]` has to be installed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from neural_style.video.flow import Motion, flicker, motion
 from tests import moving
 
 RATE = 12
-EVERY = 10
-"""Distances are measured at every so many frames."""
+STRIDE = 10
+"""Distances are measured at every tenth frame."""
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     add("--seconds", type=float, default=5.0, help="length of the clip (%(default)s)")
     add("--size", type=int, default=256, help="its width in pixels (%(default)s)")
     add("--style", default="nocturne", help="a sample picture or a path (%(default)s)")
-    add("--keep", type=Path, metavar="FOLDER", help="where to put painted frames")
+    add("--keep", type=Path, metavar="FOLDER", help="save painted frames to FOLDER")
     options = arguments.parse_args()
     style = str(sample(options.style))
     settings: dict[str, Any] = {"extractor": "vgg16", "size": options.size}
@@ -64,17 +64,17 @@ def main() -> None:
     write_json(options, {"rows": results, **same})
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
-        for number in range(0, len(sources), EVERY):
+        for number in range(0, len(sources), STRIDE):
             together = np.concatenate([sources[number], alone[number], steady[number]])
             Image.fromarray(together).save(options.keep / f"{number:04}.png")
 
 
 def judged(painted: Sequence[np.ndarray], sources: Sequence[np.ndarray], style: str) -> dict[str, Any]:
-    """Mean flicker, and at every tenth frame the distances and how sharp it is."""
+    """Return the mean flicker, and distances and sharpness of every tenth frame."""
     moves = [motion(*pair) for pair in itertools.pairwise(sources)]
     pairs = list(itertools.pairwise(painted))
     known = [panned(*source, move) for source, move in zip(itertools.pairwise(sources), moves, strict=True)]
-    some = range(0, len(painted), EVERY)
+    some = range(0, len(painted), STRIDE)
     return {
         "flicker": float(np.mean([flicker(*pair, move) for pair, move in zip(pairs, moves, strict=True)])),
         "flicker_on_the_pan": float(np.mean([flicker(*pair, move) for pair, move in zip(pairs, known, strict=True)])),
@@ -85,13 +85,13 @@ def judged(painted: Sequence[np.ndarray], sources: Sequence[np.ndarray], style: 
 
 
 def panned(before: np.ndarray, after: np.ndarray, moved: Motion) -> Motion:
-    """The pan as it was drawn, where the frames agree with it: on the photograph, away from what moves over it."""
+    """Return the true motion of the pan, marked as seen only where the estimated motion agrees with it."""
     flow = np.broadcast_to(-np.float32(moving.PAN), moved.flow.shape).copy()
     return Motion(flow, moved.seen & (np.abs(moved.flow - flow).max(axis=-1) < 0.5))
 
 
 def sharpness(picture: np.ndarray) -> float:
-    """Mean size of the Laplacian of the brightness, in levels."""
+    """Return the mean absolute Laplacian of the brightness, in 8-bit levels."""
     return float(np.abs(cv2.Laplacian(picture.mean(axis=-1).astype(np.float32), cv2.CV_32F)).mean())
 
 
@@ -99,7 +99,7 @@ HEADERS = ["", "flicker", "on the pan", "style distance", "content distance", "s
 
 
 def row(result: dict[str, Any]) -> list[str]:
-    """Means, and of what may drift the first and the last."""
+    """Format the means, with first and last values of quantities that may drift."""
     drifting = [f"{np.mean(result[name]):.3f} ({result[name][0]:.3f} to {result[name][-1]:.3f})" for name in DRIFTING]
     flickers = [f"{result[name]:.4f}" for name in ("flicker", "flicker_on_the_pan")]
     return [result["painted"], *flickers, *drifting, f"{result['seconds_a_frame']:.1f}"]

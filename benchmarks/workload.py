@@ -1,4 +1,4 @@
-"""The fixed work of `step_time.py`: losses as plain numbers, so that another framework can do just the same."""
+"""The fixed work of `step_time.py`: losses given as plain numbers, so that other frameworks can compute the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from neural_style.losses import Content, Moments, Sum, TotalVariation
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """Layers and weights; by default those the default recipe had when this was written."""
+    """Layers and weights; the defaults are those of the default recipe when this was written."""
 
     content_layer: str = "block4_conv2"
     content_weight: float = 0.075
@@ -27,7 +27,7 @@ class Workload:
         return (*self.style_layers, self.content_layer)
 
     def loss(self) -> Sum:
-        """The same as a sum of this library's losses."""
+        """Return the workload as a sum of this library's losses."""
         style = Moments(self.style_layers, layer_weights=self.layer_weights)
         content = self.content_weight * Content((self.content_layer,))
         return content + style + self.variation_weight * TotalVariation()
@@ -35,7 +35,7 @@ class Workload:
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """Content, style and the canvas to begin with, float32 (1, side, side, 3) in [0, 1]."""
+    """Content, style and initial canvas, float32 (1, side, side, 3) in [0, 1]."""
 
     content: np.ndarray
     style: np.ndarray
@@ -43,7 +43,7 @@ class Pictures:
 
     @classmethod
     def square(cls, side: int) -> Pictures:
-        """The sample pictures made square, and the content with noise on it, so that no loss begins at zero."""
+        """Return square sample pictures, and the content with added noise, so that no loss starts at zero."""
         content, style = (_square(path, side) for path in (CONTENT, STYLE))
         noise = np.random.default_rng(0).normal(0.0, 0.1, content.shape)
         return cls(content, style, np.clip(content + noise, 0.0, 1.0).astype(np.float32))
