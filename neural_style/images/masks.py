@@ -1,9 +1,9 @@
-"""From masks to guides: which style rules where, told to every layer.
+"""Masks: where each style applies, and the guides of each layer that follow from them.
 
-A mask says for each pixel how far a style rules there. It is scaled to the canvas, held against the other masks,
-and averaged over the pixels of each cell of a feature map, which gives the guides of Gatys et al. (2017), section 4.
-Deviation: they let a guide at a layer be 1 only where a cell sees nothing but its region, or everywhere that it sees
-any; here a cell counts by the share of its own pixels.
+A mask gives the weight of a style at each pixel. It is resized to the canvas, normalized against the other masks, and
+averaged over the pixels of each cell of a feature map, which gives the guides of Gatys et al. (2017), section 4.
+Deviation: their guide at a layer is 1 either where the receptive field of a cell lies inside the region, or where it
+overlaps it; here it is the share of the cell's own pixels that lie in the region.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from neural_style import images
 __all__ = ["as_list", "coverage", "guides_per_layer", "label_masks", "mask_shares", "read_mask", "resize_mask"]
 
 MAX_LABELS = 32
-MIN_COVER = 0.9  # a pixel is covered when the masks there add up to so much
+MIN_COVER = 0.9  # smallest sum of the masks at a pixel that counts as covered
 
 
 def as_list(masks: Any) -> list[Any]:
-    """Masks one by one, whether they came as a list or as a single one; None for none."""
+    """Convert one mask, a list of masks or None to a list."""
     if masks is None:
         return []
     return list(masks) if isinstance(masks, list | tuple) else [masks]
 
 
 def read_mask(source: Any, name: str = "mask") -> np.ndarray:
-    """A mask from whatever holds one.
+    """Read a mask from any source.
 
     Args:
-        source: anything `neural_style.images.read` takes, of which lightness counts, and nothing where it is
-            transparent; or an array (height, width) of bool, or of whole numbers 0 and 1.
-        name: what errors call it.
+        source: any source that `neural_style.images.read` accepts, converted to luma and multiplied by its alpha; or
+            an array (height, width) of bool, or of the integers 0 and 1.
+        name: name of the mask in error messages.
 
     Returns:
         float32 in [0, 1], (1, height, width, 1).
 
     Raises:
-        ImageError: it cannot be read.
-        ValueError: it is 0 everywhere.
-        TypeError: it is no picture and no array of numbers or bools.
+        ImageError: the source cannot be read.
+        ValueError: the mask is 0 everywhere.
+        TypeError: the source is neither an image nor an array of numbers or bools.
 
     Example:
         >>> read_mask(np.array([[True, False]]))[0, ..., 0]
@@ -53,32 +53,32 @@ def read_mask(source: Any, name: str = "mask") -> np.ndarray:
         array = np.asarray(source)
         if array.dtype == bool or (array.dtype.kind in "iu" and array.size and 0 <= array.min() <= array.max() <= 1):
             source = array.astype(np.float32)
-    picture = images.read(source)
-    # The weights of brightness in sRGB (ITU-R BT.709): a white mask is 1, whatever grey it is made of.
-    mask = picture.pixels @ np.array([[0.2126], [0.7152], [0.0722]], np.float32)
-    if picture.alpha is not None:
-        mask = mask * picture.alpha
+    image = images.read(source)
+    # Luma of ITU-R BT.709, whose weights add up to 1: a white mask is 1, and a gray one its gray level.
+    mask = image.pixels @ np.array([[0.2126], [0.7152], [0.0722]], np.float32)
+    if image.alpha is not None:
+        mask = mask * image.alpha
     if not mask.max() > 0.0:
-        raise ValueError(f"{name} is 0 everywhere; give one that is 1 (white) where its style shall be")
-    clipped: np.ndarray = np.clip(mask, 0.0, 1.0)
-    return clipped
+        raise ValueError(f"{name} is 0 everywhere; give one that is 1 (white) where its style applies")
+    return np.clip(mask, 0.0, 1.0)
 
 
 def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
-    """Masks from a picture whose colors name regions, as in neural doodles (Champandard, 2016).
+    """Make masks from a label image, whose colors mark regions, as in neural doodles (Champandard, 2016).
 
     Args:
-        labels: over the content: a flat color for each region, at most `MAX_LABELS` of them; a picture without
-            losses, such as a PNG.
-        style_labels: over the style, in the same colors. None where each region has a style of its own.
+        labels: label image over the content: one flat color per region, at most `MAX_LABELS` colors; in a lossless
+            format such as PNG.
+        style_labels: label image over the style, in the same colors; None if each region has a style of its own.
 
     Returns:
-        A mask (height, width) of bools for each color, the largest region first; with `style_labels` a pair of masks,
-        `(over the content, over the style)`. Either goes to `masks=`, with as many styles, or the one style as often.
+        A bool mask (height, width) for each color, the largest region first; with `style_labels`, a pair of masks
+        `(over the content, over the style)`. Pass the list as `masks=`, with one style per region, or the same style
+        once for each.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ValueError: there are more colors than labels could have, or one that the style's labels do not have.
+        ImageError: an image cannot be read.
+        ValueError: there are more than `MAX_LABELS` colors, or the style's labels lack one of the content's colors.
 
     Example:
         >>> labels = np.zeros((4, 6, 3), np.uint8)
@@ -90,8 +90,8 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
     colors, counts = np.unique(codes, return_counts=True)
     if len(colors) > MAX_LABELS:
         raise ValueError(
-            f"a label picture has at most {MAX_LABELS} colors, and this has {len(colors)}: draw it without soft edges "
-            "and save it without losses, as PNG"
+            f"a label image has at most {MAX_LABELS} colors, and this has {len(colors)}: draw it without antialiasing "
+            "and save it losslessly, as PNG"
         )
     ordered = colors[np.argsort(-counts, kind="stable")]
     masks = [codes == color for color in ordered]
@@ -104,18 +104,17 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
 
 
 def _codes(labels: Any) -> np.ndarray:
-    """A picture's colors as whole numbers, (height, width)."""
+    """Encode each pixel's color as an integer, (height, width)."""
     levels = np.rint(images.load(labels)[0] * 255.0).astype(np.int64)
-    codes: np.ndarray = levels @ np.array([2**16, 2**8, 1])
-    return codes
+    return levels @ np.array([2**16, 2**8, 1])
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Masks at another (width, height): antialiased by a kernel that never overshoots, so that 0 stays 0.
+    """Resize masks with antialiasing, by a bilinear kernel: it never overshoots, so that 0 stays 0.
 
     Args:
         mask: float32 (1, rows, columns, R).
-        size: (width, height).
+        size: (width, height) of the result.
 
     Returns:
         float32 (1, height, width, R). Masks that add up to 1 still do.
@@ -125,60 +124,58 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return mask
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(mask[0], -1, 0)]
     resized = [np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
-    stacked: np.ndarray = np.clip(np.stack(resized, axis=-1)[None], 0.0, 1.0)
-    return stacked
+    return np.clip(np.stack(resized, axis=-1)[None], 0.0, 1.0)
 
 
 def mask_shares(masks: Sequence[Any], size: tuple[int, int], background: str | None = None) -> np.ndarray:
-    """The share of each mask in every pixel of a picture.
+    """Share of each mask in every pixel of an image.
 
     Args:
-        masks: one for each style, of any sizes.
-        size: (width, height) of the picture.
-        background: None: the masks cover the picture. `"content"`: they need not.
+        masks: one mask per region, of any sizes.
+        size: (width, height) of the image.
+        background: `"content"` if the masks may leave pixels uncovered, which keep the content; None if not.
 
     Returns:
-        float32 (1, height, width, R). Their sum is 1 where they cover the picture; where masks overlap, each has
-        its share.
+        float32 (1, height, width, R). The shares add up to 1 where masks cover the image; overlapping masks are
+        normalized by their sum.
 
     Raises:
-        ValueError: a mask is empty, or masks leave something uncovered and there is no background.
+        ValueError: a mask is 0 everywhere, or masks leave pixels uncovered and there is no background.
     """
     read = [read_mask(mask, f"mask {number}") for number, mask in enumerate(masks, 1)]
     shares = np.concatenate([resize_mask(mask, size) for mask in read], axis=-1)
-    total: np.ndarray = shares.sum(axis=-1, keepdims=True)
+    total = shares.sum(axis=-1, keepdims=True)
     if background is None:
-        bare = 100.0 * float((total < MIN_COVER).mean())
-        if bare > 0.0:
+        uncovered = 100.0 * float((total < MIN_COVER).mean())
+        if uncovered > 0.0:
             raise ValueError(
-                f"the masks leave {bare:.2g} % of the picture uncovered. Cover it with another mask and style, or "
-                "leave it as it is with background='content'."
+                f"the masks leave {uncovered:.2g} % of the image uncovered. Cover it with another mask and style, or "
+                "keep the content there with background='content'."
             )
     else:
         total = np.maximum(total, 1.0)
-    normalised: np.ndarray = shares / total
-    return normalised
+    return shares / total
 
 
 def coverage(shares: np.ndarray) -> np.ndarray:
-    """How far each pixel is painted: (1, height, width, R) -> (1, height, width, 1) in [0, 1]."""
-    cover: np.ndarray = np.clip(shares.sum(axis=-1, keepdims=True), 0.0, 1.0)
-    return cover
+    """Sum the shares at each pixel: (1, height, width, R) -> (1, height, width, 1) in [0, 1]."""
+    return np.clip(shares.sum(axis=-1, keepdims=True), 0.0, 1.0)
 
 
 def guides_per_layer(shares: np.ndarray, strides: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The guides of each layer.
+    """Compute the guides of each layer by averaging shares over the cells of its feature map.
 
     Args:
-        shares: float32 (1, height, width, R).
-        strides: of the layers: a cell of a map has so many pixels a side.
+        shares: float32 (1, height, width, R); see `mask_shares`.
+        strides: for each layer, the side of a cell of its feature map, in pixels.
 
     Returns:
-        For each layer float32 (1, ceil(height / stride), ceil(width / stride), R): the mean over each cell's
-        pixels. A cell that the picture's end cuts off is there too; whether a network has it, its map tells.
+        For each layer float32 (1, ceil(height / stride), ceil(width / stride), R): the mean over the pixels of each
+        cell. Cells at the right and bottom edges that are cut off by the image border are included; crop them where
+        a network's feature map lacks them.
 
     Raises:
-        ValueError: at some layer no cell sees anything of any region.
+        ValueError: at some layer no whole cell overlaps a region.
 
     Example:
         >>> mask = np.tile(np.array([0.0, 1.0, 1.0, 1.0, 1.0], np.float32), (2, 1))
@@ -202,5 +199,4 @@ def _cell_means(shares: np.ndarray, stride: int) -> np.ndarray:
     padding = [(0, 0), (0, -height % stride), (0, -width % stride), (0, 0)]
     padded = np.pad(shares, padding, mode="edge")
     rows, columns = padded.shape[1] // stride, padded.shape[2] // stride
-    means: np.ndarray = padded.reshape(1, rows, stride, columns, stride, -1).mean(axis=(2, 4))
-    return means
+    return padded.reshape(1, rows, stride, columns, stride, -1).mean(axis=(2, 4))

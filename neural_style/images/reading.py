@@ -1,4 +1,4 @@
-"""Whatever holds a picture, read as float32 RGB in [0, 1] with alpha beside it."""
+"""Reading images from any source as float32 RGB in [0, 1], with alpha in a separate array."""
 
 import os
 import stat
@@ -15,17 +15,17 @@ from neural_style.images.formats.profiles import flatten
 
 __all__ = ["ImageData", "load", "read", "read_result"]
 
-_ROUNDING = 1e-3  # how far outside [0, 1] a result may stray through arithmetic, and is clipped
+_ROUNDING = 1e-3  # largest rounding error outside [0, 1] of a computed image; it is clipped
 _ANY_SIZE = Limits(max_pixels=1 << 62, max_side=1 << 31)
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """A picture as the package computes with it.
+    """An image as the package processes it.
 
     Args:
         pixels: (1, height, width, 3), float32 in [0, 1].
-        alpha: (1, height, width, 1), float32 in [0, 1]; None when every pixel is opaque.
+        alpha: (1, height, width, 1), float32 in [0, 1]; None if every pixel is opaque.
 
     Example:
         >>> ImageData(np.zeros((1, 4, 6, 3), np.float32)).alpha is None
@@ -39,7 +39,7 @@ class ImageData:
 def load(
     source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535
 ) -> np.ndarray:
-    """Load the colours of a picture; `read` keeps the alpha too.
+    """Load the pixels of an image without its alpha; `read` returns both.
 
     Args:
         source: see `read`.
@@ -64,29 +64,28 @@ def load(
 def read(
     source: object, *, size: int | None = None, max_pixels: int = 100_000_000, max_side: int = 65_535
 ) -> ImageData:
-    """Read a picture from whatever holds it.
+    """Read an image from any source.
 
-    16-bit grey keeps its 16 bits; 16-bit colour files are read at 8 bits. ICC profiles are converted to sRGB;
-    one that does not work is ignored and reported in the log `neural_style`. Of an animation the first frame
-    counts.
+    16-bit grayscale keeps its 16 bits; 16-bit color files are read at 8 bits. ICC profiles are converted to sRGB; an
+    invalid one is ignored, with a warning in the log `neural_style`. Of an animation, the first frame is read.
 
     Args:
-        source: a path (a str is always a path, never an address); the bytes of a file; an open binary file,
-            read from where it stands; a PIL image; an array or tensor (H, W), (H, W, 1 | 3 | 4) or
-            (1, H, W, 1 | 3 | 4) of uint8, uint16, or floats in [0, 1]; an `ImageData`, returned as it is.
-        size: the long side in pixels the caller will resize to. A JPEG may then be decoded smaller, which is
-            faster, but never below `size`. Other pictures come in full.
-        max_pixels: largest accepted width * height; checked before anything is decoded. WebP has a limit of
-            its own on top, Pillow's, at 179 million pixels.
-        max_side: largest accepted width or height.
+        source: a path (a str is always a path, never a URL); the bytes of a file; an open binary file, read from its
+            current position; a PIL image; an array or tensor (H, W), (H, W, 1 | 3 | 4) or (1, H, W, 1 | 3 | 4) of
+            uint8, uint16, or floats in [0, 1]; an `ImageData`, returned unchanged.
+        size: long side in pixels to which the caller will resize. A JPEG may then be decoded at a reduced size, which
+            is faster, but never below `size`. Other formats are decoded at full size.
+        max_pixels: maximum width * height; checked before anything is decoded. From version 13 on, Pillow also
+            refuses WebP files of more than 179 million pixels.
+        max_side: maximum width or height.
 
     Returns:
         Pixels and alpha; new arrays, unless `source` is an `ImageData`.
 
     Raises:
-        ImageError: the picture is missing, damaged, too large, not of an accepted format, or its numbers are
-            not a picture; the text says which.
-        TypeError: `source` is no kind of picture, or an array of another dtype.
+        ImageError: the image is missing, damaged, too large, in an unsupported format, or has values or a shape that
+            no image has; the message says which.
+        TypeError: `source` is of an unsupported type, or an array of an unsupported dtype.
 
     Example:
         >>> half = np.full((4, 6, 4), 128, np.uint8)
@@ -104,7 +103,7 @@ def read(
 
 
 def read_result(source: Any) -> ImageData:
-    """As `read`, for pictures that were computed: of any size, and arithmetic's hair outside [0, 1] is clipped."""
+    """Read a computed image: as `read`, but of any size, and with rounding errors outside [0, 1] clipped."""
     if isinstance(source, ImageData) or _name(source) != "array":
         return read(source, max_pixels=_ANY_SIZE.max_pixels, max_side=_ANY_SIZE.max_side)
     try:
@@ -125,7 +124,7 @@ def _limits(size: int | None, max_pixels: int, max_side: int) -> Limits:
 
 
 def _name(source: object) -> str:
-    """What errors call a source; also the place where hopeless ones are refused."""
+    """The name of a source in error messages; refuses unsupported types."""
     if isinstance(source, Image.Image):
         return "PIL image"
     if isinstance(source, bytes | bytearray | memoryview):
@@ -137,13 +136,13 @@ def _name(source: object) -> str:
     if hasattr(source, "__array__") and not isinstance(source, type):
         return "array"
     raise TypeError(
-        f"a picture cannot be a {type(source).__name__}; expected a path, bytes, an open binary file, a PIL "
+        f"an image cannot be a {type(source).__name__}; expected a path, bytes, an open binary file, a PIL "
         "image, a NumPy array or a tensor"
     )
 
 
 def _samples(source: Any, limits: Limits, name: str) -> np.ndarray:
-    """Turn any source into (height, width) or (height, width, channels) of an accepted dtype."""
+    """Decode any source to (height, width) or (height, width, channels) of a supported dtype."""
     if isinstance(source, Image.Image):
         return _from_pil(source, limits, name)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -171,16 +170,16 @@ def _from_pil(image: Image.Image, limits: Limits, name: str) -> np.ndarray:
 
 
 def _open_regular(path: Any) -> IO[bytes]:
-    """Open a file for reading, and nothing that only looks like one; a pipe must not be waited for."""
+    """Open a regular file for reading; refuse pipes and devices without blocking on them."""
     try:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         handle = os.fdopen(os.open(path, flags), "rb")
     except FileNotFoundError as error:
         what = "a symbolic link to a missing file" if os.path.islink(path) else "no such file"
         raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         if isinstance(error, OSError) and os.path.isdir(path):
-            raise ImageError("a folder; expected a picture file") from error
+            raise ImageError("a folder; expected an image file") from error
         raise ImageError(f"cannot be opened ({error})") from error
     if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
         handle.close()
@@ -189,37 +188,37 @@ def _open_regular(path: Any) -> IO[bytes]:
 
 
 def _read_all(handle: Any, limits: Limits) -> bytes:
-    """Read to the end, and no further than any picture within the limits could reach."""
-    most = limits.max_pixels * 8 + (1 << 26)  # 16-bit RGBA, uncompressed, and room for metadata
-    if (length := _size_on_disk(handle)) > most:
-        raise ImageError(f"{length:,} bytes, more than {most:,}; pass a larger max_pixels if you trust it")
+    """Read to the end, but no more than the largest file of an image within the limits."""
+    max_bytes = limits.max_pixels * 8 + (1 << 26)  # uncompressed 16-bit RGBA, and 64 MiB for metadata
+    if (length := _size_on_disk(handle)) > max_bytes:
+        raise ImageError(f"{length:,} bytes, more than {max_bytes:,}; pass a larger max_pixels if you trust it")
     parts, total, identified = [], 0, False
     while part := _read_some(handle):
         parts.append(part)
         total += len(part)
         if not identified and total >= 4096:
-            identify(b"".join(parts)[:4096])  # refuses before reading gigabytes of something else
+            identify(b"".join(parts)[:4096])  # refuses other files before reading gigabytes of them
             identified = True
-        if total > most:
-            raise ImageError(f"more than {most:,} bytes; pass a larger max_pixels if you trust it")
+        if total > max_bytes:
+            raise ImageError(f"more than {max_bytes:,} bytes; pass a larger max_pixels if you trust it")
     return b"".join(parts)
 
 
 def _size_on_disk(handle: Any) -> int:
-    """The length of the file behind a handle; 0 when there is none."""
+    """The size in bytes of the file behind a handle; 0 if unknown."""
     try:
         return os.fstat(handle.fileno()).st_size
-    except Exception:  # not every file-like object has a descriptor, nor says so in the same way
+    except Exception:  # file-like objects without a descriptor raise various errors
         return 0
 
 
 def _read_some(handle: Any) -> bytes:
     try:
         part = handle.read(1 << 20)
-    except Exception as error:  # a closed, write-only, or failing file; any class of file may raise anything
+    except Exception as error:  # a closed, write-only or failing file; file-like classes may raise anything
         raise ImageError(f"cannot be read ({type(error).__name__}: {error})") from error
     if isinstance(part, str):
-        raise TypeError("a picture cannot be read from a text file; open it with mode 'rb'")
+        raise TypeError("an image cannot be read from a text file; open it with mode 'rb'")
     if not isinstance(part, bytes | bytearray | memoryview):
         raise ImageError(f"its read() gave {type(part).__name__}; expected bytes")
     return bytes(part)
@@ -230,19 +229,19 @@ def _from_array(source: Any) -> np.ndarray:
         array = np.asarray(source)
     except Exception as error:
         raise TypeError(
-            f"this {type(source).__name__} has no values to read ({error}); inside a tf.function there are "
-            "none yet: call from outside it"
+            f"this {type(source).__name__} has no values to read ({error}); tensors inside a tf.function have "
+            "none: call from outside it"
         ) from error
     if array.dtype.kind + str(array.dtype.itemsize) not in ("u1", "u2", "f2", "f4", "f8"):
         raise TypeError(
-            f"a picture cannot have dtype {array.dtype}; expected uint8, uint16, or float16, float32 or "
+            f"an image cannot have dtype {array.dtype}; expected uint8, uint16, or float16, float32 or "
             "float64 in [0, 1]; convert it with astype"
         )
     return _without_batch(array)
 
 
 def _without_batch(array: np.ndarray) -> np.ndarray:
-    """Drop a leading 1 of (1, H, W, C), and refuse shapes that are not a picture."""
+    """Drop the batch axis of (1, H, W, C), and refuse shapes that are not an image's."""
     shape = array.shape
     inner = shape[1:] if len(shape) == 4 and shape[0] == 1 else shape
     expected = "expected (H, W), (H, W, 1 | 3 | 4), or those with channels and a leading 1"
@@ -253,26 +252,26 @@ def _without_batch(array: np.ndarray) -> np.ndarray:
             raise ImageError(f"shape {shape} has its channels first; {expected}; move them with np.moveaxis")
         raise ImageError(f"shape {shape} has {inner[2]} channels; {expected}")
     if len(inner) not in (2, 3):
-        raise ImageError(f"shape {shape} is not one picture; {expected}")
+        raise ImageError(f"shape {shape} is not one image; {expected}")
     return array.reshape(inner)
 
 
 def _split(samples: np.ndarray, limits: Limits = _ANY_SIZE, *, slack: float = 0.0) -> ImageData:
-    """Scale samples to [0, 1] and part colour from alpha."""
+    """Scale samples to [0, 1] and separate color from alpha."""
     height, width = samples.shape[:2]
     check_size((width, height), limits)
     if samples.dtype.kind == "f":
         _check_range(samples, slack)
     if samples.ndim == 2:
         samples = samples[..., None]
-    colours = _scaled(samples[..., :3], 3, clip=slack > 0)
+    colors = _scaled(samples[..., :3], 3, clip=slack > 0)
     if samples.shape[2] < 4:
-        return ImageData(colours)
+        return ImageData(colors)
     alpha = _scaled(samples[..., 3:], 1, clip=slack > 0)
     if alpha.min() == 1.0:
-        return ImageData(colours)
-    _hide_invisible(colours, alpha)
-    return ImageData(colours, alpha)
+        return ImageData(colors)
+    _hide_invisible(colors, alpha)
+    return ImageData(colors, alpha)
 
 
 def _check_range(samples: np.ndarray, slack: float) -> None:
@@ -287,17 +286,17 @@ def _check_range(samples: np.ndarray, slack: float) -> None:
 
 
 def _scaled(samples: np.ndarray, channels: int, *, clip: bool) -> np.ndarray:
-    """(H, W, 1 | channels) of any accepted dtype -> new (1, H, W, channels) float32 in [0, 1]."""
+    """(H, W, 1 | channels) of a supported dtype -> new (1, H, W, channels) float32 in [0, 1]."""
     full = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
     scaled = np.empty((1, *samples.shape[:2], channels), np.float32)
     np.true_divide(samples, np.float32(full), out=scaled[0], casting="same_kind")
     return np.clip(scaled, 0.0, 1.0, out=scaled) if clip else scaled
 
 
-def _hide_invisible(colours: np.ndarray, alpha: np.ndarray) -> None:
-    """Overwrite the colours where alpha is 0, which no viewer ever shows, by the mean visible colour."""
+def _hide_invisible(colors: np.ndarray, alpha: np.ndarray) -> None:
+    """Replace the colors where alpha is 0, which are never visible, by the mean visible color."""
     hidden = alpha[..., 0] == 0.0
     if hidden.any():
         weight = alpha.sum(dtype=np.float64)
-        mean = np.einsum("nhwc,nhw->c", colours, alpha[..., 0], dtype=np.float64) / weight if weight else 0.5
-        colours[hidden] = mean
+        mean = np.einsum("nhwc,nhw->c", colors, alpha[..., 0], dtype=np.float64) / weight if weight else 0.5
+        colors[hidden] = mean

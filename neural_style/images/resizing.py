@@ -1,4 +1,4 @@
-"""Another size."""
+"""Resizing."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ __all__ = ["resize"]
 
 
 def resize(pixels: Any, size: tuple[int, int]) -> np.ndarray:
-    """Resize with antialiasing: Lanczos where a side shrinks, bicubic otherwise.
+    """Resize with antialiasing: Lanczos if either side shrinks, bicubic otherwise.
 
-    Each channel is filtered in float32, so no precision is lost. Both kernels overshoot at edges: hence the
-    clip.
+    Each channel is filtered in float32, without loss of precision. Both kernels overshoot at edges, so the result is
+    clipped.
 
     Args:
         pixels: (1, H, W, C), floats in [0, 1], any number of channels.
         size: (width, height) of the result.
 
     Returns:
-        (1, height, width, C), float32 in [0, 1]; `pixels` itself when it has that size already.
+        (1, height, width, C), float32 in [0, 1]; `pixels` itself if it already has that size.
 
     Raises:
-        ValueError: another shape, or a side below 1.
+        ValueError: `pixels` has another shape, or a side is less than 1.
 
     Example:
         >>> resize(np.zeros((1, 48, 64, 3)), (32, 24)).shape

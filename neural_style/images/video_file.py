@@ -1,6 +1,6 @@
-"""Video files: frames out of them, and painted frames into one like it, with its sound and its timing.
+"""Video files: decode frames, and encode frames with the timing and sound of another video.
 
-PyAV is an extra: `pip install 'tf-neural-style[video]'`.
+Requires PyAV, an extra: `pip install 'tf-neural-style[video]'`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from neural_style import _atomic
+from neural_style import _atomic, _optional
 from neural_style.errors import ImageError
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]
@@ -26,7 +26,7 @@ ClipPath = str | os.PathLike[str]
 
 
 class _Kind(NamedTuple):
-    """How a file is written: container, codec of the pictures, and the quality that looks like the frames."""
+    """Encoding of a video file: container, codec, and the rate factor of visually lossless quality."""
 
     container: str
     codec: str = "libx264"
@@ -41,21 +41,21 @@ _KINDS = {
     ".mkv": _Kind("matroska"),
     ".webm": _Kind("webm", "libvpx-vp9", 24, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
 }
-_BT709 = 1  # the number of its matrix, primaries and curve in ITU-T H.273, which is what FFmpeg goes by
+_BT709 = 1  # code of its matrix, primaries and transfer function in ITU-T H.273, which FFmpeg uses
 _LIMITED = 1
 
 
 def frames(clip: ClipPath) -> Iterator[np.ndarray]:
-    """The pictures of a video, one after the other, upright.
+    """Decode the frames of a video one by one, upright.
 
     Args:
         clip: any file that FFmpeg can decode.
 
     Yields:
-        uint8 (height, width, 3), sRGB. One is held at a time.
+        uint8 (height, width, 3), sRGB; one frame is in memory at a time.
 
     Raises:
-        ImageError: it cannot be read, or holds no video.
+        ImageError: the file cannot be read, or contains no video.
         ImportError: PyAV is not installed.
 
     Example:
@@ -72,13 +72,16 @@ def frames(clip: ClipPath) -> Iterator[np.ndarray]:
 
 
 def count(clip: ClipPath) -> int | None:
-    """About how many frames a video has, as far as it tells; None where it does not.
+    """Read or estimate the number of frames of a video without decoding it.
 
     Args:
         clip: any file that FFmpeg can decode.
 
+    Returns:
+        The number of frames, estimated from the duration if the file does not store it; None if both are missing.
+
     Raises:
-        ImageError: it cannot be read, or holds no video.
+        ImageError: the file cannot be read, or contains no video.
 
     Example:
         >>> import tempfile
@@ -95,16 +98,15 @@ def count(clip: ClipPath) -> int | None:
 
 
 def check_copy(clip: ClipPath, output: ClipPath) -> None:
-    """Find out whether `write_like` will be able to, before hours go into painting.
+    """Check before a long run that `write_like` will be able to write a video.
 
     Args:
-        clip: what the output is to be like.
-        output: where it will be written; nothing is yet.
+        clip: video whose timing and sound will be used.
+        output: file to be written later; it is not touched.
 
     Raises:
-        ImageError: the clip cannot be read, or holds no video.
-        ValueError: the output's suffix names no kind of video that is written here, or one that cannot hold the
-            clip's sound.
+        ImageError: the clip cannot be read, or contains no video.
+        ValueError: the output's suffix is not supported, or its container cannot hold the clip's sound.
         ImportError: PyAV is not installed.
 
     Example:
@@ -127,37 +129,37 @@ def check_copy(clip: ClipPath, output: ClipPath) -> None:
         except (_av().error.FFmpegError, ValueError) as error:
             suffix = Path(output).suffix
             raise ValueError(
-                f"a {suffix} file cannot hold the clip's sound ({sounds}), which is copied as it is; an output that "
-                f"ends in .mkv can ({error})"
+                f"a {suffix} file cannot hold the clip's sound ({sounds}), which is copied unchanged; use an output "
+                f"that ends in .mkv ({error})"
             ) from error
 
 
-def write(output: ClipPath, pictures: Iterable[np.ndarray], *, rate: float, crf: int | None = None) -> None:
-    """Write a silent video, whole or not at all.
+def write(output: ClipPath, images: Iterable[np.ndarray], *, rate: float, crf: int | None = None) -> None:
+    """Write a silent video atomically.
 
     Args:
         output: see `write_like`.
-        pictures: uint8 (height, width, 3), of one size with even sides.
-        rate: how many a second.
+        images: frames, uint8 (height, width, 3), of one size with even sides.
+        rate: frames per second.
         crf: see `write_like`.
 
     Raises:
-        ValueError: there are no pictures, or the output's suffix names no kind of video that is written here.
+        ValueError: there are no images, or the output's suffix is not supported.
         OSError: the output cannot be written.
         ImportError: PyAV is not installed.
 
     Example:
         >>> import tempfile
-        >>> write(f"{tempfile.mkdtemp()}/grey.mp4", [np.full((16, 32, 3), 128, np.uint8)] * 50, rate=25)
+        >>> write(f"{tempfile.mkdtemp()}/gray.mp4", [np.full((16, 32, 3), 128, np.uint8)] * 50, rate=25)
     """
     kind = _kind(output)
 
     def fill(handle: IO[bytes]) -> None:
-        size, waiting = _sized(pictures)
+        size, waiting = _sized(images)
         with _av().open(handle, "w", format=kind.container) as target:
-            stream = _painted(target, kind, size, Fraction(rate).limit_denominator(1000), crf)
-            for number, picture in enumerate(waiting):
-                frame = _frame(picture)
+            stream = _add_video(target, kind, size, Fraction(rate).limit_denominator(1000), crf)
+            for number, image in enumerate(waiting):
+                frame = _frame(image)
                 frame.pts, frame.time_base = number, 1 / stream.codec_context.framerate
                 target.mux(stream.encode(frame))
             target.mux(stream.encode())
@@ -165,20 +167,20 @@ def write(output: ClipPath, pictures: Iterable[np.ndarray], *, rate: float, crf:
     _atomic.write_whole(os.path.realpath(output), fill)
 
 
-def write_like(clip: ClipPath, output: ClipPath, pictures: Iterable[np.ndarray], *, crf: int | None = None) -> None:
-    """Write a video of other pictures with a clip's timing and sound, whole or not at all.
+def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *, crf: int | None = None) -> None:
+    """Write a video of new images with the timing and sound of a clip, atomically.
 
-    Each picture is shown when the clip's frame was, and as long. Packets of sound are copied as they are.
+    Each image has the time and duration of the corresponding frame of the clip. Sound packets are copied unchanged.
 
     Args:
-        clip: what it is to be like.
-        output: what is written: .mp4, .m4v, .mov or .mkv in H.264, .webm in VP9.
-        pictures: uint8 (height, width, 3), of one size with even sides, as many as the clip has.
-        crf: the encoder's rate factor: less is better and larger. None for hardly any loss.
+        clip: video whose timing and sound are used.
+        output: file to write: .mp4, .m4v, .mov or .mkv with H.264, .webm with VP9.
+        images: frames, uint8 (height, width, 3), of one size with even sides, as many as the clip has.
+        crf: the encoder's rate factor: lower is better and larger; None for visually lossless quality.
 
     Raises:
         ImageError: the clip cannot be read.
-        ValueError: there are fewer pictures than frames, or more; see also `check_copy`.
+        ValueError: there are fewer or more images than frames in the clip; see also `check_copy`.
         OSError: the output cannot be written.
 
     Example:
@@ -190,113 +192,112 @@ def write_like(clip: ClipPath, output: ClipPath, pictures: Iterable[np.ndarray],
         [50, 50, 50]
     """
     kind = _kind(output)
-    _atomic.write_whole(os.path.realpath(output), lambda handle: _write(clip, handle, kind, pictures, crf))
+    _atomic.write_whole(os.path.realpath(output), lambda handle: _write(clip, handle, kind, images, crf))
 
 
-def _write(clip: ClipPath, handle: IO[bytes], kind: _Kind, pictures: Iterable[np.ndarray], crf: int | None) -> None:
-    size, waiting = _sized(pictures)
-    picture: np.ndarray | None = next(waiting)
+def _write(clip: ClipPath, handle: IO[bytes], kind: _Kind, images: Iterable[np.ndarray], crf: int | None) -> None:
+    size, waiting = _sized(images)
+    image: np.ndarray | None = next(waiting)
     with _opened(clip) as source, _av().open(handle, "w", format=kind.container) as target:
         stream = _video(source, clip)
-        painted, sounds = _add_streams(source, stream, target, kind, size, crf)
+        video, sounds = _add_streams(source, stream, target, kind, size, crf)
         clock = _Clock(stream)
         number = 0
         for packet in _decoded(source.demux(stream, *source.streams.audio), clip):
             if packet.stream.index != stream.index:
-                if packet.dts is not None:  # the last one only says that there are no more
+                if packet.dts is not None:  # the last packet is empty and only flushes the stream
                     packet.stream = sounds[packet.stream.index]
                     target.mux(packet)
                 continue
             for frame in packet.decode():
-                if picture is None:
-                    raise ValueError(f"the clip has more frames than the {number} pictures")
-                target.mux(painted.encode(clock.set(_frame(picture), frame)))
-                number, picture = number + 1, next(waiting, None)
-        if picture is not None:
-            raise ValueError(f"there are more pictures than the clip's {number} frames")
-        target.mux(painted.encode())
+                if image is None:
+                    raise ValueError(f"the clip has more frames than the {number} images")
+                target.mux(video.encode(clock.set(_frame(image), frame)))
+                number, image = number + 1, next(waiting, None)
+        if image is not None:
+            raise ValueError(f"there are more images than the clip's {number} frames")
+        target.mux(video.encode())
 
 
 class _Clock:
-    """Gives pictures the times of a clip's frames."""
+    """Copies the times of a clip's frames to new frames."""
 
     def __init__(self, stream: Any) -> None:
         self._base = stream.time_base
         self._step = max(1, round(1 / (_rate(stream) * self._base)))
         self._last: int | None = None
 
-    def set(self, picture: Any, frame: Any) -> Any:
-        """A picture with a frame's time; where the clip has none, or it goes back, a step on from the one before."""
+    def set(self, image: Any, frame: Any) -> Any:
+        """Give `image` the time of `frame`; if that is missing or not increasing, continue from the previous time."""
         time = frame.pts
         if time is None or (self._last is not None and time <= self._last):
             time = 0 if self._last is None else self._last + (self._step if time is None else 1)
-        picture.pts, picture.time_base, picture.duration = time, self._base, frame.duration or self._step
+        image.pts, image.time_base, image.duration = time, self._base, frame.duration or self._step
         self._last = time
-        return picture
+        return image
 
 
 def _add_streams(
     source: Any, stream: Any, target: Any, kind: _Kind, size: tuple[int, int], crf: int | None
 ) -> tuple[Any, dict[int, Any]]:
-    """A stream for the pictures, and one for each of sound, by its number in the source."""
-    painted = _painted(target, kind, size, _rate(stream), crf)
-    painted.codec_context.time_base = stream.time_base
-    return painted, {sound.index: target.add_stream_from_template(sound) for sound in source.streams.audio}
+    """Add a video stream, and a copy of each sound stream, by its index in the source."""
+    video = _add_video(target, kind, size, _rate(stream), crf)
+    video.codec_context.time_base = stream.time_base
+    return video, {sound.index: target.add_stream_from_template(sound) for sound in source.streams.audio}
 
 
-def _painted(target: Any, kind: _Kind, size: tuple[int, int], rate: Fraction, crf: int | None) -> Any:
-    """A stream for pictures."""
+def _add_video(target: Any, kind: _Kind, size: tuple[int, int], rate: Fraction, crf: int | None) -> Any:
+    """Add a video stream."""
     options = {**kind.options, "crf": str(kind.crf if crf is None else crf)}
     stream = target.add_stream(kind.codec, rate=rate, options=options)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     context = stream.codec_context
-    context.max_b_frames = 0  # with them, uneven times leave no room for when a frame has to be decoded
+    context.max_b_frames = 0  # reordering frames at uneven times would give decoding times that do not increase
     context.colorspace = context.color_primaries = context.color_trc = _BT709
     context.color_range = _LIMITED
     return stream
 
 
-def _sized(pictures: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.ndarray]]:
-    """(width, height) of pictures, and the pictures, of which there is at least one."""
-    waiting = iter(pictures)
+def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.ndarray]]:
+    """Return the (width, height) of the first image, and all images; there has to be at least one."""
+    waiting = iter(images)
     first = next(waiting, None)
     if first is None:
-        raise ValueError("there are no pictures to make a video of")
+        raise ValueError("there are no images to make a video from")
     return (first.shape[1], first.shape[0]), itertools.chain([first], waiting)
 
 
-def _frame(picture: np.ndarray) -> Any:
-    frame = _av().VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace="ITU709", interpolation=_exactly())
+def _frame(image: np.ndarray) -> Any:
+    frame = _av().VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return frame.reformat(format="yuv420p", dst_colorspace="ITU709", interpolation=_accurate())
 
 
 def _pixels(frame: Any) -> np.ndarray:
-    """A decoded frame the way up it is meant to be seen."""
-    pixels: np.ndarray = frame.reformat(format="rgb24", interpolation=_exactly()).to_ndarray()
+    """Convert a decoded frame to RGB, rotated upright."""
+    pixels = frame.reformat(format="rgb24", interpolation=_accurate()).to_ndarray()
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-def _exactly() -> Any:
-    """How colours are converted: by default, each way darkens a picture by half a level."""
+def _accurate() -> Any:
+    """Flags for accurate color conversion; with FFmpeg's default, each conversion darkens an image by half a level."""
     by = _av().video.reformatter.Interpolation
     return by.BICUBIC | by.ACCURATE_RND | by.FULL_CHR_H_INT | by.FULL_CHR_H_INP
 
 
 def _rate(stream: Any) -> Fraction:
-    rate: Fraction = stream.average_rate or stream.guessed_rate or Fraction(25)
-    return rate
+    return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
 def _video(source: Any, clip: ClipPath) -> Any:
-    """The first stream of pictures that is no cover."""
+    """Find the first video stream that is not cover art."""
     cover = _av().stream.Disposition.attached_pic
     for stream in source.streams.video:
         if not stream.disposition & cover:
             stream.thread_type = "AUTO"
             return stream
-    raise ImageError(f"{os.fspath(clip)!r} holds no video")
+    raise ImageError(f"{os.fspath(clip)!r} contains no video")
 
 
 @contextlib.contextmanager
@@ -304,13 +305,13 @@ def _opened(clip: ClipPath) -> Iterator[Any]:
     try:
         source = _av().open(os.fspath(clip))
     except (_av().error.FFmpegError, OSError) as error:
-        raise ImageError(f"{os.fspath(clip)!r} is no video that can be read ({error})") from error
+        raise ImageError(f"{os.fspath(clip)!r} cannot be read as a video ({error})") from error
     with source:
         yield source
 
 
 def _decoded(items: Iterable[Any], clip: ClipPath) -> Iterator[Any]:
-    """What a clip gives, until it turns out to be damaged."""
+    """Yield decoded items; raise `ImageError` where the clip is damaged."""
     try:
         yield from items
     except _av().error.FFmpegError as error:
@@ -325,10 +326,4 @@ def _kind(output: ClipPath) -> _Kind:
 
 
 def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise ImportError(
-            "video files are read and written by PyAV; install it with: pip install 'tf-neural-style[video]'"
-        ) from error
-    return av
+    return _optional.require("av", extra="video")

@@ -1,4 +1,4 @@
-"""Pictures out: to Pillow, and to files that are whole or not there."""
+"""Writing images: to Pillow, and atomically to files."""
 
 import os
 from collections.abc import Callable
@@ -9,24 +9,24 @@ from PIL import Image
 
 from neural_style import _atomic
 from neural_style.errors import ImageError
-from neural_style.images.formats.encoding import encoder, to_levels
+from neural_style.images.formats.encoding import FORMATS, OutputFormat, encoder, to_levels
 from neural_style.images.reading import ImageData, read_result
 
 __all__ = ["check_writable", "save", "to_pil"]
 
 Path: TypeAlias = str | os.PathLike[str]
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+_BY_SUFFIX = {suffix: output for output in FORMATS for suffix in output.suffixes}
 
 
 def to_pil(pixels: Any, alpha: Any = None) -> Image.Image:
-    """Give an 8-bit PIL image, each value rounded to the nearest level.
+    """Convert to an 8-bit PIL image, rounding each value to the nearest level.
 
     Args:
-        pixels: (1, H, W, 3) or (H, W, 3), floats in [0, 1]; anything `read` takes works too.
-        alpha: (1, H, W, 1), (H, W, 1) or (H, W) in [0, 1]; None for an opaque picture.
+        pixels: (1, H, W, 3) or (H, W, 3), floats in [0, 1]; or any other source that `read` accepts.
+        alpha: (1, H, W, 1), (H, W, 1) or (H, W) in [0, 1]; None for an opaque image.
 
     Returns:
-        An RGB image, or RGBA when there is alpha.
+        An RGB image, or RGBA if there is alpha.
 
     Raises:
         ImageError: the values are not finite or clearly outside [0, 1], or the two sizes differ.
@@ -35,63 +35,64 @@ def to_pil(pixels: Any, alpha: Any = None) -> Image.Image:
         >>> to_pil(np.ones((1, 4, 6, 3)), alpha=np.zeros((4, 6))).mode
         'RGBA'
     """
-    return Image.fromarray(to_levels(_picture(pixels, alpha), np.uint8))
+    return Image.fromarray(to_levels(_with_alpha(pixels, alpha), np.uint8))
 
 
-def _picture(picture: Any, alpha: Any) -> ImageData:
-    """Accept what `read` does, and clip what arithmetic left a hair outside [0, 1]."""
-    made = read_result(picture)
+def _with_alpha(image: Any, alpha: Any) -> ImageData:
+    """Read an image, clipping rounding errors outside [0, 1], and replace its alpha if one is given."""
+    data = read_result(image)
     if alpha is None:
-        return made
+        return data
     mask = read_result(alpha).pixels[..., :1]
-    if mask.shape[:3] != made.pixels.shape[:3]:
-        raise ImageError(f"alpha of shape {mask.shape} does not fit pixels of shape {made.pixels.shape}")
-    return ImageData(made.pixels, mask)
+    if mask.shape[:3] != data.pixels.shape[:3]:
+        raise ImageError(f"alpha of shape {mask.shape} does not fit pixels of shape {data.pixels.shape}")
+    return ImageData(data.pixels, mask)
 
 
-def save(picture: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
-    """Write a picture whole or not at all, marked as sRGB and without any metadata of its sources.
+def save(image: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
+    """Write an image atomically, tagged as sRGB and without metadata from its sources.
 
-    The format follows the suffix. JPEG is written at quality 95 without colour subsampling, WebP without
-    loss. JPEG has no alpha: the picture is laid over white. The file appears under its name only when it is
-    complete and on disk; an older one of that name is there until then, and stays when anything fails.
+    The suffix selects the format. JPEG is written at quality 95 without chroma subsampling, WebP losslessly. JPEG has
+    no alpha: the image is composited over white. The file appears under its name only when it is complete and
+    flushed to disk; until then, and if anything fails, an existing file of that name is unchanged.
 
     Args:
-        picture: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; an `ImageData`.
-        path: ends in .png, .jpg, .jpeg, .webp, .tif or .tiff; its folder exists.
-        bits: per channel, 8 or 16; 16 for PNG and TIFF.
-        alpha: as for `to_pil`; replaces the alpha of `picture`.
+        image: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; an `ImageData`.
+        path: output file; its suffix is .png, .jpg, .jpeg, .webp, .tif or .tiff, and its folder exists.
+        bits: bits per channel, 8 or 16; 16 for PNG and TIFF only.
+        alpha: as for `to_pil`; replaces the alpha of `image`.
 
     Raises:
-        ImageError: the picture cannot be written there, or not in that format; the text says what to do.
+        ImageError: the image cannot be written there, or not in that format; the message says what to do.
         ValueError: `bits` is neither 8 nor 16.
-        TypeError: `picture` or `path` is of another type.
+        TypeError: `image` or `path` is of another type.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save(np.full((4, 6, 3), 0.5), os.path.join(folder, "grey.png"), bits=16)
+        ...     save(np.full((4, 6, 3), 0.5), os.path.join(folder, "gray.png"), bits=16)
         ...     os.listdir(folder)
-        ['grey.png']
+        ['gray.png']
     """
     if bits not in (8, 16):
         raise ValueError(f"bits must be 8 or 16, got {bits!r}")
-    target, kind = _destination(path)
-    if bits == 16 and kind not in ("PNG", "TIFF"):
-        raise ImageError(f"{_shown(path)}: {kind} has 8 bits a channel; use .png or .tif for 16")
-    _write(target, encoder(_picture(picture, alpha), kind, bits))
+    target, output = _destination(path)
+    if bits == 16 and output.write_16_bit is None:
+        deep = " or ".join(each.suffixes[0] for each in FORMATS if each.write_16_bit is not None)
+        raise ImageError(f"{_shown(path)}: {output.name} has 8 bits per channel; use {deep} for 16")
+    _write(target, encoder(_with_alpha(image, alpha), output, bits))
 
 
 def check_writable(path: Path) -> None:
-    """Fail now, rather than after a long run, when `save` could not write here.
+    """Check before a long run that `save` will be able to write a file.
 
     A temporary file is created in the folder and removed; a file already at `path` is not touched.
 
     Args:
-        path: where a result is going to be saved.
+        path: file to be written later.
 
     Raises:
-        ImageError: the suffix is unknown, the folder is missing, or nothing can be written to it.
+        ImageError: the suffix is unknown, the folder is missing, or it is not writable.
 
     Example:
         >>> check_writable("nowhere/out.png")
@@ -105,18 +106,20 @@ def check_writable(path: Path) -> None:
     os.remove(temporary)
 
 
-def _destination(path: Path) -> tuple[str, str]:
-    """Check the name, and resolve links, so that the file they lead to is replaced and not the link."""
+def _destination(path: Path) -> tuple[str, OutputFormat]:
+    """Check the path, and resolve symbolic links so that the file they lead to is replaced rather than the link."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"expected a path to save to, got {type(path).__name__}")
     name = os.fsdecode(path)
-    kind = _FORMATS.get(os.path.splitext(name)[1].lower())
-    if kind is None:
-        raise ImageError(f"{_shown(path)}: the suffix names no format; expected one of {', '.join(_FORMATS)}")
+    suffix = os.path.splitext(name)[1]
+    output = _BY_SUFFIX.get(suffix.lower())
+    if output is None:
+        problem = f"unknown output format {suffix!r}" if suffix else "the name has no suffix"
+        raise ImageError(f"{_shown(path)}: {problem}; use one of {', '.join(_BY_SUFFIX)}")
     try:
         target = os.path.realpath(name)
         is_folder, has_folder = os.path.isdir(target), os.path.isdir(os.path.dirname(target))
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise ImageError(f"{_shown(path)}: not a usable path ({error})") from error
     if is_folder:
         raise ImageError(f"{_shown(path)}: a folder of that name exists; choose another name")
@@ -125,7 +128,7 @@ def _destination(path: Path) -> tuple[str, str]:
             f"{_shown(path)}: the folder {os.path.dirname(target)!r} does not exist; create it first, for "
             "example with os.makedirs"
         )
-    return target, kind
+    return target, output
 
 
 def _shown(path: Path) -> str:

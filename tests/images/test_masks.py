@@ -1,4 +1,4 @@
-"""From masks to guides: what a mask may be, what it covers, and what each cell of a map is told of it."""
+"""Masks: sources, coverage, the guides of each layer, and label images."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def ramp(height=6, width=8):
     return np.tile(np.linspace(0.0, 1.0, width, dtype=np.float32), (height, 1))
 
 
-# --- what a mask may be ------------------------------------------------------------------------------
+# --- sources -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["bool", "int64", "uint8", "bytes", "uint16", "float", "pil", "bilevel", "path"])
-def test_a_mask_comes_as_people_have_it(kind, tmp_path):
+def test_every_source_of_a_mask_is_read(kind, tmp_path):
     half = ramp() > 0.5
     levels = np.where(half, 255, 0).astype(np.uint8)
     Image.fromarray(levels).save(tmp_path / "mask.png")
@@ -39,20 +39,20 @@ def test_a_mask_comes_as_people_have_it(kind, tmp_path):
     np.testing.assert_array_equal(masks.read_mask(given), half[None, ..., None].astype(np.float32))
 
 
-def test_soft_values_stay_soft_and_colour_counts_as_its_brightness():
+def test_gray_values_are_kept_and_colors_become_luma():
     np.testing.assert_allclose(masks.read_mask(ramp())[0, ..., 0], ramp(), atol=1e-6)
     green = np.zeros((2, 2, 3))
     green[..., 1] = 1.0
     np.testing.assert_allclose(masks.read_mask(green), 0.7152, atol=1e-6)
 
 
-def test_what_is_transparent_is_not_in_the_mask():
-    picture = np.full((2, 4, 4), 255, np.uint8)
-    picture[:, :2, 3] = 0
-    np.testing.assert_array_equal(masks.read_mask(picture)[0, 0, :, 0], [0, 0, 1, 1])
+def test_transparent_pixels_are_outside_the_mask():
+    image = np.full((2, 4, 4), 255, np.uint8)
+    image[:, :2, 3] = 0
+    np.testing.assert_array_equal(masks.read_mask(image)[0, 0, :, 0], [0, 0, 1, 1])
 
 
-def test_a_mask_that_is_empty_or_no_picture_is_refused(tmp_path):
+def test_a_mask_that_is_empty_or_unreadable_is_refused(tmp_path):
     with pytest.raises(ValueError, match="mask 2 is 0 everywhere"):
         masks.mask_shares([np.ones((4, 4)), np.zeros((4, 4))], (8, 8))
     with pytest.raises(ImageError, match=r"missing\.png"):
@@ -63,7 +63,7 @@ def test_a_mask_that_is_empty_or_no_picture_is_refused(tmp_path):
         masks.read_mask(np.full((4, 4), 7.0))
 
 
-# --- what masks cover --------------------------------------------------------------------------------
+# --- coverage ----------------------------------------------------------------------------------------
 
 
 @given(
@@ -80,7 +80,7 @@ def test_masks_that_add_up_to_one_still_do_at_any_size(height, width, size, seed
     assert pair.min() >= 0.0
 
 
-def test_away_from_its_edge_a_mask_stays_exactly_nothing_and_all():
+def test_away_from_its_edge_a_resized_mask_is_exactly_zero_or_one():
     mask = np.zeros((1, 100, 100, 1), np.float32)
     mask[:, :, 50:] = 1.0
     for side in (37, 64, 173):
@@ -98,10 +98,10 @@ def test_masks_of_different_sizes_share_where_they_overlap():
     np.testing.assert_allclose(shares.sum(axis=-1), 1.0, atol=1e-6)
 
 
-def test_what_is_uncovered_is_told_in_percent():
+def test_the_uncovered_share_is_reported_in_percent():
     mask = np.ones((10, 10))
     mask[:, 6:] = 0.0
-    with pytest.raises(ValueError, match=r"leave 40 % of the picture uncovered.*background='content'"):
+    with pytest.raises(ValueError, match=r"leave 40 % of the image uncovered.*background='content'"):
         masks.mask_shares([mask], (10, 10))
     shares = masks.mask_shares([mask], (10, 10), "content")
     np.testing.assert_array_equal(masks.coverage(shares)[0, ..., 0], mask)
@@ -112,7 +112,7 @@ def test_a_soft_mask_over_a_background_stays_soft():
     np.testing.assert_allclose(masks.coverage(shares)[0, ..., 0], ramp(), atol=1e-6)
 
 
-# --- what each cell is told --------------------------------------------------------------------------
+# --- guides ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [(64, 48), (71, 53), (33, 47), (16, 31)])
@@ -131,7 +131,7 @@ def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, 
             np.testing.assert_allclose(guide[0, row, column], block.mean(axis=(0, 1)), rtol=1e-4)
 
 
-def test_a_mask_that_no_cell_of_a_layer_sees_is_refused():
+def test_a_mask_that_overlaps_no_cell_of_a_layer_is_refused():
     shares = np.zeros((1, 40, 71, 1), np.float32)
     shares[:, :, 66:] = 1.0  # past the last whole cell of 16 pixels
     assert masks.guides_per_layer(shares, {"shallow": 4})["shallow"].any()
@@ -139,32 +139,32 @@ def test_a_mask_that_no_cell_of_a_layer_sees_is_refused():
         masks.guides_per_layer(shares, {"shallow": 4, "deep": 16})
 
 
-def test_a_cell_the_end_cuts_off_is_there_for_networks_that_have_it():
+def test_cells_cut_off_by_the_border_are_included():
     guide = masks.guides_per_layer(np.ones((1, 5, 7, 1), np.float32), {"padded": 2, "image": 1})
     assert guide["padded"].shape == (1, 3, 4, 1)
     assert guide["image"].shape == (1, 5, 7, 1)
     np.testing.assert_array_equal(guide["padded"], 1.0)
 
 
-# --- label pictures ----------------------------------------------------------------------------------
+# --- label images ------------------------------------------------------------------------------------
 
 
 def doodle(*stripes):
-    """A picture of upright stripes: (columns, color), 4 pixels high."""
+    """An image of vertical stripes: (columns, color), 4 pixels high."""
     return np.concatenate([np.full((4, wide, 3), color, np.uint8) for wide, color in stripes], axis=1)
 
 
 SKY, SEA = (90, 160, 255), (0, 40, 90)
 
 
-def test_a_color_is_a_region_the_largest_first():
+def test_each_color_is_a_region_the_largest_first():
     labels = doodle((2, SEA), (5, SKY), (1, SEA))
     sky, sea = masks.label_masks(labels)
     np.testing.assert_array_equal(sky, np.all(labels == SKY, axis=-1))
     np.testing.assert_array_equal(sea, ~sky)
 
 
-def test_regions_of_content_and_style_go_together_by_color(tmp_path):
+def test_regions_of_content_and_style_are_matched_by_color(tmp_path):
     labels, style_labels = doodle((2, SEA), (5, SKY)), doodle((3, SKY), (1, (9, 9, 9)), (4, SEA))
     Image.fromarray(labels).save(tmp_path / "labels.png")
     pairs = masks.label_masks(tmp_path / "labels.png", style_labels)
@@ -173,7 +173,7 @@ def test_regions_of_content_and_style_go_together_by_color(tmp_path):
         np.testing.assert_array_equal(style_mask, np.all(style_labels == color, axis=-1))
 
 
-def test_a_doodle_is_painted_with_each_region_from_its_own_part_of_the_style():
+def test_each_region_is_painted_in_its_own_part_of_the_style():
     labels, style_labels = doodle((4, SEA), (4, SKY)), doodle((3, SKY), (3, SEA))
     pairs = masks.label_masks(labels, style_labels)
     painted, by_hand = (
@@ -185,8 +185,8 @@ def test_a_doodle_is_painted_with_each_region_from_its_own_part_of_the_style():
     assert np.abs(painted - plain).mean() > 0.001
 
 
-def test_labels_that_are_none_are_told():
+def test_unusable_labels_are_refused():
     with pytest.raises(ValueError, match="the style's labels have no #00285a, which the content's have"):
         masks.label_masks(doodle((2, SEA), (5, SKY)), doodle((2, SKY)))
-    with pytest.raises(ValueError, match="a label picture has at most 32 colors, and this has 40"):
+    with pytest.raises(ValueError, match="a label image has at most 32 colors, and this has 40"):
         masks.label_masks(doodle(*((1, (i, i, i)) for i in range(40))))

@@ -177,7 +177,7 @@ def test_a_style_weighs_more_in_a_region_it_shares(transfer, vgg16, content, tin
         ({"style_masks": [np.ones((4, 4))]}, "2 styles need as many style_masks, not 1"),
         ({"masks": [np.ones((4, 4)), np.zeros((4, 4))]}, "mask 2 is 0 everywhere"),
         ({"masks": [np.ones((4, 4)), None]}, "every style needs a mask"),
-        ({"masks": [np.eye(4), np.eye(4)]}, "% of the picture uncovered"),
+        ({"masks": [np.eye(4), np.eye(4)]}, "% of the image uncovered"),
         ({"style_masks": [np.zeros((4, 4)), None]}, "style mask 1 is 0 everywhere"),
         ({"masks": [(np.ones((4, 4)), None)] * 2, "style_masks": [None, None]}, "not both"),
         ({"masks": [(np.ones((4, 4)),), np.ones((4, 4))]}, "a mask is one mask, or a pair"),

@@ -1,8 +1,9 @@
-"""Encoded pictures to plain arrays: the only place that hands untrusted bytes to a decoder.
+"""Decoding of image files: the only module that passes untrusted bytes to a decoder.
 
-`decode` goes signature -> stripped copy -> size check -> Pillow -> sRGB array, turned upright. The copy keeps
-only what makes the pixels. Damaged metadata can then neither fail a good picture nor make Pillow warn, and
-no switch that other code of the same process shares (the warning filters, Pillow's limits) is ever touched.
+`decode` identifies the format by its signature, makes a copy that contains only what determines the pixels, checks the
+size, decodes the copy with Pillow, converts it to sRGB and turns it upright. Thanks to the copy, damaged metadata
+neither breaks a good image nor makes Pillow warn, and no process-wide setting (warning filters, Pillow's limits) has to
+be changed.
 """
 
 import importlib
@@ -26,12 +27,12 @@ __all__ = ["Limits", "check_size", "decode", "identify"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a decoded picture may measure, and the long side it will be used at.
+    """Size limits of an image, and the size at which it will be used.
 
     Args:
-        max_pixels: largest accepted width * height.
-        max_side: largest accepted width or height.
-        size: long side in pixels the caller will resize to; None for all there is.
+        max_pixels: maximum width * height.
+        max_side: maximum width or height.
+        size: long side in pixels to which the caller will resize; None for full size.
     """
 
     max_pixels: int
@@ -40,25 +41,25 @@ class Limits:
 
 
 def decode(data: bytes, limits: Limits, name: str) -> np.ndarray:
-    """Decode one encoded picture; of an animation or a multi-page file, the first picture.
+    """Decode an image file; of an animation or a multi-page file, the first image.
 
     Args:
-        data: the whole file.
-        limits: checked after the header is read and before any pixel is decoded.
-        name: what to call the picture in the log.
+        data: content of the file.
+        limits: size limits, checked after the header is read and before any pixel is decoded.
+        name: name of the image in the log.
 
     Returns:
         (height, width) or (height, width, 3 | 4), uint8, uint16 or float32, sRGB, upright.
 
     Raises:
-        ImageError: whatever is wrong with the file; the text starts with its format.
+        ImageError: the file is damaged, too large or not supported; the message starts with its format.
     """
     kind = identify(data[:4096])
     try:
         return _decode_as(kind, data, limits, name)
     except ImageError as error:
         raise ImageError(f"{kind}: {error}") from error.__cause__
-    except Image.DecompressionBombError as error:  # only a plugin with a limit of its own still gets here
+    except Image.DecompressionBombError as error:  # raised only by plugins that check a limit of their own
         raise ImageError(f"{kind}: more pixels than Pillow decodes of it; save it smaller, or as PNG") from error
     except MemoryError as error:
         raise ImageError(f"{kind}: not enough memory to decode it; save it smaller") from error
@@ -81,29 +82,29 @@ def _decode_as(kind: str, data: bytes, limits: Limits, name: str) -> np.ndarray:
         image.load()
         profile = stripped.profile or image.info.get("icc_profile")
         orientation = stripped.orientation
-        if kind in ("WEBP", "AVIF"):  # their plugins hand the block over unread
+        if kind in ("WEBP", "AVIF"):  # their plugins return the block unparsed
             orientation = read_orientation(image.info.get("exif"))
-        return turn_upright(_stretch(flatten(image, profile, name), stripped.grey_ends), orientation)
+        return turn_upright(_stretch(flatten(image, profile, name), stripped.gray_ends), orientation)
 
 
 def check_size(size: tuple[int, int], limits: Limits) -> None:
-    """Refuse a picture that is empty or larger than the caller allows.
+    """Refuse an image that is empty or exceeds the caller's limits.
 
     Raises:
-        ImageError: names the size found, the limit and the argument that lifts it.
+        ImageError: the size is out of bounds; the message names the size, the limit and the argument that raises it.
     """
     width, height = size
     if min(size) < 1:
-        raise ImageError(f"{width} x {height} pixels: the picture is empty")
+        raise ImageError(f"{width} x {height} pixels: the image is empty")
     if max(size) > limits.max_side:
         raise ImageError(
             f"{width} x {height} pixels: a side is longer than max_side={limits.max_side:,}; "
-            "pass a larger max_side if you trust the picture"
+            "pass a larger max_side if you trust the image"
         )
     if width * height > limits.max_pixels:
         raise ImageError(
             f"{width} x {height} pixels: {width * height:,} is more than max_pixels={limits.max_pixels:,}; "
-            "pass a larger max_pixels if you trust the picture"
+            "pass a larger max_pixels if you trust the image"
         )
 
 
@@ -119,7 +120,7 @@ _SIGNATURES = (
     ("HEIC", rb".{4}ftyp(?:hei[cxms]|hev[cxms])"),
     ("AVIF", rb".{4}ftyp(?:mif1|msf1|miaf).{4}(?:.{4}){0,16}?(?:avif|avis)"),
     ("HEIC", rb".{4}ftyp(?:mif1|msf1|miaf)"),
-    # TGA has no signature: map type 0 or 1, a known picture type, no empty side, a known depth.
+    # TGA has no signature: color map type 0 or 1, a known image type, no empty side, a known depth.
     ("TGA", rb".(?:\x00[\x02\x03\x0a\x0b]|\x01[\x01\x09]).{9}(?!\0\0)..(?!\0\0)..[\x08\x0f\x10\x18\x20]"),
 )
 _REFUSED = (
@@ -135,29 +136,29 @@ _REFUSED = (
 
 
 def identify(head: bytes) -> str:
-    """Name the format of a file from its first bytes; the file's own name plays no part.
+    """Identify the format of a file from its first bytes; the file name is ignored.
 
     Raises:
-        ImageError: not one of the accepted formats.
+        ImageError: the format is not supported.
     """
     for kind, pattern in _SIGNATURES:
         if re.match(pattern, head, re.DOTALL):
             return kind
     found = [kind for kind, pattern in _REFUSED if re.match(pattern, head, re.DOTALL)]
-    unknown = "not a picture format known here" if head else "no bytes at all"
+    unknown = "not a known image format" if head else "no bytes at all"
     what = f"looks like {found[0]}" if found else unknown
     accepted = ", ".join(dict.fromkeys(kind for kind, _ in _SIGNATURES))
     raise ImageError(f"{what}; expected one of {accepted}; convert it to PNG first")
 
 
 class _TiffReader(TiffImagePlugin.TiffImageFile):
-    """Reads a TIFF whose size was checked against the caller's limit instead of the process-wide one."""
+    """TIFF reader that omits Pillow's process-wide size limit; `check_size` applies the caller's limit."""
 
     def load_prepare(self) -> None:
         ImageFile.ImageFile.load_prepare(self)
 
 
-# An MPO (two or more JPEGs in a row) is read as its first JPEG.
+# An MPO file (several JPEGs in sequence) is read as its first JPEG.
 _PLUGINS = {
     "AVIF": ("AvifImagePlugin", "AvifImageFile"),
     "BMP": ("BmpImagePlugin", "BmpImageFile"),
@@ -180,12 +181,11 @@ def _reader(kind: str) -> Callable[[io.BytesIO], ImageFile.ImageFile]:
         raise ImageError("this Pillow is too old to read it; run: pip install --upgrade pillow") from error
     if not getattr(plugin, "SUPPORTED", True):
         raise ImageError("this Pillow was built without it; run: pip install --upgrade pillow")
-    reader: Callable[[io.BytesIO], ImageFile.ImageFile] = getattr(plugin, name)
-    return reader
+    return getattr(plugin, name)
 
 
 def _draft(image: ImageFile.ImageFile, size: int | None) -> None:
-    """Let a JPEG decode at 1/2, 1/4 or 1/8 when that still holds `size`."""
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8 size, if the result is not below `size`."""
     long_side = max(image.size)
     if image.format == "JPEG" and size is not None and size < long_side:
         width, height = (-(-side * size // long_side) for side in image.size)
@@ -193,14 +193,14 @@ def _draft(image: ImageFile.ImageFile, size: int | None) -> None:
 
 
 def _match_key_to_8_bits(image: ImageFile.ImageFile, kind: str, data: bytes) -> None:
-    """The transparent colour of a 48-bit PNG has 16 bits a channel; Pillow keeps 8 of each pixel."""
+    """Reduce the transparent color of a 48-bit PNG to 8 bits per channel, as Pillow does with the pixels only."""
     key = image.info.get("transparency")
     if kind == "PNG" and data[24] == 16 and isinstance(key, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _stretch(samples: np.ndarray, ends: tuple[int, int]) -> np.ndarray:
-    """Bring 12-bit or inverted 16-bit grey to 0 for black and 65535 for white, which Pillow leaves undone."""
+    """Rescale 12-bit or inverted 16-bit gray to 0 for black and 65535 for white; Pillow does not."""
     black, white = ends
     if ends == (0, 65_535) or samples.dtype.kind != "u" or samples.itemsize != 2:
         return samples
@@ -214,7 +214,7 @@ def _decode_heic(data: bytes, limits: Limits, name: str) -> np.ndarray:
         raise ImageError("reading it needs an optional package; run: pip install pillow-heif") from error
     opened = heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
     check_size(opened.size, limits)
-    image = opened.to_pillow()  # libheif has already turned it upright
+    image = opened.to_pillow()  # already turned upright by libheif
     return flatten(image, image.info.get("icc_profile"), name)
 
 

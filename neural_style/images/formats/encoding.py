@@ -1,38 +1,65 @@
-"""From float32 to whole levels, and to the files that hold them."""
+"""Output formats: float32 images converted to integer levels and encoded."""
+
+from __future__ import annotations
 
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from neural_style.images.reading import ImageData
 
-__all__ = ["encoder", "to_levels"]
+__all__ = ["FORMATS", "OutputFormat", "encoder", "to_levels"]
 
-_BAND = 1 << 20  # samples converted at a time, so that no second full-size copy is made
+_BAND = 1 << 20  # samples converted at a time, which avoids a second full-size copy
 
 
-def encoder(picture: ImageData, kind: str, bits: int) -> Callable[[IO[bytes]], object]:
-    """What writes a picture into an open file; `kind` is Pillow's name of the format, 16 bits are for PNG and TIFF."""
-    if bits == 16:
-        write, levels = _write_png_16 if kind == "PNG" else _write_tiff_16, to_levels(picture, np.uint16)
+class OutputFormat(NamedTuple):
+    """A format in which images are saved.
+
+    Attributes:
+        name: Pillow's name of the format.
+        suffixes: file suffixes that select it, the preferred one first.
+        options: function that returns the keyword arguments of `PIL.Image.Image.save`.
+        has_alpha: whether it stores alpha; if not, images are composited over white.
+        write_16_bit: function that writes uint16 levels (height, width, 3 | 4) into an open file; None if the format
+            has 8 bits per channel only. Pillow does not write 16-bit color.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    options: Callable[[], dict[str, Any]]
+    has_alpha: bool = True
+    write_16_bit: Callable[[np.ndarray, IO[bytes]], None] | None = None
+
+
+def encoder(image: ImageData, output: OutputFormat, bits: int) -> Callable[[IO[bytes]], object]:
+    """Return a function that writes an image into an open file.
+
+    Args:
+        image: image to write.
+        output: one of `FORMATS`.
+        bits: 8, or 16 where `output.write_16_bit` is not None.
+    """
+    if bits == 16 and output.write_16_bit is not None:
+        write, levels = output.write_16_bit, to_levels(image, np.uint16)
         return lambda handle: write(levels, handle)
-    image = Image.fromarray(to_levels(picture if kind != "JPEG" else _over_white(picture), np.uint8))
-    return lambda handle: image.save(handle, kind, **_pillow_options(kind))
+    pil = Image.fromarray(to_levels(image if output.has_alpha else _over_white(image), np.uint8))
+    return lambda handle: pil.save(handle, output.name, **output.options())
 
 
-def to_levels(picture: ImageData, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
-    """Round to whole levels: (H, W, 3), or (H, W, 4) with alpha."""
-    height, width = picture.pixels.shape[1:3]
-    channels = 3 if picture.alpha is None else 4
+def to_levels(image: ImageData, dtype: type[np.uint8] | type[np.uint16]) -> np.ndarray:
+    """Round to integer levels: (height, width, 3), or (height, width, 4) with alpha."""
+    height, width = image.pixels.shape[1:3]
+    channels = 3 if image.alpha is None else 4
     levels = np.empty((height, width, channels), dtype)
     for rows in _bands(height, width * 3):
-        levels[rows, :, :3] = np.rint(picture.pixels[0, rows] * np.float32(np.iinfo(dtype).max))
-        if picture.alpha is not None:
-            levels[rows, :, 3:] = np.rint(picture.alpha[0, rows] * np.float32(np.iinfo(dtype).max))
+        levels[rows, :, :3] = np.rint(image.pixels[0, rows] * np.float32(np.iinfo(dtype).max))
+        if image.alpha is not None:
+            levels[rows, :, 3:] = np.rint(image.alpha[0, rows] * np.float32(np.iinfo(dtype).max))
     return levels
 
 
@@ -41,34 +68,39 @@ def _bands(height: int, row: int) -> Iterator[slice]:
     return (slice(start, min(start + step, height)) for start in range(0, height, step))
 
 
+def _over_white(image: ImageData) -> ImageData:
+    if image.alpha is None:
+        return image
+    return ImageData(image.pixels * image.alpha + (1.0 - image.alpha))
+
+
 def _srgb_profile() -> bytes:
-    """The sRGB profile, with a fixed date so that equal pictures give equal files."""
+    """The sRGB profile, with a constant date so that equal images give equal files."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
 
 
-def _pillow_options(kind: str) -> dict[str, Any]:
-    if kind == "PNG":
-        info = PngImagePlugin.PngInfo()
-        info.add(b"sRGB", b"\0")
-        return {"pnginfo": info}
-    options: dict[str, dict[str, Any]] = {
-        "JPEG": {"quality": 95, "subsampling": 0},
-        "WEBP": {"lossless": True, "exact": True},
-        "TIFF": {"compression": "tiff_adobe_deflate"},
-    }
-    return {**options[kind], "icc_profile": _srgb_profile()}
+def _png_options() -> dict[str, Any]:
+    info = PngImagePlugin.PngInfo()
+    info.add(b"sRGB", b"\0")
+    return {"pnginfo": info}
 
 
-def _over_white(picture: ImageData) -> ImageData:
-    if picture.alpha is None:
-        return picture
-    return ImageData(picture.pixels * picture.alpha + (1.0 - picture.alpha))
+def _jpeg_options() -> dict[str, Any]:
+    return {"quality": 95, "subsampling": 0, "icc_profile": _srgb_profile()}
+
+
+def _webp_options() -> dict[str, Any]:
+    return {"lossless": True, "exact": True, "icc_profile": _srgb_profile()}
+
+
+def _tiff_options() -> dict[str, Any]:
+    return {"compression": "tiff_adobe_deflate", "icc_profile": _srgb_profile()}
 
 
 def _write_png_16(levels: np.ndarray, handle: IO[bytes]) -> None:
-    """PNG of 16 bits a channel, which Pillow cannot write; (H, W, 3 | 4) uint16."""
+    """Write a PNG of 16 bits per channel; (height, width, 3 | 4) uint16."""
     height, width, channels = levels.shape
     handle.write(b"\x89PNG\r\n\x1a\n")
     header = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
@@ -78,7 +110,7 @@ def _write_png_16(levels: np.ndarray, handle: IO[bytes]) -> None:
     above = np.zeros((1, width * channels * 2), np.uint8)
     for rows in _bands(height, width * channels):
         samples = levels[rows].astype(">u2").reshape(-1, width * channels).view(np.uint8)
-        # Filter 2: each byte minus the one above, modulo 256. It halves photographs.
+        # Filter 2: each byte minus the one above, modulo 256. It halves the size of photographs.
         differences = samples - np.concatenate([above, samples[:-1]])
         lines = np.concatenate([np.full((len(samples), 1), 2, np.uint8), differences], axis=1)
         _write_chunk(handle, b"IDAT", packer.compress(lines.tobytes()))
@@ -92,7 +124,7 @@ def _write_chunk(handle: IO[bytes], kind: bytes, body: bytes) -> None:
 
 
 def _write_tiff_16(levels: np.ndarray, handle: IO[bytes]) -> None:
-    """TIFF of 16 bits a channel, which Pillow cannot write: deflated strips of horizontal differences."""
+    """Write a TIFF of 16 bits per channel: deflated strips of horizontal differences."""
     height, width, channels = levels.shape
     handle.write(b"II*\0" + bytes(4))
     starts, lengths, bands = [], [], list(_bands(height, width * channels))
@@ -115,7 +147,7 @@ def _write_tiff_16(levels: np.ndarray, handle: IO[bytes]) -> None:
             (277, "H", [channels]),
             (278, "I", [bands[0].stop]),
             (279, "I", lengths),
-            (284, "H", [1]),  # samples of a pixel side by side
+            (284, "H", [1]),  # interleaved samples
             (317, "H", [2]),  # each sample minus the one on its left
             *([(338, "H", [2])] if channels == 4 else []),  # straight alpha
             (34675, "B", list(_srgb_profile())),
@@ -137,3 +169,12 @@ def _write_tiff_directory(handle: IO[bytes], tags: list[tuple[int, str, list[int
     handle.write(struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
     handle.seek(4)
     handle.write(struct.pack("<I", start))
+
+
+FORMATS = (
+    OutputFormat("PNG", (".png",), _png_options, write_16_bit=_write_png_16),
+    OutputFormat("JPEG", (".jpg", ".jpeg"), _jpeg_options, has_alpha=False),
+    OutputFormat("WEBP", (".webp",), _webp_options),
+    OutputFormat("TIFF", (".tif", ".tiff"), _tiff_options, write_16_bit=_write_tiff_16),
+)
+"""The formats that `neural_style.images.save` writes, one row each."""

@@ -1,4 +1,4 @@
-"""Which way up: EXIF orientation, read from bytes nobody vouches for."""
+"""EXIF orientation, parsed from untrusted bytes."""
 
 import struct
 
@@ -8,7 +8,7 @@ __all__ = ["read_orientation", "turn_upright"]
 
 
 def read_orientation(exif: object) -> int:
-    """The orientation, 1 to 8, that an EXIF block asks for; 1 when it is missing, damaged or senseless."""
+    """Parse the orientation, 1 to 8, from an EXIF block; 1 if it is missing, damaged or out of range."""
     if not isinstance(exif, bytes):
         return 1
     block = exif.removeprefix(b"Exif\0\0")
@@ -26,7 +26,7 @@ def read_orientation(exif: object) -> int:
 
 
 def turn_upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn as EXIF orientation 1 to 8 asks for; (height, width, ...) may become (width, height, ...)."""
+    """Apply an EXIF orientation, 1 to 8; (height, width, ...) may become (width, height, ...)."""
     if orientation >= 5:
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""A file reduced to what makes its pixels, and the little of its metadata that changes how they look."""
+"""Files reduced to what determines their pixels, and to the metadata that changes their appearance."""
 
 import re
 import struct
@@ -11,21 +11,28 @@ from neural_style.images.formats.orientation import read_orientation
 
 __all__ = ["Stripped", "strip_avif", "strip_jpeg", "strip_png"]
 
-_LARGEST_PROFILE = 1 << 24  # real ICC profiles stay below 4 MB; a compressed one could claim anything
+_MAX_PROFILE = 1 << 24  # bytes; real ICC profiles are below 4 MB, but a compressed one could expand to any size
 
 
 @dataclass(frozen=True)
 class Stripped:
-    """A file reduced to its pixels, and the two pieces of metadata that change how they look."""
+    """A file reduced to its pixels, and the metadata that changes their appearance.
+
+    Args:
+        data: the reduced file.
+        profile: ICC profile, if `data` does not contain it; None if there is none.
+        orientation: EXIF orientation, 1 to 8.
+        gray_ends: 16-bit values of black and white.
+    """
 
     data: bytes
     profile: bytes | None = None
     orientation: int = 1
-    grey_ends: tuple[int, int] = (0, 65_535)  # the 16-bit numbers that mean black and white
+    gray_ends: tuple[int, int] = (0, 65_535)
 
 
 def strip_jpeg(data: bytes) -> Stripped:
-    """Keep the frame, the tables and Adobe's colour flag; put the profile together ourselves."""
+    """Keep the frame, the tables and Adobe's color flag; reassemble the profile from its segments."""
     kept, exif, parts = [data[:2]], b"", {}
     for marker, start, end in _jpeg_segments(data):
         body = data[start + 4 : end]
@@ -40,7 +47,7 @@ def strip_jpeg(data: bytes) -> Stripped:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, start, end) up to the scan, which runs to the end of the file."""
+    """Yield (marker, start, end) of each segment; the last is the scan, which extends to the end of the file."""
     start = 2
     while (start := data.find(b"\xff", start)) >= 0 and start + 4 <= len(data):
         marker = data[start + 1]
@@ -59,13 +66,13 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def strip_png(data: bytes) -> Stripped:
-    """Keep header, palette, transparency and pixels; animation and text chunks go."""
+    """Keep header, palette, transparency and pixels; drop animation and text chunks."""
     kept, profile, exif, start = [data[:8]], None, b"", 8
     while start + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, start)
         end = start + 12 + length
         if end > len(data) and kind != b"IDAT":
-            break  # cut after the pixels, or the decoder will miss what was cut off
+            break  # either cut off after the pixels, or the decoder will report that pixels are missing
         if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
             kept.append(data[start:end])
         elif kind == b"iCCP":
@@ -79,14 +86,14 @@ def strip_png(data: bytes) -> Stripped:
 
 
 def _inflate_profile(body: bytes) -> bytes:
-    """Unpack the profile of a PNG; what cannot be unpacked is handed on, to be reported as a bad profile."""
+    """Decompress the profile of a PNG; if that fails, return bytes that will be reported as an invalid profile."""
     packed = body.partition(b"\0")[2][1:]
     try:
-        return zlib.decompressobj().decompress(packed, _LARGEST_PROFILE) or b"empty"
+        return zlib.decompressobj().decompress(packed, _MAX_PROFILE) or b"empty"
     except zlib.error:
         return b"damaged"
 
 
 def strip_avif(data: bytes) -> Stripped:
-    """Rename the EXIF item: the turn of an AVIF is a property of its own, and EXIF must not override it."""
+    """Rename the EXIF item: AVIF stores the orientation as a property, which EXIF must not override."""
     return Stripped(re.sub(rb"(infe(?:\x02.{7}|\x03.{9}))Exif", rb"\1skip", data, flags=re.DOTALL))

@@ -1,4 +1,4 @@
-"""A TIFF reduced to its first picture's pixels; its directories may claim anything."""
+"""TIFF files reduced to the pixels of their first image; their directories are untrusted."""
 
 import struct
 import zlib
@@ -12,19 +12,19 @@ __all__ = ["strip_tiff"]
 
 # Size, sample layout, compression, strips, fax options, predictor, tile size, old-style JPEG: one value each.
 _TIFF_SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 512, 513, 514, 515])
-# Bits, offsets and lengths, palette, extra samples, sample format, JPEG tables, YCbCr: many values.
+# Bits, offsets and lengths, palette, extra samples, sample format, JPEG tables, YCbCr: several values each.
 _TIFF_PIXEL_TAGS = _TIFF_SINGLE_TAGS.union(
     [258, 273, 279, 320, 324, 325, 338, 339, 347, 519, 520, 521, 529, 530, 531, 532]
 )
 _TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
-_TIFF_PLACES = (273, 279, 324, 325)  # where strips or tiles start, and their lengths
+_TIFF_OFFSETS = (273, 279, 324, 325)  # offsets and lengths of strips or tiles
 _TIFF_DEFLATE = frozenset([8, 32946])
-_TIFF_MOST_SAMPLES = 6  # what Pillow decodes; beyond, it writes to its log
+_TIFF_MAX_SAMPLES = 6  # Pillow decodes no more per pixel, and would write to its log
 
 
 @dataclass(frozen=True)
 class _TiffLayout:
-    """How a directory is laid out: classic with 4-byte offsets or BigTIFF with 8-byte ones."""
+    """Layout of a directory: classic TIFF with 4-byte offsets or BigTIFF with 8-byte offsets."""
 
     order: str
     count: str
@@ -37,7 +37,7 @@ class _TiffLayout:
 
 
 def strip_tiff(data: bytes) -> Stripped:
-    """Append a fresh directory of the first picture's pixels alone, and point the header at it."""
+    """Append a directory that describes only the pixels of the first image, and point the header at it."""
     order = "<" if data[:1] == b"I" else ">"
     big = b"+" in data[2:4]
     layout = _TiffLayout(order, "Q", "Q", 8) if big else _TiffLayout(order, "H", "I", 4)
@@ -45,8 +45,8 @@ def strip_tiff(data: bytes) -> Stripped:
     entries = sorted(_tiff_entries(data, layout, struct.unpack_from(order + layout.offset, data, at)[0]))
     values = {tag: value for tag, _, _, _, value in entries}
     orientation = _first_number(values.get(274, b""), order)
-    if _first_number(values.get(277, b""), order) > _TIFF_MOST_SAMPLES:
-        raise ImageError(f"more than {_TIFF_MOST_SAMPLES} samples a pixel; save it as RGB or RGBA")
+    if _first_number(values.get(277, b""), order) > _TIFF_MAX_SAMPLES:
+        raise ImageError(f"more than {_TIFF_MAX_SAMPLES} samples per pixel; save it as RGB or RGBA")
     _check_tiff_strips(data, entries, order)
     brightest = 4095 if _first_number(values.get(258, b""), order) == 12 else 65_535
     white_is_zero = 262 in values and _first_number(values[262], order) == 0
@@ -89,8 +89,8 @@ def _tiff_entries(data: bytes, layout: _TiffLayout, at: int) -> Iterator[tuple[i
 
 
 def _check_tiff_strips(data: bytes, entries: list[tuple[int, int, int, bytes, bytes]], order: str) -> None:
-    """Refuse what lacks pixels: a decoder would fill them with whatever it finds, or complain on stderr."""
-    numbers = {tag: _numbers(kind, value, order) for tag, kind, _, _, value in entries if tag in _TIFF_PLACES}
+    """Refuse files that lack pixels: a decoder would return uninitialized data, or write to stderr."""
+    numbers = {tag: _numbers(kind, value, order) for tag, kind, _, _, value in entries if tag in _TIFF_OFFSETS}
     starts, lengths = numbers.get(324, numbers.get(273, [])), numbers.get(325, numbers.get(279, []))
     if not starts or len(starts) != len(lengths):
         raise ImageError(f"damaged: {len(starts)} strips but {len(lengths)} lengths; use another copy")
@@ -103,7 +103,7 @@ def _check_tiff_strips(data: bytes, entries: list[tuple[int, int, int, bytes, by
 
 
 def _check_deflated(packed: bytes) -> None:
-    """Unpack once to nowhere, in small pieces; `zlib.error` says what is wrong."""
+    """Decompress in small pieces and discard the result; damaged data raises `zlib.error`."""
     unpacker = zlib.decompressobj()
     while packed and not unpacker.eof:
         unpacker.decompress(packed, 1 << 20)
@@ -116,7 +116,7 @@ def _numbers(kind: int, value: bytes, order: str) -> list[int]:
 
 
 def _first_number(value: bytes, order: str) -> int:
-    """The first unsigned number of a tag's value, by its length: a SHORT, or else a LONG; 0 for none."""
+    """Read the first unsigned number of a tag's value: a LONG if it has 4 bytes or more, a SHORT if 2; 0 if none."""
     if len(value) >= 4:
         return int(struct.unpack_from(order + "I", value)[0])
     return int(struct.unpack_from(order + "H", value)[0]) if len(value) >= 2 else 0
