@@ -1,4 +1,4 @@
-"""A run as a film: canvases kept on the way, saved as GIF, WebP or MP4."""
+"""Time lapse of a run, saved as GIF, WebP or video."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from neural_style.transfer.result import Step
 __all__ = ["Snapshot", "Timelapse"]
 
 HOLD = 2.0
-"""Seconds for which the last picture of a GIF or WebP stands before the film begins again."""
+"""Seconds for which the last frame of a GIF or WebP is shown before it repeats."""
 
 
 class Snapshot(NamedTuple):
-    """A canvas on the way.
+    """The canvas after one step of a run.
 
     Attributes:
-        step: after which it looked so; it holds no picture itself.
-        image: 8-bit RGB or RGBA, at the canvas's size of that time.
+        step: the step, without its image.
+        image: 8-bit RGB or RGBA image, of the canvas's size at that step unless `Timelapse` reduced it.
     """
 
     step: Step
@@ -35,14 +35,14 @@ class Snapshot(NamedTuple):
 
 
 class Timelapse:
-    """A callback that keeps about so many canvases of a run, evenly over its steps, and always the last.
+    """Callback that keeps canvases at regular intervals over a run, and always the last.
 
-    It serves run after run, and holds the pictures of the latest. Of a run that goes on from a checkpoint it sees what
-    is new.
+    It can be reused for several runs, and holds the images of the latest one. Of a run resumed from a checkpoint it
+    holds only the steps made since.
 
     Args:
-        count: about how many pictures to keep.
-        longest: long side in pixels above which a picture is made smaller before it is kept.
+        count: approximate number of images to keep.
+        longest: largest long side of an image, in pixels; larger canvases are reduced to it.
 
     Raises:
         ValueError: `count` or `longest` is less than 1.
@@ -50,10 +50,10 @@ class Timelapse:
     Example:
         >>> import numpy as np
         >>> from neural_style import StyleTransfer
-        >>> film = Timelapse(count=3)
+        >>> timelapse = Timelapse(count=3)
         >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
-        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=6, callbacks=[film])
-        >>> [frame.step.step for frame in film.frames]
+        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=6, callbacks=[timelapse])
+        >>> [frame.step.step for frame in timelapse.frames]
         [2, 4, 6]
     """
 
@@ -74,7 +74,7 @@ class Timelapse:
 
     @property
     def frames(self) -> list[Snapshot]:
-        """What was kept, in order; the last is the last canvas of the run, however that ended."""
+        """The snapshots in order; the last is the last canvas of the run, even if the run ended early."""
         if self._last is not None and (not self._kept or self._kept[-1].step.step < self._last.step):
             self._keep(self._last)
         return list(self._kept)
@@ -86,26 +86,26 @@ class Timelapse:
         self._kept.append(Snapshot(step.without_image(), image))
 
     def save(self, path: str | os.PathLike[str], *, seconds: float = 6.0) -> None:
-        """Write the film, every picture at the largest one's size. It appears whole or not at all.
+        """Write the time lapse atomically, with all frames at the size of the largest.
 
         Args:
-            path: ends in .gif or .webp, which repeat for ever, or like a video, such as .mp4, which needs PyAV.
-            seconds: how long it lasts.
+            path: output file: .gif or .webp, which repeat forever, or a video suffix such as .mp4, which requires PyAV.
+            seconds: duration.
 
         Raises:
-            ValueError: there are no pictures yet, `seconds` is not above 0, or the suffix is another.
-            ImportError: PyAV is missing; the text says what to install.
-            ImageError: it cannot be written there.
+            ValueError: there are no images yet, `seconds` is not positive, or the suffix is not supported.
+            ImportError: PyAV is not installed; the message says how to install it.
+            ImageError: the file cannot be written.
         """
         if seconds <= 0:
-            raise ValueError(f"a film lasts longer than {seconds!r} seconds")
+            raise ValueError(f"seconds is above 0, not {seconds!r}")
         frames = [frame.image for frame in self.frames]
         if not frames:
-            raise ValueError("there are no pictures yet: pass this object to a run, in callbacks=[...]")
+            raise ValueError("there are no images yet: pass this object to a run, in callbacks=[...]")
         animation = _ANIMATIONS.get(Path(path).suffix.lower())
         size = max((image.size for image in frames), key=max)
         if animation is None:
-            size = (max(2, size[0] - size[0] % 2), max(2, size[1] - size[1] % 2))  # as videos want it
+            size = (max(2, size[0] - size[0] % 2), max(2, size[1] - size[1] % 2))  # the video codecs require even sides
         even = [image.convert("RGB").resize(size, Image.Resampling.BICUBIC) for image in frames]
         try:
             if animation is None:

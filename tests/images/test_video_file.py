@@ -10,7 +10,7 @@ from neural_style import ImageError
 from neural_style.images.video_file import check_copy, count, frames, write_like
 from tests import moving
 
-PHOTOGRAPH = Path(__file__).parents[1] / "docs" / "images" / "astronaut.jpg"
+PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
 UNEVEN = [0, 33, 120, 140, 300, 310, 480, 530, 700, 760]
 
 
