@@ -27,12 +27,11 @@ import common
 import tensorflow as tf
 
 from neural_style import StyleTransfer, images, metrics
-from neural_style.optimizers import LBFGS, Adam, Evaluation, Optimizer, State
+from neural_style.optimizers import LBFGS, Adam, Evaluation, Optimizer, Progress, State
 from neural_style.recipes import DEFAULT
 from neural_style.scales import SingleScale
 
 PAIRS = ("astronaut:nocturne", "astronaut:harvest")
-ROUGHLY_ALL = 0.999
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,15 +91,21 @@ def _paint(pair: str, method: str, options: argparse.Namespace) -> dict[str, Any
 class Counting:
     """An optimizer that records the pixels of every evaluation it requests."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, pixels: list[int] | None = None) -> None:
         self.optimizer = optimizer
-        self.pixels: list[int] = []
+        self.pixels: list[int] = [] if pixels is None else pixels
+
+    def with_rate(self, factor: float) -> Counting:
+        return Counting(self.optimizer.with_rate(factor), self.pixels)
+
+    def state_bytes(self, pixels: int) -> int:
+        return self.optimizer.state_bytes(pixels)
 
     def start(self, canvas: tf.Tensor) -> State:
         return self.optimizer.start(canvas)
 
     def step(
-        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: float
+        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: Progress
     ) -> tuple[tf.Tensor, State, Evaluation]:
         def counted(canvas: tf.Tensor) -> Evaluation:
             self.pixels.append(canvas.shape[1] * canvas.shape[2])
@@ -120,6 +125,12 @@ class Pyramid:
     def __init__(self, adam: Adam, levels: int = 4) -> None:
         self.adam, self.levels = adam, levels
 
+    def with_rate(self, factor: float) -> Pyramid:
+        return Pyramid(self.adam.with_rate(factor), self.levels)
+
+    def state_bytes(self, pixels: int) -> int:
+        return self.adam.state_bytes(sum(pixels // 4**number for number in range(self.levels)))
+
     def start(self, canvas: tf.Tensor) -> State:
         state = {"count": tf.zeros([])}
         level = tf.zeros_like(canvas)
@@ -129,7 +140,7 @@ class Pyramid:
         return state
 
     def step(
-        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: float
+        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: Progress
     ) -> tuple[tf.Tensor, State, Evaluation]:
         evaluation = evaluate(canvas)
         one, two, count = self.adam.beta_1, self.adam.beta_2, state["count"] + 1.0
@@ -141,7 +152,7 @@ class Pyramid:
             move = mean / (1.0 - one**count) / (tf.sqrt(square / (1.0 - two**count)) + self.adam.epsilon)
             moves += tf.image.resize(move, canvas.shape[1:3])
             gradient = 4.0 * tf.nn.avg_pool2d(gradient, 2, 2, "SAME")  # gradient of a sum of four pixels
-        moved = canvas - self.adam.rate(progress) / self.levels * moves
+        moved = canvas - self.adam.rate(progress.fraction) / self.levels * moves
         return tf.clip_by_value(moved, 0.0, 1.0), after, evaluation
 
 
@@ -152,16 +163,18 @@ class Averaged(Adam):
     decay: float = 0.8
 
     def start(self, canvas: tf.Tensor) -> State:
-        return super().start(canvas) | {"average": canvas, "previous": tf.zeros([])}
+        return super().start(canvas) | {"average": canvas}
+
+    def state_bytes(self, pixels: int) -> int:
+        return super().state_bytes(pixels) * 3 // 2
 
     def step(
-        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: float
+        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: Progress
     ) -> tuple[tf.Tensor, State, Evaluation]:
         canvas, after, evaluation = super().step(evaluate, canvas, state, progress)
         average = self.decay * state["average"] + (1.0 - self.decay) * canvas
-        ends = progress + (progress - float(state["previous"])) > ROUGHLY_ALL  # the step after this has progress 1
-        after |= {"average": average, "previous": tf.constant(progress, tf.float32)}
-        return (average if ends and progress > 0.0 else canvas), after, evaluation
+        canvas = average if progress.is_last and progress.done else canvas
+        return canvas, after | {"average": average}, evaluation
 
 
 class Warm:
@@ -171,6 +184,14 @@ class Warm:
         self.adam = adam
         self.last: State | None = None
 
+    def with_rate(self, factor: float) -> Warm:
+        slower = Warm(self.adam.with_rate(factor))
+        slower.last = self.last
+        return slower
+
+    def state_bytes(self, pixels: int) -> int:
+        return self.adam.state_bytes(pixels)
+
     def start(self, canvas: tf.Tensor) -> State:
         if self.last is None:
             return self.adam.start(canvas)
@@ -179,7 +200,7 @@ class Warm:
         return {"mean": mean * growth**2, "square": square * growth**4, "count": self.last["count"]}
 
     def step(
-        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: float
+        self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: Progress
     ) -> tuple[tf.Tensor, State, Evaluation]:
         canvas, self.last, evaluation = self.adam.step(evaluate, canvas, state, progress)
         return canvas, self.last, evaluation

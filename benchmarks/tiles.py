@@ -97,10 +97,10 @@ def _objective(tile: int, layers: int, recompute: bool) -> Any:
 
 
 def _move(canvas: Any, evaluation: Any) -> None:
-    from neural_style.optimizers import Adam
+    from neural_style.optimizers import Adam, Progress
 
     adam = Adam()
-    adam.step(lambda _: evaluation, canvas, adam.start(canvas), 0.0)[0].numpy()
+    adam.step(lambda _: evaluation, canvas, adam.start(canvas), Progress(0, 1))[0].numpy()
 
 
 def _resident(what: str) -> float:

@@ -188,10 +188,7 @@ def _can_tile(losses: Sequence[Loss], extractor: Extractor) -> bool:
 
 
 def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer, regions: int) -> _Demand:
-    side = 8
-    state = tf.nest.flatten(optimizer.start(tf.zeros([1, side, side, 3])))
-    kept = sum(value.dtype.size * int(tf.size(value)) for value in state) / side**2
-    kept += 2 * PIXEL * int(getattr(optimizer, "memory", 0))  # the pairs that L-BFGS gathers on its way
+    kept = optimizer.state_bytes(PROBE**2) / PROBE**2
     maps, content = _map_bytes(losses, extractor, regions)  # type: ignore[arg-type]
     return _Demand(maps, content, ARRAYS * PIXEL + STATES * kept)
 

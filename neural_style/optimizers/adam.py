@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any, Self
 
 import tensorflow as tf
 
-from neural_style.optimizers.base import CANVAS, Evaluation, State
+from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
-__all__ = ["Adam"]
+__all__ = ["Adam", "adam_moments"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma and Ba, 2015, algorithm 1) with bias correction and a falling rate.
+    """Adam (Kingma and Ba, 2015, algorithm 1) with bias correction and a decaying learning rate.
 
     Deviation: the canvas is clipped to [0, 1] after each step.
 
     Args:
-        learning_rate: about how far a pixel moves in one early step, in units of the range [0, 1].
-        beta_1: memory of the gradient's mean.
-        beta_2: memory of its square.
+        learning_rate: about the distance a pixel moves in one early step, in units of the range [0, 1].
+        beta_1: decay of the running mean of the gradient.
+        beta_2: decay of the running mean of its square.
         epsilon: added to the root of the mean square, in units of the gradient.
-        tail: over this last part of each scale, the rate falls
-        final_rate: to this fraction of itself, exponentially.
-        average: above 0, what a scale ends with is not its last canvas but a running mean of its canvases, in which
-            each counts so many times what the next one does (Polyak and Juditsky, 1992; with exponential weights and
-            their bias corrected, as for the gradient's mean). Takes out what still swings at a high rate.
+        tail: fraction of each scale's steps, counted from the end, over which the rate decays exponentially.
+        final_rate: fraction of `learning_rate` that the decay ends at.
+        average: decay of a running mean of the canvases, in [0, 1). Above 0, a scale ends with this mean in place of
+            its last canvas (Polyak and Juditsky, 1992; here with exponential weights, corrected for their bias as the
+            gradient's mean is). The mean removes the oscillation left by a high rate.
 
     Raises:
         ValueError: `average` is not in [0, 1).
@@ -59,28 +60,61 @@ class Adam:
         evaluate: Callable[[tf.Tensor], Evaluation],
         canvas: tf.Tensor,
         state: State,
-        progress: float,
+        progress: Progress,
     ) -> tuple[tf.Tensor, State, Evaluation]:
         evaluation = evaluate(canvas)
-        settings = tf.constant([self.rate(progress), self.beta_1, self.beta_2, self.epsilon])
+        settings = tf.constant([self.rate(progress.fraction), self.beta_1, self.beta_2, self.epsilon])
         canvas, *values = _adam(canvas, evaluation.gradient, state["mean"], state["square"], state["count"], settings)
         after = dict(zip(("mean", "square", "count"), values, strict=True))
         if self.average:
-            canvas, after["average"] = self._averaged(canvas, state["average"], float(after["count"]), progress)
+            average = self.average * state["average"] + (1.0 - self.average) * canvas
+            count = float(after["count"])
+            if progress.is_last and count > 1.0:  # of one canvas, the mean is that canvas up to rounding
+                canvas = average / (1.0 - self.average**count)
+            after["average"] = average
         return canvas, after, evaluation
 
-    def _averaged(
-        self, canvas: tf.Tensor, average: tf.Tensor, count: float, progress: float
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The canvas, or at a scale's last step the mean; and the mean's state."""
-        average = self.average * average + (1.0 - self.average) * canvas
-        is_last = count > 1.0 and abs(progress - (count - 1.0) / count) < 1e-6
-        return average / (1.0 - self.average**count) if is_last else canvas, average
+    def with_rate(self, factor: float) -> Self:
+        return dataclasses.replace(self, learning_rate=self.learning_rate * factor)
 
-    def rate(self, progress: float) -> float:
-        """The learning rate when `progress` in [0, 1] of a scale is done."""
-        late = max(0.0, progress - (1.0 - self.tail)) / self.tail if self.tail > 0 else 0.0
+    def state_bytes(self, pixels: int) -> int:
+        return (3 if self.average else 2) * PIXEL_BYTES * pixels + 4  # the count of steps
+
+    def rate(self, fraction: float) -> float:
+        """The learning rate after a fraction, in [0, 1], of a scale's steps."""
+        late = max(0.0, fraction - (1.0 - self.tail)) / self.tail if self.tail > 0 else 0.0
         return self.learning_rate * float(self.final_rate**late)
+
+
+def adam_moments(
+    gradient: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, count: Any, beta_1: Any, beta_2: Any
+) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
+    """Update Adam's running means, and correct their bias.
+
+    The move is `mean / correction / (root + epsilon)` times the learning rate. Callers write it out: a canvas divides
+    once, by the product, and training divides twice. The results differ in the last bit only, but images and trained
+    weights are reproduced to the last bit.
+
+    Args:
+        gradient: of the loss, of any shape.
+        mean: running mean of the gradient before this step, of the same shape; 0 at first.
+        square: running mean of its square, likewise.
+        count: number of this step, 1 for the first.
+        beta_1: decay of `mean`.
+        beta_2: decay of `square`.
+
+    Returns:
+        The new mean, the new square, the share of `mean` that its start at 0 leaves (to divide by), and the root of
+        the corrected `square`.
+
+    Example:
+        >>> mean, square, correction, root = adam_moments(tf.constant(3.0), 0.0, 0.0, 1, 0.9, 0.99)
+        >>> print(f"{mean / correction / root:.3f}")
+        1.000
+    """
+    mean = beta_1 * mean + (1.0 - beta_1) * gradient
+    square = beta_2 * square + (1.0 - beta_2) * tf.square(gradient)
+    return mean, square, 1.0 - beta_1**count, tf.sqrt(square / (1.0 - beta_2**count))
 
 
 @tf.function(  # type: ignore[untyped-decorator]
@@ -96,8 +130,6 @@ def _adam(
 ) -> tuple[tf.Tensor, ...]:
     rate, beta_1, beta_2, epsilon = tf.unstack(settings)
     count += 1.0
-    mean = beta_1 * mean + (1.0 - beta_1) * gradient
-    square = beta_2 * square + (1.0 - beta_2) * tf.square(gradient)
-    unbiased = tf.sqrt(square / (1.0 - beta_2**count))
-    move = rate * mean / ((1.0 - beta_1**count) * (unbiased + epsilon))
+    mean, square, correction, root = adam_moments(gradient, mean, square, count, beta_1, beta_2)
+    move = rate * mean / (correction * (root + epsilon))
     return tf.clip_by_value(canvas - move, 0.0, 1.0), mean, square, count

@@ -1,15 +1,15 @@
-"""Limited-memory BFGS on one canvas, inside a box."""
+"""Limited-memory BFGS on one canvas, with bounds."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style.optimizers.base import CANVAS, Evaluation, State
+from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
 __all__ = ["LBFGS"]
 
@@ -20,18 +20,19 @@ class LBFGS:
 
     The two-loop recursion of Nocedal (1980; Nocedal and Wright, 2006, algorithm 7.4) on the pixels that are free to
     move: those at a bound whose gradient points outward stay. The step is projected into the box and shortened
-    until the loss has fallen enough (Armijo's rule along the projection arc, Bertsekas, 1976). A pair (s, y) is made
-    of where the projection really led, and kept only when its curvature is positive, so the approximation stays
-    positive definite. As a rule one step takes one evaluation.
+    until the loss has decreased sufficiently (Armijo's rule along the projection arc, Bertsekas, 1976). A pair (s, y)
+    is formed from the projected step, and kept only when its curvature is positive, so the approximation stays
+    positive definite. Most steps take one evaluation.
 
-    Deviation: where no length will do, the memory is dropped and the step is not taken.
+    Deviation: where no length satisfies the rule, the pairs are discarded and the canvas stays.
 
     Args:
-        learning_rate: length of the first try along the quasi-Newton direction.
-        memory: how many pairs are kept; each takes twice the canvas's memory.
-        first_move: how far the pixel of the largest gradient moves in the first try, when nothing is known yet.
-        most_move: no pixel is asked to move further than this in one step, in units of the range [0, 1].
-        tries: how many lengths are tried.
+        learning_rate: length of the first trial along the quasi-Newton direction.
+        memory: pairs to keep; each takes twice the memory of the canvas.
+        first_move: distance that the pixel with the largest gradient moves in the first trial, while there is no pair,
+            in units of the range [0, 1].
+        max_move: largest distance that a pixel moves in one step, in the same units.
+        tries: lengths to try in one step.
 
     Example:
         >>> import numpy as np
@@ -44,7 +45,7 @@ class LBFGS:
     learning_rate: float = 1.0
     memory: int = 10
     first_move: float = 0.05
-    most_move: float = 0.5
+    max_move: float = 0.5
     tries: int = 8
 
     def start(self, canvas: tf.Tensor) -> State:
@@ -56,7 +57,7 @@ class LBFGS:
         evaluate: Callable[[tf.Tensor], Evaluation],
         canvas: tf.Tensor,
         state: State,
-        progress: float,
+        progress: Progress,
     ) -> tuple[tf.Tensor, State, Evaluation]:
         here = _recall(state) or evaluate(canvas)
         s, y = state["s"], state["y"]
@@ -72,8 +73,14 @@ class LBFGS:
             length *= _shorten(length * slope, -fall)
         return canvas, self.start(canvas) | _keep(here), here
 
+    def with_rate(self, factor: float) -> Self:
+        return dataclasses.replace(self, learning_rate=self.learning_rate * factor)
+
+    def state_bytes(self, pixels: int) -> int:
+        return (2 * max(1, self.memory) + 1) * PIXEL_BYTES * pixels  # the pairs, and the gradient at the last trial
+
     def _direction(self, canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, float]:
-        """Where to go, (1, height, width, 3), and the loss's slope that way, below 0 where anything is free."""
+        """Search direction, (1, height, width, 3), and the slope along it, negative where a pixel is free."""
         products = _products(canvas, gradient, s, y).numpy().astype(np.float64)
         weights = _two_loops(products)
         slope = float(weights @ products[-1])
@@ -81,7 +88,7 @@ class LBFGS:
         largest = float(tf.reduce_max(tf.abs(direction)))
         if largest == 0.0:
             return direction, 0.0
-        limit = self.most_move if len(s) else self.first_move
+        limit = self.max_move if len(s) else self.first_move
         factor = limit / largest if not len(s) or largest > limit else 1.0
         return direction * factor, slope * factor
 
@@ -93,7 +100,7 @@ class LBFGS:
 
 
 class _Pair(NamedTuple):
-    """A move and what it did to the gradient, with the products that judge it."""
+    """A move, the change of the gradient over it, and the inner products that decide whether it is kept."""
 
     s: tf.Tensor
     y: tf.Tensor
@@ -111,20 +118,20 @@ def _recall(state: State) -> Evaluation | None:
 
 
 def _shorten(change: float, rise: float) -> float:
-    """Factor to the minimum of the parabola through slope and rise, kept in [0.1, 0.5]."""
+    """Factor to the minimum of the parabola with this slope and rise, clipped to [0.1, 0.5]."""
     if not np.isfinite(rise):
         return 0.1
     return float(np.clip(-change / (2.0 * (rise - change)) if rise > change else 0.5, 0.1, 0.5))
 
 
 def _two_loops(products: np.ndarray) -> np.ndarray:
-    """The recursion on coefficients: with all inner products at hand no vector is touched (Chen et al., 2014).
+    """The two-loop recursion on coefficients, from inner products alone (Chen et al., 2014).
 
     Args:
         products: float64 (2 k + 1, 2 k + 1), inner products of s_1..s_k, y_1..y_k and the gradient.
 
     Returns:
-        The direction's coefficients on these vectors, (2 k + 1,).
+        Coefficients of the direction in terms of these vectors, (2 k + 1,).
     """
     k = len(products) // 2
     weights = np.zeros(2 * k + 1)
@@ -147,14 +154,14 @@ _PAIRS = tf.TensorSpec([None, None, None, 3])
 
 
 def _free(canvas: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """1 where a pixel may move downhill without leaving the box."""
+    """1 where a value may move downhill without leaving [0, 1], else 0."""
     stuck = ((canvas <= 0.0) & (gradient > 0.0)) | ((canvas >= 1.0) & (gradient < 0.0))
     return 1.0 - tf.cast(stuck, tf.float32)
 
 
 @tf.function(input_signature=[CANVAS, CANVAS, _PAIRS, _PAIRS], autograph=False)  # type: ignore[untyped-decorator]
 def _products(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """All inner products over the free pixels of s, y and gradient, (2 k + 1, 2 k + 1)."""
+    """Inner products of s, y and gradient over the free pixels, (2 k + 1, 2 k + 1)."""
     vectors = tf.concat([s, y, gradient], axis=0) * _free(canvas, gradient)
     flat = tf.reshape(vectors, [tf.shape(vectors)[0], -1])
     return tf.matmul(flat, flat, transpose_b=True)

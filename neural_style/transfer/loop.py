@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from neural_style import images
 from neural_style.errors import DivergenceError
-from neural_style.optimizers import Evaluation, Optimizer
+from neural_style.optimizers import Evaluation, Optimizer, Progress
 from neural_style.scales import Scale
 from neural_style.transfer.checkpoint import Position, Saver
 from neural_style.transfer.result import Step, StoppedBy
@@ -158,10 +158,12 @@ class Loop:
     def _advance(self, scale: Scale, task: Task) -> Step | None:
         """Make a step; None where it had to be taken back."""
         before = self.position
-        optimizer = _slowed(self.plan.optimizer_at(before.scale), 0.5**before.setbacks)
+        optimizer = self.plan.optimizer_at(before.scale)
+        if before.setbacks:
+            optimizer = optimizer.with_rate(0.5**before.setbacks)
         with tf.init_scope():
             canvas, state, evaluation = optimizer.step(
-                task, before.canvas, before.optimizer or {}, before.done / scale.steps
+                task, before.canvas, before.optimizer or {}, Progress(before.done, scale.steps)
             )
             finite = _is_finite(canvas, evaluation)
         if not finite:
@@ -244,14 +246,6 @@ class _StopError(Exception):
     def __init__(self, reason: StoppedBy) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def _slowed(optimizer: Optimizer, factor: float) -> Optimizer:
-    """The same optimiser with shorter steps, if it has a learning rate."""
-    if factor == 1.0 or not dataclasses.is_dataclass(optimizer) or not hasattr(optimizer, "learning_rate"):
-        return optimizer
-    slowed: Optimizer = dataclasses.replace(optimizer, learning_rate=optimizer.learning_rate * factor)
-    return slowed
 
 
 def _is_finite(canvas: tf.Tensor, evaluation: Evaluation) -> bool:

@@ -32,7 +32,7 @@ from neural_style.losses import (
     custom,
 )
 from neural_style.objective.whole import Objective
-from neural_style.optimizers import Adam
+from neural_style.optimizers import Adam, Progress
 
 BOTH = ("shallow", "deep")
 
@@ -391,7 +391,7 @@ def test_three_small_steps_make_it_smaller(evaluate, painted):
     optimizer = Adam(learning_rate=0.003)
     canvas, state = painted, optimizer.start(painted)
     for i in range(3):
-        canvas, state, _ = optimizer.step(evaluate, canvas, state, i / 3)
+        canvas, state, _ = optimizer.step(evaluate, canvas, state, Progress(i, 3))
     assert evaluate(canvas).loss < evaluate(painted).loss
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from neural_style.losses import Content, Gram
 from neural_style.objective.whole import objective_for
-from neural_style.optimizers import LBFGS, Adam, Evaluation
+from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress
 
 
 class Task:
@@ -62,7 +62,7 @@ def run(optimizer, task, start, steps, state=None):
     state = optimizer.start(canvas) if state is None else state
     losses = []
     for i in range(steps):
-        canvas, state, evaluation = optimizer.step(task, canvas, state, i / steps)
+        canvas, state, evaluation = optimizer.step(task, canvas, state, Progress(i, steps))
         losses.append(float(evaluation.loss))
     return canvas, state, losses
 

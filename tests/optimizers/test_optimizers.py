@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.optimizers import Adam, Evaluation
+from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress, named_optimizer
 
 SHAPE = (1, 4, 5, 3)
 
@@ -22,7 +22,7 @@ def goal():
 
 @pytest.fixture
 def evaluate(goal):
-    """A bowl with slopes of very different steepness."""
+    """A bowl whose curvature differs by five orders of magnitude between pixels."""
     steepness = np.logspace(-3, 2, goal.size).reshape(SHAPE).astype(np.float32)
 
     def at(canvas):
@@ -36,7 +36,7 @@ def run(optimizer, evaluate, start, steps):
     canvas = tf.constant(start)
     state = optimizer.start(canvas)
     for i in range(steps):
-        canvas, state, _ = optimizer.step(evaluate, canvas, state, i / steps)
+        canvas, state, _ = optimizer.step(evaluate, canvas, state, Progress(i, steps))
     return canvas.numpy()
 
 
@@ -90,7 +90,7 @@ def test_the_size_of_the_loss_does_not_matter(evaluate, start, scale):
 
 def test_the_evaluation_handed_back_is_the_one_before_the_step(evaluate, start):
     optimizer, canvas = Adam(), tf.constant(start)
-    _, _, evaluation = optimizer.step(evaluate, canvas, optimizer.start(canvas), 0.0)
+    _, _, evaluation = optimizer.step(evaluate, canvas, optimizer.start(canvas), Progress(0, 1))
     np.testing.assert_array_equal(evaluation.loss, evaluate(canvas).loss)
 
 
@@ -101,13 +101,13 @@ def test_one_optimizer_serves_two_runs_at_once(evaluate, start):
     states = [optimizer.start(canvas) for canvas in canvases]
     for i in range(4):
         for j in (0, 1):
-            canvases[j], states[j], _ = optimizer.step(evaluate, canvases[j], states[j], i / 4)
+            canvases[j], states[j], _ = optimizer.step(evaluate, canvases[j], states[j], Progress(i, 4))
     np.testing.assert_array_equal(canvases[0], alone)
 
 
 def test_the_rate_holds_and_then_falls_to_its_fraction():
     adam = Adam(learning_rate=0.02, tail=0.4, final_rate=0.1)
-    assert [adam.rate(progress) for progress in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
+    assert [adam.rate(fraction) for fraction in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
     assert adam.rate(0.8) == pytest.approx(0.02 * 0.1**0.5)
     assert adam.rate(1.0) == pytest.approx(0.002)
     assert Adam(learning_rate=0.02, tail=0.0).rate(1.0) == 0.02
@@ -125,7 +125,7 @@ def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before
     plain = Adam(learning_rate=0.05)
     state = plain.start(canvas)
     for i in range(steps):
-        canvas, state, _ = plain.step(evaluate, canvas, state, i / steps)
+        canvas, state, _ = plain.step(evaluate, canvas, state, Progress(i, steps))
         canvases.append(canvas.numpy())
     weights = 0.7 ** np.arange(steps)[::-1]
     expected = np.tensordot(weights / weights.sum(), canvases, axes=1)
@@ -137,3 +137,57 @@ def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before
 def test_an_average_of_nothing_or_of_everything_is_refused(average):
     with pytest.raises(ValueError, match="average is at least 0 and below 1"):
         Adam(average=average)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(average=0.5), LBFGS(memory=3)])
+def test_with_rate_multiplies_the_learning_rate_alone(optimizer):
+    slower = optimizer.with_rate(0.25)
+    assert slower.learning_rate == 0.25 * optimizer.learning_rate
+    assert slower.with_rate(4.0) == optimizer
+
+
+@pytest.mark.parametrize("optimizer", [Adam(), Adam(average=0.5), LBFGS(memory=3), LBFGS(memory=1), LBFGS(memory=0)])
+def test_state_bytes_is_the_size_of_the_largest_state(optimizer, evaluate, start):
+    canvas = tf.constant(np.tile(start, (1, 8, 8, 1)))
+    steepness = tf.random.stateless_uniform(canvas.shape, [1, 2])
+
+    def at(canvas):
+        loss = 0.5 * tf.reduce_sum(steepness * (canvas - 0.3) ** 2)
+        return Evaluation(loss, loss[None], steepness * (canvas - 0.3))
+
+    state, sizes = optimizer.start(canvas), []
+    for i in range(6):
+        canvas, state, _ = optimizer.step(at, canvas, state, Progress(i, 6))
+        sizes.append(sum(value.dtype.size * int(tf.size(value)) for value in state.values()))
+    assert max(sizes) == pytest.approx(optimizer.state_bytes(32 * 40), abs=16)  # L-BFGS keeps loss and terms, too
+
+
+def test_the_last_step_is_the_one_before_all_are_done():
+    assert [Progress(done, 3).is_last for done in range(3)] == [False, False, True]
+    assert [Progress(done, 4).fraction for done in range(4)] == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_a_scale_that_begins_anew_halfway_still_ends_with_the_average(evaluate, start):
+    """As after a step to a value that is not finite: the state starts again, and the steps go on."""
+    optimizer, canvas = Adam(learning_rate=0.05, average=0.7), tf.constant(start)
+    state, canvases = optimizer.start(canvas), []
+    plain, at, inner = Adam(learning_rate=0.05), tf.constant(start), optimizer.start(canvas)
+    for done in (6, 7, 8):
+        canvas, state, _ = optimizer.step(evaluate, canvas, state, Progress(done, 9))
+        at, inner, _ = plain.step(evaluate, at, inner, Progress(done, 9))
+        canvases.append(at.numpy())
+    weights = 0.7 ** np.arange(3)[::-1]
+    np.testing.assert_allclose(canvas, np.tensordot(weights / weights.sum(), canvases, axes=1), atol=1e-6)
+
+
+def test_names_and_optimizers_are_accepted_and_other_objects_refused_with_what_they_lack():
+    assert named_optimizer("adam") == Adam()
+    assert named_optimizer(LBFGS(memory=2)) == LBFGS(memory=2)
+    with pytest.raises(ValueError, match="no optimizer is called 'sgd'; there are adam, lbfgs"):
+        named_optimizer("sgd")
+    with pytest.raises(
+        TypeError, match="'lbfgs' or an object with start, step, .*, not a 'Adam' object, which lacks start, step"
+    ):
+        named_optimizer(keras.optimizers.Adam())
+    with pytest.raises(TypeError, match="not the class LBFGS$"):
+        named_optimizer(LBFGS)
