@@ -74,7 +74,7 @@ SINGLE = dataclasses.replace(
     name="single",
     scales=TUTORIAL.scales,
     optimizer=dataclasses.replace(TUTORIAL.optimizer, epsilon=Adam.epsilon),
-    finish=None,
+    final_optimizer=None,
 )
 """The losses of the default minimized with the tutorial's method, but with a small epsilon.
 

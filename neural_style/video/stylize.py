@@ -238,7 +238,7 @@ class _Studio:
             style=self._alone.style + temporal * Temporal(),
             scales=SingleScale(frame_steps),
             optimizer=self._alone.final_optimizer or self._alone.optimizer,
-            finish=None,
+            final_optimizer=None,
         )
         self._first_only = {name: self._settings.pop(name, None) for name in ("steps", "init")}
         names = [field.name for field in dataclasses.fields(Controls)]
