@@ -1,4 +1,4 @@
-"""Many pictures: one after the other in this process, or over any executor, on one machine or many."""
+"""Stylize many images: one after another in this process, or over any executor, on one machine or several."""
 
 from neural_style.batch.jobs import Job, Outcome, jobs_in, stylize_many
 

@@ -14,22 +14,16 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from neural_style import __version__, color, images
-from neural_style import _atomic as files
+from neural_style import color, images
 from neural_style.api import PREVIEW, paint, recipe_of, stylize
-from neural_style.batch.jobs import described
-from neural_style.errors import CheckpointError
 from neural_style.images import video_file as clips
 from neural_style.losses import Temporal
 from neural_style.recipes import Recipe
@@ -39,6 +33,7 @@ from neural_style.transfer.style_transfer import StyleTransfer
 from neural_style.transfer.styles.image_style import weighted
 from neural_style.transfer.styles.style_target import StyleTarget
 from neural_style.video.flow import Motion, flicker, motion, warp
+from neural_style.video.store import FrameStore, identify
 
 __all__ = ["Film", "Frame", "stylize_video"]
 
@@ -161,9 +156,10 @@ def stylize_video(
     if frame_steps < 0 or not 0.0 <= temporal < float("inf"):
         raise ValueError(f"frame_steps and temporal are at least 0 and finite, not {frame_steps} and {temporal}")
     clips.check_copy(clip, output)
-    told = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal, **settings}
+    own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
+    identity = identify(own | settings)
     studio = _Studio(style, next(clips.frames(clip)), size, frame_steps, temporal, settings)
-    store = _Store(Path(f"{os.fspath(output)}.frames"), told)
+    store = FrameStore(Path(f"{os.fspath(output)}.frames"), identity)
     cuts, flickers = [], []
     for frame in _watched(_painted(studio, clips.frames(clip), store), clips.count(clip), progress):
         cuts += [frame.number] if frame.cut else []
@@ -186,7 +182,7 @@ class _Last(NamedTuple):
     shown: np.ndarray
 
 
-def _painted(studio: _Studio, sources: Iterable[np.ndarray], store: _Store) -> Iterator[Frame]:
+def _painted(studio: _Studio, sources: Iterable[np.ndarray], store: FrameStore) -> Iterator[Frame]:
     """Frame after frame; those that are there already as they are."""
     last: _Last | None = None
     for number, source in enumerate(map(studio.fitted, sources)):
@@ -303,52 +299,6 @@ class _Studio:
                 each = transfer.target(each, size=max(self.size), style_masks=masked, style_scale=scale)
             made.append((each, weight))
         return made
-
-
-class _Store:
-    """Painted frames in a folder, until the video is whole.
-
-    Args:
-        folder: where.
-        told: what the frames are made of: a folder of others is refused.
-
-    Raises:
-        CheckpointError: the folder holds something else.
-    """
-
-    def __init__(self, folder: Path, told: Mapping[str, Any]) -> None:
-        self._folder = folder
-        made_of = {"version": __version__} | {name: described(value) for name, value in told.items()}
-        made_of = json.loads(json.dumps(made_of))
-        folder.mkdir(parents=True, exist_ok=True)
-        label = folder / "made_of.json"
-        if label.is_file():
-            found = json.loads(label.read_text())
-            differ = [name for name in {**found, **made_of} if found.get(name) != made_of.get(name)]
-            if differ and any(folder.glob("*.png")):
-                raise CheckpointError(
-                    f"{os.fspath(folder)!r} holds frames of a video with another {', '.join(differ)}. Remove it to "
-                    "begin anew, or call with what it was made of to go on."
-                )
-        elif not all(entry.name.endswith(".part") for entry in folder.iterdir()):
-            raise CheckpointError(f"{os.fspath(folder)!r} is not this program's; frames would be kept there")
-        files.write_whole(label, lambda handle: handle.write(json.dumps(made_of).encode()))
-
-    def _place(self, number: int) -> Path:
-        return self._folder / f"{number:06}.png"
-
-    def has(self, number: int) -> bool:
-        return self._place(number).is_file()
-
-    def save(self, number: int, painted: np.ndarray) -> None:
-        images.save(painted, self._place(number))
-
-    def load(self, number: int) -> np.ndarray:
-        with Image.open(self._place(number)) as picture:
-            return np.asarray(picture)
-
-    def remove(self) -> None:
-        shutil.rmtree(self._folder)
 
 
 def _enlarged(change: np.ndarray, size: tuple[int, int]) -> np.ndarray:

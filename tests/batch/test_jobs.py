@@ -1,5 +1,6 @@
-"""Many pictures: what fails stops nothing, what is there is not painted again, whoever paints."""
+"""Batches: a failed job stops no other, and an output that is up to date is not painted again, on any executor."""
 
+import io
 import json
 import os
 import signal
@@ -10,12 +11,17 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from neural_style import StyleTransfer
-from neural_style.batch.jobs import Job, Outcome, _sorted, jobs_in, stylize_many
+from neural_style import StyleTransfer, recipes
+from neural_style._fingerprint import reason_unidentified
+from neural_style.batch.jobs import Job, Outcome, _in_order, jobs_in, stylize_many
+from neural_style.losses import Content, custom
+from neural_style.optimizers import Adam
+from neural_style.scales import SingleScale
 
 SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
@@ -51,7 +57,7 @@ def pixels_of(path):
 ONE_BROKEN = {"a.png": "done", "b.png": "done", "c.png": "failed", "d.png": "done"}
 
 
-def test_one_broken_picture_is_told_and_stops_no_other(folder):
+def test_a_broken_image_is_reported_and_stops_no_other(folder):
     outcomes = list(stylize_many(jobs_of(folder), **SMALL))
     assert statuses(outcomes) == ONE_BROKEN
     assert [outcome.number for outcome in outcomes] == [0, 1, 2, 3]
@@ -78,7 +84,7 @@ def test_a_second_call_does_only_what_is_missing(folder):
 
 
 @pytest.mark.parametrize("change", ["content", "style", "settings", "no record"])
-def test_what_was_made_otherwise_is_painted_again(folder, change):
+def test_an_output_made_from_something_else_is_painted_again(folder, change):
     jobs, record = jobs_of(folder, pattern="a.*"), folder / "record.jsonl"
     list(stylize_many(jobs, record=record, **SMALL))
     settings = dict(SMALL)
@@ -91,7 +97,7 @@ def test_what_was_made_otherwise_is_painted_again(folder, change):
     assert outcome.status == "done"
 
 
-def test_a_record_cut_short_by_a_kill_is_read_as_far_as_it_goes(folder):
+def test_a_record_that_a_kill_cut_short_is_still_read(folder):
     jobs, record = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl"
     list(stylize_many(jobs, record=record, **SMALL))
     record.write_bytes(record.read_bytes()[:-30])
@@ -114,7 +120,7 @@ def test_a_process_of_its_own_paints_too(folder):
         assert statuses(stylize_many(jobs_of(folder), executor=executor, **SMALL)) == ONE_BROKEN
 
 
-def test_style_targets_are_told_apart_by_what_is_in_them(tmp_path, content):
+def test_style_targets_are_distinguished_by_their_arrays(tmp_path, content):
     transfer = StyleTransfer(extractor="vgg16")
     one, other = (transfer.target(np.full((40, 40, 3), level, np.uint8), size=32) for level in (60, 200))
     record = tmp_path / "record.jsonl"
@@ -124,6 +130,61 @@ def test_style_targets_are_told_apart_by_what_is_in_them(tmp_path, content):
         return outcome.status
 
     assert [paint(one), paint(one), paint(other), paint(other)] == ["done", "skipped", "done", "skipped"]
+
+
+def statuses_of(record, *jobs, **settings):
+    return [outcome.status for outcome in stylize_many(jobs, record=record, **SMALL, **settings)]
+
+
+def png(level):
+    """A stream of a flat image, read to a few bytes before its beginning."""
+    stream = io.BytesIO(b"junk")
+    stream.seek(4)
+    Image.new("RGB", (40, 40), (level, level, level)).save(stream, "PNG")
+    stream.seek(4)
+    return stream
+
+
+def test_streams_are_distinguished_by_their_content(tmp_path, content):
+    record, output = tmp_path / "record.jsonl", tmp_path / "out.png"
+    found = [statuses_of(record, (content, png(level), output)) for level in (60, 60, 200, 200)]
+    assert found == [["done"], ["skipped"], ["done"], ["skipped"]]
+
+
+def test_a_skipped_job_leaves_its_stream_where_it_stood(tmp_path, content):
+    record, output, stream = tmp_path / "record.jsonl", tmp_path / "out.png", png(60)
+    statuses_of(record, (content, png(60), output))
+    assert statuses_of(record, (content, stream, output)) == ["skipped"]
+    assert stream.tell() == 4
+
+
+class Pipe(io.BytesIO):
+    """A stream that can be read only once."""
+
+    def tell(self):
+        raise OSError("underlying stream is not seekable")
+
+
+def test_what_cannot_be_identified_is_never_skipped_and_the_record_says_why(tmp_path, content):
+    record, output = tmp_path / "record.jsonl", tmp_path / "out.png"
+    jobs = [(content, Pipe(png(60).getvalue()[4:]), output) for _ in range(2)]
+    assert [statuses_of(record, job) for job in jobs] == [["done"], ["done"]]
+    first, second = (json.loads(line)["identity"] for line in record.read_text().splitlines())
+    assert reason_unidentified(first) == reason_unidentified(second) == "Pipe can be read only once"
+    assert first != second
+
+
+def scaled(factor):
+    def brightness(features, content, style):
+        return factor * (tf.reduce_mean(features["image"]) - tf.reduce_mean(style["image"])) ** 2
+
+    return recipes.Recipe("own", "", 0.1 * Content(), custom(brightness, ["image"]), SingleScale(2), Adam())
+
+
+def test_functions_of_one_name_are_distinguished(tmp_path, content, style):
+    record, job = tmp_path / "record.jsonl", (content, style, tmp_path / "out.png")
+    found = [statuses_of(record, job, recipe=scaled(factor)) for factor in (1.0, 1.0, 3.0)]
+    assert found == [["done"], ["skipped"], ["done"]]
 
 
 class Lazy(Executor):
@@ -154,7 +215,7 @@ def test_jobs_are_read_as_they_are_needed(tmp_path):
             read.append(number)
             yield tmp_path / "missing.png", tmp_path / "missing.png", tmp_path / f"{number}.png"
 
-    outcomes = stylize_many(jobs(), executor=executor, ahead=3)
+    outcomes = stylize_many(jobs(), executor=executor, prefetch=3)
     assert read == []
     first = next(outcomes)
     assert len(read) <= 6
@@ -167,7 +228,7 @@ class Broken(Executor):
         raise BrokenProcessPool("a child process terminated abruptly")
 
 
-def test_a_broken_pool_is_told_for_every_job(folder):
+def test_a_broken_pool_is_reported_for_every_job(folder):
     outcomes = list(stylize_many(jobs_of(folder), executor=Broken(), **SMALL))
     assert [outcome.status for outcome in outcomes] == ["failed"] * 4
     assert "terminated abruptly" in outcomes[0].error
@@ -176,10 +237,10 @@ def test_a_broken_pool_is_told_for_every_job(folder):
 @given(st.permutations(range(8)))
 def test_outcomes_are_put_in_order(numbers):
     outcomes = [Outcome(number, "", "done", 0.0) for number in numbers]
-    assert [outcome.number for outcome in _sorted(iter(outcomes))] == list(range(8))
+    assert [outcome.number for outcome in _in_order(iter(outcomes))] == list(range(8))
 
 
-def test_files_of_one_stem_keep_apart(folder):
+def test_files_of_one_stem_get_different_outputs(folder):
     (folder / "photos" / "d.png").write_bytes((folder / "photos" / "a.png").read_bytes())
     names = [job.output.name for job in jobs_of(folder)]
     assert names == ["a.png", "b.png", "c.png", "d.jpg.png", "d.png.png"]
@@ -191,9 +252,9 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(folder):
         stylize_many(jobs_of(folder), sise=32)
     with pytest.raises(TypeError, match="no argument 'checkpoint'"):
         stylize_many(jobs_of(folder), checkpoint="run.npz")
-    with pytest.raises(ValueError, match="ahead is at least 1"):
-        stylize_many(jobs_of(folder), ahead=0)
-    with pytest.raises(ValueError, match="is no folder"):
+    with pytest.raises(ValueError, match="prefetch is at least 1"):
+        stylize_many(jobs_of(folder), prefetch=0)
+    with pytest.raises(ValueError, match="is not a folder"):
         jobs_in(folder / "style.png", "style.png", "out")
 
 

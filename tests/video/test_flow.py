@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from neural_style.video.flow import flicker, motion, warp
 from tests import moving
 
-PHOTOGRAPH = Path(__file__).parents[1] / "docs" / "images" / "astronaut.jpg"
+PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
 
 
 def clip(count=6, size=(128, 96), **options):

@@ -1,6 +1,9 @@
 """A painted video: as long as the clip, with its sound, steady, and gone on with after a kill."""
 
+import dataclasses
+import io
 import itertools
+import json
 import re
 import signal
 import subprocess
@@ -10,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from neural_style import CheckpointError, ImageError, metrics, recipes
+from neural_style._fingerprint import reason_unidentified
 from neural_style.api import paint
 from neural_style.images.video_file import frames
-from neural_style.losses import Content, Gram, Temporal, TotalVariation
+from neural_style.losses import Content, Gram, Temporal, TotalVariation, custom
 from neural_style.objective.whole import objective_for
 from neural_style.optimizers import Adam
 from neural_style.scales import SingleScale
@@ -22,7 +28,7 @@ from neural_style.video import flow
 from neural_style.video.stylize import stylize_video
 from tests import moving, tiny
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PHOTOGRAPH = ROOT / "docs" / "images" / "astronaut.jpg"
 UNEVEN = [0, 33, 120, 140, 300, 310]
 RECIPE = recipes.Recipe(
@@ -62,11 +68,12 @@ def test_a_killed_call_is_gone_on_with_and_ends_with_the_same_pictures(clip, tmp
     program = f"""
         import os, signal, sys
         from neural_style.video.stylize import stylize_video
-        from tests import test_video, tiny
+        from tests import tiny
+        from tests.video import test_stylize
         def kill(frame):
             if frame.number == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-        stylize_video({str(clip)!r}, tiny.STYLE, {str(tmp_path / "out.mp4")!r}, callbacks=[kill], **test_video.TINY)
+        stylize_video({str(clip)!r}, tiny.STYLE, {str(tmp_path / "out.mp4")!r}, callbacks=[kill], **test_stylize.TINY)
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
@@ -97,6 +104,56 @@ def test_frames_of_another_call_are_not_mixed_in(clip, tmp_path):
     (tmp_path / "other.mp4.frames" / "letter.txt").write_text("Dear")
     with pytest.raises(CheckpointError, match="is not this program's"):
         stylize_video(clip, tiny.STYLE, tmp_path / "other.mp4", **TINY)
+
+
+def png(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def interrupted(clip, output, style, **settings):
+    with pytest.raises(RuntimeError, match="enough"):
+        stylize_video(clip, style, output, callbacks=[stop], **{**TINY, **settings})
+
+
+def test_frames_of_another_stream_are_not_mixed_in(clip, tmp_path):
+    one, other = (io.BytesIO(png(picture)) for picture in (tiny.STYLE, tiny.CONTENT))
+    interrupted(clip, tmp_path / "out.mp4", one)
+    with pytest.raises(CheckpointError, match="with another style"):
+        stylize_video(clip, other, tmp_path / "out.mp4", **TINY)
+    seen = []
+    stylize_video(clip, io.BytesIO(png(tiny.STYLE)), tmp_path / "out.mp4", callbacks=[seen.append], **TINY)
+    assert [frame.kept for frame in seen] == [True] * 2 + [False] * 4
+
+
+def brightened(factor):
+    def brightness(features, content, style):
+        return factor * (tf.reduce_mean(features["image"]) - tf.reduce_mean(style["image"])) ** 2
+
+    return dataclasses.replace(RECIPE, style=RECIPE.style + custom(brightness, ["image"]))
+
+
+def test_frames_of_another_function_of_that_name_are_not_mixed_in(clip, tmp_path):
+    interrupted(clip, tmp_path / "out.mp4", tiny.STYLE, recipe=brightened(1.0))
+    with pytest.raises(CheckpointError, match="with another recipe"):
+        stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **{**TINY, "recipe": brightened(3.0)})
+
+
+class Pipe(io.BytesIO):
+    """A stream that can be read only once."""
+
+    def tell(self):
+        raise OSError("underlying stream is not seekable")
+
+
+def test_what_cannot_be_identified_is_never_resumed_and_the_folder_says_why(clip, tmp_path):
+    interrupted(clip, tmp_path / "out.mp4", Pipe(png(tiny.STYLE)))
+    label = json.loads((tmp_path / "out.mp4.frames" / "made_of.json").read_text())
+    assert reason_unidentified(label["style"]) == "Pipe can be read only once"
+    with pytest.raises(CheckpointError, match=r"style: Pipe can be read only once.*Remove the folder"):
+        stylize_video(clip, Pipe(png(tiny.STYLE)), tmp_path / "out.mp4", **TINY)
+    assert len(list((tmp_path / "out.mp4.frames").glob("*.png"))) == 2
 
 
 def test_a_call_that_failed_at_once_is_in_nobody_s_way(clip, tmp_path):
