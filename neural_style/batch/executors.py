@@ -1,37 +1,34 @@
-"""Who paints many pictures: processes, a thread for each local device, or the workers of a Ray cluster.
+"""Executors for `stylize_many`: processes, one thread for each local device, or the workers of a Ray cluster.
 
-Each is a `concurrent.futures.Executor` for `stylize_many`. A Dask cluster's is `Client.get_executor()`, and needs
-nothing of this.
+Each is a `concurrent.futures.Executor`. A Dask cluster provides its own, `Client.get_executor()`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
 import queue
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-__all__ = ["RayExecutor", "devices", "processes", "settle_in"]
+from neural_style import _optional
+from neural_style._process import configure_process
 
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+__all__ = ["RayExecutor", "devices", "processes"]
 
 
 def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | str] | None = None) -> Executor:
-    """Processes of this machine, each with its share of the cores, and with a graphics card of its own where told so.
+    """Worker processes on this machine, each with its share of the cores and, if requested, its own GPU.
 
-    They are spawned, not forked, because TensorFlow does not survive a fork: the program that calls this must be
+    Processes are spawned, not forked, because TensorFlow does not survive a fork: the calling program must be
     importable without side effects (`if __name__ == "__main__":`).
 
     Args:
-        count: how many.
-        threads: how many cores each may keep busy; None to share out those this process may use.
-        gpus: numbers of graphics cards, as `nvidia-smi` counts them, or their names: the processes take them in
-            turn and see no other. None: each sees all there are, and TensorFlow takes the memory of all of them.
+        count: number of processes, at least 1.
+        threads: number of cores that each process may keep busy; None divides the cores available to this process.
+        gpus: GPU indices as printed by `nvidia-smi`, or GPU names, assigned to the processes in turn; a process sees no
+            GPU but its own. None: each process sees all GPUs, and TensorFlow reserves the memory of all of them.
 
     Raises:
         ValueError: `count` or `threads` is less than 1, or `gpus` is empty.
@@ -43,24 +40,23 @@ def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | st
     if count < 1 or (threads is not None and threads < 1):
         raise ValueError(f"count and threads are at least 1, not {count} and {threads}")
     if gpus is not None and not gpus:
-        raise ValueError("gpus is an empty list; leave it out to have every process see all there are")
+        raise ValueError("gpus is an empty list; leave it out to let every process see all GPUs")
     context = get_context("spawn")
-    shares: Any = context.Queue()
+    assigned: Any = context.Queue()
     for number in range(count):
-        shares.put(None if gpus is None else str(gpus[number % len(gpus)]))
-    each = max(1, _cores() // count) if threads is None else threads
-    return ProcessPoolExecutor(count, context, _become_worker, (each, shares))
+        assigned.put(None if gpus is None else str(gpus[number % len(gpus)]))
+    each = max(1, _available_cores() // count) if threads is None else threads
+    return ProcessPoolExecutor(count, context, _start_worker, (each, assigned))
 
 
 def devices(names: Sequence[str] | None = None) -> Executor:
-    """A thread of this process for each local device, which computes there.
+    """One thread of this process for each local device, which runs its jobs there.
 
     Args:
-        names: of TensorFlow's logical devices, such as `"GPU:0"`; None for all graphics cards, or, where there is none,
-            all processors.
+        names: TensorFlow's logical devices, such as `"GPU:0"`; None for all GPUs or, without any, all CPUs.
 
     Raises:
-        ValueError: TensorFlow has no device of that name.
+        ValueError: TensorFlow has no such device, or `names` is empty.
 
     Example:
         >>> with devices() as executor:
@@ -69,14 +65,13 @@ def devices(names: Sequence[str] | None = None) -> Executor:
     """
     import tensorflow as tf
 
-    there = {kind: [device.name for device in tf.config.list_logical_devices(kind)] for kind in ("GPU", "CPU")}
-    known = {name.removeprefix("/device:"): name for name in (*there["GPU"], *there["CPU"])}
-    chosen = (
-        list(names) if names is not None else [name.removeprefix("/device:") for name in there["GPU"] or there["CPU"]]
-    )
+    logical = {kind: [device.name for device in tf.config.list_logical_devices(kind)] for kind in ("GPU", "CPU")}
+    known = {name.removeprefix("/device:"): name for name in (*logical["GPU"], *logical["CPU"])}
+    default = [name.removeprefix("/device:") for name in logical["GPU"] or logical["CPU"]]
+    chosen = default if names is None else list(names)
     for name in chosen:
         if name.removeprefix("/device:") not in known:
-            raise ValueError(f"there is no device {name!r}; there are {', '.join(known)}")
+            raise ValueError(f"no device {name!r}; there are {', '.join(known)}")
     if not chosen:
         raise ValueError("names is an empty list; leave it out for all devices")
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -86,11 +81,11 @@ def devices(names: Sequence[str] | None = None) -> Executor:
 
 
 class RayExecutor(Executor):
-    """Jobs as tasks of the Ray cluster this process is connected to; those of a worker that dies begin again elsewhere.
+    """Runs jobs as tasks of the Ray cluster that this process is connected to; Ray restarts jobs of a dead worker.
 
     Args:
-        options: of each task, as for `ray.remote`: `num_cpus=2`; `num_gpus=1` for a graphics card of its own, which Ray
-            picks; `max_retries=3` for how often a job begins again.
+        **options: options of each task, as for `ray.remote`: `num_cpus=2`; `num_gpus=1` for a GPU of its own, chosen by
+            Ray; `max_retries=3` for the number of restarts.
 
     Raises:
         ImportError: Ray is not installed.
@@ -100,10 +95,7 @@ class RayExecutor(Executor):
     """
 
     def __init__(self, **options: Any) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise ImportError("install Ray with: pip install 'tf-neural-style[ray]'") from error
+        ray = _optional.require("ray", extra="ray")
         self._task = ray.remote(**{"num_cpus": 1, **options})(_call)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
@@ -112,33 +104,19 @@ class RayExecutor(Executor):
         return future
 
 
-def settle_in() -> None:
-    """What a program may do to its own process, and a library may not: less memory held on to, no banners.
-
-    Example:
-        >>> settle_in()
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no banners
-    if sys.platform == "linux":
-        # The C library keeps freed blocks of up to 32 MiB, and a step leaves more holes than it fills again: maps
-        # of 16 MiB go back to the system. Smaller ones come too often for that.
-        with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 16 * 2**20)
-
-
 def _call(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
     return function(*arguments, **keywords)
 
 
-def _cores() -> int:
-    """How many this process may use."""
+def _available_cores() -> int:
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _become_worker(threads: int, shares: Any) -> None:
-    """Take a share of the machine; said before TensorFlow is loaded."""
+def _start_worker(threads: int, assigned: Any) -> None:
+    """Restrict a new process to its share; TensorFlow reads these variables when it is loaded, which is later."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-    settle_in()
-    gpu = shares.get()
+    configure_process()
+    gpu = assigned.get()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu

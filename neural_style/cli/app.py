@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from neural_style.batch.executors import settle_in
+from neural_style._process import configure_process
 from neural_style.cli import options as shell
 from neural_style.errors import NeuralStyleError
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=PORT, help="where to serve it (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     options = parser.parse_args(arguments)
-    settle_in()
+    configure_process()
     try:
         page = build()
         _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_private())

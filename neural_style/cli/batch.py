@@ -13,7 +13,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style.batch.executors import processes, settle_in
+from neural_style._process import configure_process
+from neural_style.batch.executors import processes
 from neural_style.cli import options as shell
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     options = shell.parsed(parser, arguments)
     if options.workers < 1:
         parser.error(f"--workers is at least 1, not {options.workers}")
-    settle_in()
+    configure_process()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = shell.show_warning  # type: ignore[assignment]

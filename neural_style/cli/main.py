@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import __version__
-from neural_style.batch.executors import settle_in
+from neural_style._process import configure_process
 from neural_style.cli import app
 from neural_style.cli import batch as cli_batch
 from neural_style.cli import options as shell
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     options = shell.parsed(_parser(), arguments)
-    settle_in()
+    configure_process()
     try:
         return _paint(options)
     except (ImageError, WeightsUnavailableError, ValueError, TypeError) as error:

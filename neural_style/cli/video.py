@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from neural_style.batch.executors import settle_in
+from neural_style._process import configure_process
 from neural_style.cli import options as shell
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
 
@@ -20,7 +20,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = shell.parsed(_parser(), arguments)
-    settle_in()
+    configure_process()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = shell.show_warning  # type: ignore[assignment]

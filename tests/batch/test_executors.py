@@ -1,4 +1,4 @@
-"""Who paints many pictures: shares of a machine, a device for each thread, Ray."""
+"""Executors: shares of a machine, a device for each thread, Ray."""
 
 import os
 import signal
@@ -14,13 +14,13 @@ from PIL import Image
 
 from neural_style.batch.executors import RayExecutor, devices, processes
 
-# What paints is imported where it is used: workers import this file, and would load TensorFlow for nothing.
+# Heavy imports stand inside the tests: workers import this file, and must not load TensorFlow by that.
 
 SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
 
 def share(_):
-    """What a worker was given; slow enough for every worker to be asked."""
+    """What a worker was given, and whether TensorFlow is loaded; slow enough for every worker to be asked."""
     time.sleep(0.5)
     names = ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return os.getpid(), tuple(os.environ.get(name) for name in names), "tensorflow" in sys.modules
@@ -31,6 +31,7 @@ def test_each_process_has_a_graphics_card_and_cores_of_its_own():
         found = set(executor.map(share, range(6)))
     assert len({process for process, _, _ in found}) == 2
     assert {given for _, given, _ in found} == {("4", "3", "3"), ("5", "3", "3")}
+    assert {loaded for *_, loaded in found} == {False}, "TensorFlow was loaded before the environment was set"
 
 
 def test_cores_are_shared_out_and_cards_taken_in_turn():
@@ -40,13 +41,21 @@ def test_cores_are_shared_out_and_cards_taken_in_turn():
     assert {given for _, given, _ in found} == {("7", *[str(max(1, cores // 3))] * 2)}
 
 
+@pytest.mark.parametrize("module", ["batch", "batch.executors", "batch.jobs"])
+def test_importing_batches_does_not_load_tensorflow(module):
+    """A spawned worker imports these before `TF_NUM_INTRAOP_THREADS` is set, which TensorFlow reads when loaded."""
+    code = f"import sys, neural_style.{module}; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
 @pytest.mark.parametrize("options", [{"count": 0}, {"count": 1, "threads": 0}, {"count": 1, "gpus": []}])
-def test_nothing_to_share_is_refused(options):
+def test_shares_of_nothing_are_refused(options):
     with pytest.raises(ValueError, match="at least 1|empty"):
         processes(**options)
 
 
-def test_a_device_that_is_not_there_is_named():
+def test_an_unknown_device_is_named():
     with pytest.raises(ValueError, match=r"no device 'GPU:7'; there are .*CPU:0"):
         devices(["GPU:7"])
     with pytest.raises(ValueError, match="empty"):
@@ -89,13 +98,13 @@ def test_two_devices_paint_the_pictures_of_one(tmp_path):
             assert [device for _, device in executor.map(where, range(2))] == ["CPU:1"] * 2
     """
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert {job.output: job.output.read_bytes() for job in jobs} == alone
 
 
-def test_a_missing_ray_is_told(monkeypatch):
+def test_a_missing_ray_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"tf-neural-style\[ray\]"):
         RayExecutor()

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, files where they were asked for."""
 
+import importlib
 import inspect
 import io
 import json
@@ -15,8 +16,10 @@ from PIL import Image
 
 from neural_style import StyleTransfer, __version__, cli, recipes, stylize
 from neural_style.cli import options as shell
+from neural_style.errors import NeuralStyleError
 from neural_style.features import registry
 
+MAIN = importlib.import_module("neural_style.cli.main")  # `cli.main` is the function
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
 
 
@@ -203,7 +206,7 @@ def test_falling_back_is_told_on_stderr(run, monkeypatch):
 @pytest.fixture
 def no_run(monkeypatch):
     """The run must not begin: what is wrong can be told before."""
-    monkeypatch.setattr(cli, "_run", lambda options: pytest.fail("the run began"))
+    monkeypatch.setattr(MAIN, "_run", lambda options: pytest.fail("the run began"))
 
 
 @pytest.mark.usefixtures("no_run")
@@ -279,9 +282,9 @@ def test_debug_shows_where_it_happened(run):
 
 def test_a_failure_of_the_run_exits_with_one(run, monkeypatch):
     def diverge(options):
-        raise cli.NeuralStyleError("the loss is nan\nat step 3")
+        raise NeuralStyleError("the loss is nan\nat step 3")
 
-    monkeypatch.setattr(cli, "_run", diverge)
+    monkeypatch.setattr(MAIN, "_run", diverge)
     assert run(*FAST) == (1, "", "error: the loss is nan at step 3\n")
 
 
@@ -289,7 +292,7 @@ def test_an_interrupt_before_there_is_a_picture_exits_with_130(run, monkeypatch,
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_run", interrupt)
+    monkeypatch.setattr(MAIN, "_run", interrupt)
     code, out, err = run(*FAST)
     assert (code, out) == (130, "")
     assert err.count("\n") == 1

@@ -8,7 +8,7 @@ import pytest
 from neural_style import cli
 from tests import moving
 
-IMAGES = Path(__file__).parents[1] / "docs" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 FAST = ["--size", "48", "--steps", "2", "--frame-steps", "1", "--extractor", "vgg16", "--quiet"]
 
 
