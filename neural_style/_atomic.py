@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: to a temporary beside them, flushed to the disk, then renamed."""
+"""Atomic writes: fill a temporary file in the same folder, flush it to disk, then rename it."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def write_whole(
     prefix: str = ".neural_style-",
     backup: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Put a new file in a file's place.
+    """Write a file atomically, replacing an existing one.
 
     Args:
-        target: the file; its folder exists.
-        write: fills an open binary file.
-        prefix: how the temporary's name begins; it ends in `.part`.
-        backup: where the file that was there goes; None to replace it.
+        target: file to write; its folder exists.
+        write: function that writes the content to an open binary file.
+        prefix: beginning of the temporary file's name, which ends in `.part`.
+        backup: path to which an existing file is moved; None to replace it.
 
     Raises:
-        OSError: it cannot be written; what was there still is. Whatever `write` raises passes through likewise.
+        OSError: the file cannot be written; an existing file is unchanged. Errors raised by `write` propagate likewise.
     """
     put(*create_beside(target, prefix), target, write, backup)
 
 
 def create_beside(target: str | os.PathLike[str], prefix: str = ".neural_style-") -> tuple[str, IO[bytes]]:
-    """A temporary in the same folder, since a rename is atomic only within one file system, and open for writing."""
+    """Create a temporary file in the same folder, since a rename is atomic only within one file system, and open it."""
     temporary = os.path.join(os.path.dirname(target), f"{prefix}{secrets.token_hex(8)}.part")
-    # Not tempfile: its files are private to the user, and the rename would carry that over to the result.
+    # Not by tempfile: its files are private to the user, and the renamed file would be as well.
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")
 
 
 def sweep(target: str | os.PathLike[str], prefix: str, seconds: float) -> None:
-    """Remove what killed processes left of writing here: temporaries nobody has written to for so long."""
+    """Delete temporary files older than `seconds`, left behind by killed processes."""
     with suppress(OSError):
         for entry in os.scandir(os.path.dirname(target) or os.curdir):
             if entry.name.startswith(prefix) and entry.name.endswith(".part"):
@@ -58,7 +58,7 @@ def put(
     write: Callable[[IO[bytes]], object],
     backup: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Fill a temporary and give it the target's name; whatever goes wrong, it does not stay."""
+    """Fill a temporary file and rename it to the target; on any error, delete it."""
     try:
         with handle:
             write(handle)
@@ -75,7 +75,7 @@ def put(
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the rename survive a power cut; where folders cannot be synced, that is nothing to fail for."""
+    """Sync the folder so that the rename survives a power failure; ignore systems on which that is not possible."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,10 +1,10 @@
-"""Colour: Oklab, one picture's palette given to another, and a painting that keeps the colours of its content.
+"""Color: conversion to Oklab, color transfer between images, and soft proofs.
 
-Pixels are float RGB in [0, 1], sRGB as displayed, (1, height, width, 3); every function gives new float32 arrays.
+Pixels are float RGB in [0, 1], sRGB as displayed, (1, height, width, 3); every function returns new float32 arrays.
 
-Oklab (B. Ottosson, 2020, "A perceptual color space for image processing") has lightness L in [0, 1] and two
-opponent colours, a from green to red and b from blue to yellow, both within about ±0.4; equal distances look about
-equally far apart, and 0.02 is about the least an eye tells.
+Oklab (B. Ottosson, 2020, "A perceptual color space for image processing") has a lightness L in [0, 1] and two
+opponent color axes, a from green to red and b from blue to yellow, both within about ±0.4. Equal distances look about
+equally different, and 0.02 is about the smallest visible difference.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ _TO_LAB = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-_BAND = 1 << 20  # pixels converted at a time, so that no more than a few of a picture's arrays are held
-_HALVINGS = 14  # of the interval in which the largest saturation that can be shown is looked for
+_BAND = 1 << 20  # pixels converted at a time, to bound the memory of intermediate arrays
+_HALVINGS = 14  # bisection steps in the search for the largest chroma inside the gamut
 
 
 class Palette(NamedTuple):
-    """A picture's colours in two moments.
+    """Mean and covariance of an image's colors.
 
     Attributes:
-        mean: (3,).
-        covariance: (3, 3).
+        mean: float64 (3,).
+        covariance: float64 (3, 3).
 
     Example:
         >>> palette(np.full((1, 2, 2, 3), 0.5)).mean.tolist()
@@ -66,7 +66,7 @@ class Palette(NamedTuple):
 
 
 def palette(pixels: np.ndarray) -> Palette:
-    """Mean and covariance of a picture's colours in RGB.
+    """Compute the mean and covariance of an image's colors in RGB.
 
     Args:
         pixels: float RGB in [0, 1], (..., 3).
@@ -76,18 +76,18 @@ def palette(pixels: np.ndarray) -> Palette:
         [0.5, 0.0, 0.0]
     """
     flat = pixels.reshape(-1, 3).astype(np.float64)
-    centred = flat - flat.mean(axis=0)
-    return Palette(flat.mean(axis=0), centred.T @ centred / max(1, len(flat) - 1))
+    centered = flat - flat.mean(axis=0)
+    return Palette(flat.mean(axis=0), centered.T @ centered / max(1, len(flat) - 1))
 
 
 def to_oklab(pixels: np.ndarray) -> np.ndarray:
-    """RGB to Oklab.
+    """Convert RGB to Oklab.
 
     Args:
         pixels: float RGB in [0, 1], (..., 3).
 
     Returns:
-        float32, (..., 3): lightness in [0, 1], and two colours within about 0.4 of 0.
+        float32, (..., 3): L in [0, 1], and a and b within about ±0.4.
 
     Example:
         >>> to_oklab(np.ones((1, 1, 1, 3))).round(3) + 0.0
@@ -97,10 +97,10 @@ def to_oklab(pixels: np.ndarray) -> np.ndarray:
 
 
 def from_oklab(lab: np.ndarray) -> np.ndarray:
-    """Oklab to RGB; a colour that no screen shows is made paler, at its lightness and hue, until one does.
+    """Convert Oklab to RGB; the chroma of colors outside the sRGB gamut is reduced at constant lightness and hue.
 
     Args:
-        lab: (..., 3); a lightness outside [0, 1] is clipped.
+        lab: Oklab, (..., 3); a lightness outside [0, 1] is clipped.
 
     Returns:
         float32 RGB in [0, 1].
@@ -109,49 +109,52 @@ def from_oklab(lab: np.ndarray) -> np.ndarray:
         >>> from_oklab(to_oklab(np.array([[0.2, 0.5, 0.9]]))).round(3)
         array([[0.2, 0.5, 0.9]], dtype=float32)
     """
-    return _in_bands(_shown, lab)
+    return _in_bands(_in_gamut, lab)
 
 
 def keep_colors(pixels: np.ndarray, reference: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """A picture's lightness with another's colours, in Oklab.
+    """Combine the lightness of one image with the colors of another, in Oklab.
 
-    After Gatys et al. (2017), section 5.2, who keep the YIQ colours of the content. Where the two do not go together
-    (a colour cannot be shown at that lightness), the colour is made paler.
+    After Gatys et al. (2017), section 5.2, who keep the YIQ colors of the content. The chroma of combinations outside
+    the sRGB gamut is reduced.
 
     Args:
-        pixels: gives the lightness, (1, height, width, 3).
-        reference: gives the colours, of the same shape.
-        strength: from 0 (the picture's own colours) to 1 (the reference's).
+        pixels: image that gives the lightness, (1, height, width, 3).
+        reference: image that gives the colors, of the same shape.
+        strength: share of the reference's colors, from 0 (the image's own colors) to 1.
+
+    Returns:
+        float32 RGB in [0, 1], of the shape of `pixels`.
 
     Example:
-        >>> grey, red = np.full((1, 1, 1, 3), 0.5), np.array([[[[0.6, 0.4, 0.4]]]])
-        >>> keep_colors(grey, red).round(2)
+        >>> gray, red = np.full((1, 1, 1, 3), 0.5), np.array([[[[0.6, 0.4, 0.4]]]])
+        >>> keep_colors(gray, red).round(2)
         array([[[[0.64, 0.44, 0.44]]]], dtype=float32)
     """
 
     def keep(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
-        painted, kept = _to_oklab(pixels), _to_oklab(reference)
-        colors = (1.0 - strength) * painted[:, 1:] + strength * kept[:, 1:]
-        return _shown(np.concatenate([painted[:, :1], colors], axis=1))
+        own, kept = _to_oklab(pixels), _to_oklab(reference)
+        colors = (1.0 - strength) * own[:, 1:] + strength * kept[:, 1:]
+        return _in_gamut(np.concatenate([own[:, :1], colors], axis=1))
 
     return _in_bands(keep, pixels, reference)
 
 
 def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> np.ndarray:
-    r"""Move a picture's colours so that their mean and covariance become the reference's.
+    r"""Transform the colors of an image so that their mean and covariance become the reference's.
 
     .. math:: x \mapsto A (x - \mu) + \hat\mu, \quad
               A = \Sigma^{-1/2} (\Sigma^{1/2} \hat\Sigma \Sigma^{1/2})^{1/2} \Sigma^{-1/2}
 
-    the linear map that moves colours least (Pitié and Kokaram, 2007, "The linear Monge-Kantorovitch linear
-    colour mapping"); Gatys et al. (2017), section 5.1, use other solutions of the same two equations.
+    This linear map moves colors the least (Pitié and Kokaram, 2007); Gatys et al. (2017), section 5.1, use other
+    solutions of the same two equations.
 
     Args:
         pixels: float RGB in [0, 1], (1, height, width, 3).
-        reference: likewise, of any size; or the `Palette` of one.
+        reference: image of any size, or its `Palette`.
 
     Returns:
-        float32 in [0, 1], shape of `pixels`; clipped, so the moments agree only up to clipping.
+        float32 in [0, 1], of the shape of `pixels`; clipped, so that the moments match only up to clipping.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -165,22 +168,21 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> 
     root, inverse = _power(spread, 0.5), _power(spread, -0.5)
     transform = inverse @ _power(root @ goal.covariance @ root, 0.5) @ inverse
     moved = (pixels.reshape(-1, 3).astype(np.float64) - own.mean) @ transform + goal.mean
-    result: np.ndarray = np.clip(moved, 0.0, 1.0).reshape(pixels.shape).astype(np.float32)
-    return result
+    return np.clip(moved, 0.0, 1.0).reshape(pixels.shape).astype(np.float32)
 
 
 def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Move a picture's colours so that each Oklab channel has the reference's histogram.
+    """Transform the colors of an image so that each Oklab channel has the reference's histogram.
 
-    Histogram specification as in any textbook, channel by channel: order is kept, so nothing gets grainy; how the
-    channels hang together stays the picture's own. Channels of Oklab hang together less than those of RGB.
+    This is histogram specification, channel by channel. It is monotonic, so that it adds no grain, and it leaves the
+    correlation between the channels as it is; the channels of Oklab are less correlated than those of RGB.
 
     Args:
         pixels: float RGB in [0, 1], (1, height, width, 3).
-        reference: likewise, of any size.
+        reference: image of any size.
 
     Returns:
-        float32 in [0, 1], shape of `pixels`. Where the channels do not go together, the colour is made paler.
+        float32 in [0, 1], of the shape of `pixels`. The chroma of colors outside the sRGB gamut is reduced.
 
     Example:
         >>> dark, light = np.full((1, 2, 2, 3), 0.2), np.full((1, 2, 2, 3), 0.8)
@@ -188,26 +190,26 @@ def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
         array([0.8, 0.8, 0.8], dtype=float32)
     """
     own, goal = to_oklab(pixels), to_oklab(reference)
-    moved = np.stack([_specified(own[..., channel], goal[..., channel]) for channel in range(3)], axis=-1)
+    moved = np.stack([_match_histogram(own[..., channel], goal[..., channel]) for channel in range(3)], axis=-1)
     return from_oklab(moved)
 
 
 def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> np.ndarray:
-    """What becomes of a picture's colours on a printer, as a screen can show it.
+    """Simulate the colors of a print on a screen.
 
-    Colours that the printer has not become the nearest that it has. Of a content and a style that were treated so, a
-    picture is painted that can be printed as it is seen. The work is LittleCMS's, in 8 bits, relative colorimetric with
-    black point compensation: white stays white.
+    Colors outside the printer's gamut become the nearest colors inside it. An image painted from a content and a style
+    that were converted this way can be printed as it is displayed. The conversion is done by LittleCMS in 8 bits, with
+    relative colorimetric intent and black point compensation: white stays white.
 
     Args:
-        pixels: (1, height, width, 3).
-        profile: the ICC profile of printer and paper, most often CMYK: a file or its bytes.
+        pixels: float RGB in [0, 1], (1, height, width, 3).
+        profile: ICC profile of printer and paper, usually CMYK: a file or its bytes.
 
     Returns:
-        (1, height, width, 3).
+        float32 RGB in [0, 1], (1, height, width, 3).
 
     Raises:
-        ImageError: the profile cannot be read, or is none of a device that shows colours.
+        ImageError: the profile cannot be read, or is not that of an output device.
 
     Example:
         >>> screen = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -221,38 +223,36 @@ def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> n
         proof = ImageCms.buildProofTransform(
             *(screen, screen, printer, "RGB", "RGB"), intent, intent, flags | ImageCms.Flags.BLACKPOINTCOMPENSATION
         )
-        seen = ImageCms.applyTransform(Image.fromarray(np.uint8(np.rint(255.0 * pixels[0]))), proof)
+        proofed = ImageCms.applyTransform(Image.fromarray(np.rint(255.0 * pixels[0]).astype(np.uint8)), proof)
     except (OSError, ImageCms.PyCMSError) as error:
         raise ImageError(
             f"{'the profile' if isinstance(profile, bytes) else profile} cannot be used: {error}"
         ) from error
-    return np.asarray(seen, np.float32)[None] / np.float32(255.0)
+    return np.asarray(proofed, np.float32)[None] / np.float32(255.0)
 
 
-def _specified(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Values moved, their order kept, to where the reference has values of the same rank."""
+def _match_histogram(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Replace each value by the reference value of the same quantile."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    levels, there = np.unique(reference, return_counts=True)
-    ranks, theirs = ((np.cumsum(each) - each / 2) / each.sum() for each in (counts, there))
-    moved: np.ndarray = np.interp(ranks, theirs, levels)[inverse].reshape(values.shape)
-    return moved
+    levels, reference_counts = np.unique(reference, return_counts=True)
+    quantiles, goal = ((np.cumsum(each) - each / 2) / each.sum() for each in (counts, reference_counts))
+    return np.interp(quantiles, goal, levels)[inverse].reshape(values.shape)
 
 
 def _to_oklab(pixels: np.ndarray) -> np.ndarray:
-    """(N, 3) -> (N, 3)."""
+    """Convert RGB to Oklab, (N, 3) -> (N, 3)."""
     linear = np.where(pixels <= 0.04045, pixels / 12.92, ((np.maximum(pixels, 0.04045) + 0.055) / 1.055) ** 2.4)
-    lab: np.ndarray = np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
-    return lab
+    return np.cbrt(linear @ _TO_CONES.T) @ _TO_LAB.T
 
 
 def _from_oklab(lab: np.ndarray) -> np.ndarray:
-    """(N, 3) -> (N, 3), whatever no screen shows outside [0, 1]."""
+    """Convert Oklab to RGB, (N, 3) -> (N, 3); colors outside the gamut have values outside [0, 1]."""
     linear = (lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_CONES).T
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
 
 
-def _shown(lab: np.ndarray) -> np.ndarray:
-    """(N, 3) -> (N, 3) in [0, 1], too strong colours made paler by bisection."""
+def _in_gamut(lab: np.ndarray) -> np.ndarray:
+    """Convert Oklab to RGB in [0, 1], (N, 3) -> (N, 3), reducing the chroma where needed, by bisection."""
     lab = np.concatenate([np.clip(lab[:, :1], 0.0, 1.0), lab[:, 1:]], axis=1)
     pixels = _from_oklab(lab)
     outside = ((pixels < -1e-4) | (pixels > 1.0 + 1e-4)).any(axis=1)
@@ -264,22 +264,20 @@ def _shown(lab: np.ndarray) -> np.ndarray:
         fits = ((tried >= 0.0) & (tried <= 1.0)).all(axis=1, keepdims=True)
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
     pixels[outside] = _from_oklab(colors * np.concatenate([np.ones_like(low), low, low], axis=1))
-    clipped: np.ndarray = np.clip(pixels, 0.0, 1.0)
-    return clipped
+    return np.clip(pixels, 0.0, 1.0)
 
 
-def _in_bands(function: Callable[..., np.ndarray], *pictures: np.ndarray) -> np.ndarray:
-    """A function of colours on whole pictures, in double precision and bounded memory."""
-    flat = [np.asarray(picture).reshape(-1, 3) for picture in pictures]
+def _in_bands(function: Callable[..., np.ndarray], *images: np.ndarray) -> np.ndarray:
+    """Apply a function of colors, (N, 3) -> (N, 3), to images in float64, a band of pixels at a time."""
+    flat = [np.asarray(image).reshape(-1, 3) for image in images]
     result = np.empty(flat[0].shape, np.float32)
     for start in range(0, len(result), _BAND):
         band = slice(start, start + _BAND)
         result[band] = function(*(each[band].astype(np.float64) for each in flat))
-    return result.reshape(np.shape(pictures[0]))
+    return result.reshape(np.shape(images[0]))
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
     """Power of a symmetric positive semi-definite matrix."""
     values, vectors = np.linalg.eigh(matrix)
-    result: np.ndarray = (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
-    return result
+    return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T

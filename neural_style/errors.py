@@ -1,6 +1,6 @@
-"""The few exceptions a caller would want to catch.
+"""Exceptions that callers may want to catch.
 
-Every one carries its remedy in its text. Wrong arguments stay `TypeError` and `ValueError`.
+Each message says how to fix the problem. Wrong arguments raise `TypeError` or `ValueError`.
 """
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
 
 
 class NeuralStyleError(Exception):
-    """Base of everything this package raises on its own account.
+    """Base class of the exceptions defined by this package.
 
     Example:
         >>> from neural_style import stylize
@@ -26,12 +26,12 @@ class NeuralStyleError(Exception):
 
 
 class ImageError(NeuralStyleError, ValueError):
-    """A picture could not be read or written; the text names the file, the format and the reason.
+    """An image cannot be read or written; the message names the file, the format and the reason.
 
     Example:
         >>> from neural_style.images import load
         >>> try:
-        ...     load(b"no picture")
+        ...     load(b"not an image")
         ... except ImageError as error:
         ...     isinstance(error, ValueError)
         True
@@ -39,7 +39,7 @@ class ImageError(NeuralStyleError, ValueError):
 
 
 class WeightsUnavailableError(NeuralStyleError, OSError):
-    """The weights of a network are neither here nor reachable; the text says where to put them.
+    """The weights of a network are not available locally or by download; the message says where to put them.
 
     Example:
         >>> from neural_style import VGG16
@@ -52,7 +52,7 @@ class WeightsUnavailableError(NeuralStyleError, OSError):
 
 
 class DivergenceError(NeuralStyleError, ArithmeticError):
-    """A loss or its gradient stopped being finite; the text names the term.
+    """A loss or its gradient is NaN or infinite; the message names the term.
 
     Example:
         >>> import numpy as np
@@ -70,18 +70,18 @@ class DivergenceError(NeuralStyleError, ArithmeticError):
 
 
 class CheckpointError(NeuralStyleError, ValueError):
-    """A checkpoint is damaged, or belongs to other inputs, settings or another version.
+    """A checkpoint is damaged, or belongs to other inputs, other settings or another version.
 
     Example:
         >>> import os, tempfile
         >>> import numpy as np
         >>> from neural_style import stylize
-        >>> pictures = np.zeros((2, 32, 32, 3), np.uint8)
+        >>> images = np.zeros((2, 32, 32, 3), np.uint8)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "run.npz")
-        ...     picture = stylize(*pictures, size=32, steps=1, extractor="vgg16", checkpoint=path)
+        ...     image = stylize(*images, size=32, steps=1, extractor="vgg16", checkpoint=path)
         ...     try:
-        ...         stylize(*pictures, size=32, steps=2, extractor="vgg16", checkpoint=path)  # another run
+        ...         stylize(*images, size=32, steps=2, extractor="vgg16", checkpoint=path)  # another run
         ...     except CheckpointError as error:
         ...         "steps" in str(error) or "scales" in str(error)
         True

@@ -1,10 +1,10 @@
-"""How near a picture is to its content and to its style, for comparing settings.
+"""Metrics: distances of an image from its content and its style, for comparing settings.
 
-Every metric takes pictures in whatever form `images.load` does and gives one number. Those on features read the
-layers `LAYERS` of the VGG16 that ships with this package. The recipes `default`, `gatys2016`, `sliced_wasserstein` and
-`spst` optimise none of these, so that a run of theirs which merely drives its own loss further down does not win by
-that; to judge the other recipes, or losses of your own, name layers and an extractor that they do not look with. None
-of the metrics alone is quality: a setting is better where one improves and the others do not suffer.
+Each metric accepts images in any form that `images.load` accepts, and returns one number. Metrics on features use the
+layers `LAYERS` of the bundled VGG16. The recipes `default`, `gatys2016`, `sliced_wasserstein` and `spst` optimize none
+of these, so that their runs cannot improve a metric merely by reducing their own loss further; to judge other recipes
+or losses of your own, choose layers and an extractor that they do not use. No single metric measures quality: a setting
+is better if it improves one metric without making the others worse.
 """
 
 from __future__ import annotations
@@ -32,40 +32,40 @@ __all__ = [
 
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 LEVELS = (1.0, 0.5, 0.25)
-SMALLEST = 16  # a side with fewer pixels has too few cells on the deepest layer to have a covariance
+MIN_SIDE = 16  # in pixels; a shorter side has too few cells on the deepest layer for a covariance
 
 Maps = Mapping[str, tf.Tensor]
 
 
 def content_distance(
-    picture: Any, content: Any, *, layers: Sequence[str] = LAYERS, extractor: Extractor | str = "vgg16"
+    image: Any, content: Any, *, layers: Sequence[str] = LAYERS, extractor: Extractor | str = "vgg16"
 ) -> float:
-    r"""Mean squared distance of unit-normalised feature vectors, position by position, from 0 to 4.
+    r"""Mean squared distance between unit-normalized feature vectors at the same position, from 0 to 4.
 
     .. math:: \frac1L \sum_l \frac{1}{N_l} \sum_i \left\lVert \frac{f^l_i}{\lVert f^l_i \rVert}
               - \frac{c^l_i}{\lVert c^l_i \rVert} \right\rVert^2
 
-    LPIPS (Zhang et al., 2018) without its learned weights.
+    This is LPIPS (Zhang et al., 2018) without its learned weights.
 
     Args:
-        picture: as for `images.load`.
-        content: likewise, of any size; it is brought to the picture's.
-        layers: where to compare.
+        image: source of the image; see `images.load`.
+        content: source of the content, of any size; it is resized to the image's size.
+        layers: layers to compare.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
 
     Returns:
-        0 for the content itself.
+        The distance; 0 for the content itself.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ValueError: the extractor has no layer of such a name.
+        ImageError: an image cannot be read.
+        ValueError: the extractor lacks one of the layers.
 
     Example:
-        >>> picture = np.random.default_rng(0).random((32, 48, 3))
-        >>> content_distance(picture, picture)
+        >>> image = np.random.default_rng(0).random((32, 48, 3))
+        >>> content_distance(image, image)
         0.0
     """
-    pixels = images.load(picture)
+    pixels = images.load(image)
     found = _maps(pixels, layers, extractor)
     goal = _maps(images.resize(images.load(content), _size(pixels)), layers, extractor)
     distances = [
@@ -76,49 +76,49 @@ def content_distance(
 
 
 def style_distance(
-    picture: Any,
+    image: Any,
     style: Any,
     *,
     layers: Sequence[str] = LAYERS,
     extractor: Extractor | str = "vgg16",
     levels: Sequence[float] = LEVELS,
 ) -> float:
-    r"""Mean over layers and levels of half the relative squared distances of means and of covariances.
+    r"""Half the sum of the relative squared distances of means and of covariances, averaged over layers and levels.
 
     .. math:: \frac12 \frac{\lVert \mu - \hat\mu \rVert^2}{\lVert \hat\mu \rVert^2}
               + \frac12 \frac{\lVert \Sigma - \hat\Sigma \rVert^2}{\lVert \hat\Sigma \rVert^2}
 
-    Levels are the picture at full, half and quarter size, as far as its short side has 16 pixels, so that both
-    strokes and what they add up to count. At each the style has the picture's long side, or its own where that is
-    shorter.
+    The levels are the image at full, half and quarter size, unless its short side is below 16 pixels there, so that
+    both single strokes and larger structures count. At each level the style is resized to the image's long side, but
+    never enlarged.
 
     Args:
-        picture: as for `images.load`.
-        style: likewise, of any size.
-        layers: where to compare.
+        image: source of the image; see `images.load`.
+        style: source of the style, of any size.
+        layers: layers to compare.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
-        levels: sizes as fractions of the picture's.
+        levels: sizes as fractions of the image's size.
 
     Returns:
-        0 for a picture with the very same means and covariances.
+        The distance; 0 if all means and covariances are equal.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ValueError: the extractor has no layer of such a name.
+        ImageError: an image cannot be read.
+        ValueError: the extractor lacks one of the layers.
 
     Example:
-        >>> picture = np.random.default_rng(0).random((32, 48, 3))
-        >>> style_distance(picture, picture)
+        >>> image = np.random.default_rng(0).random((32, 48, 3))
+        >>> style_distance(image, image)
         0.0
     """
-    pixels, goal = images.load(picture), images.load(style)
+    pixels, goal = images.load(image), images.load(style)
     sizes = [fit(_size(pixels), round(max(_size(pixels)) * level)) for level in levels]
-    sizes = [size for size in sizes if min(size) >= SMALLEST] or sizes[:1]
-    return float(np.mean([_at_level(images.resize(pixels, size), goal, layers, extractor) for size in sizes]))
+    sizes = [size for size in sizes if min(size) >= MIN_SIDE] or sizes[:1]
+    return float(np.mean([_style_distance(images.resize(pixels, size), goal, layers, extractor) for size in sizes]))
 
 
 def sliced_wasserstein(
-    picture: Any,
+    image: Any,
     style: Any,
     *,
     layers: Sequence[str] = LAYERS,
@@ -126,100 +126,99 @@ def sliced_wasserstein(
     directions: int | None = None,
     seed: int = 1,
 ) -> float:
-    """Squared sliced Wasserstein distance of the features' distributions, relative to the style's mean square.
+    """Squared sliced Wasserstein distance of the feature distributions, relative to the style's mean square.
 
-    The value of `losses.SlicedWasserstein`, along other directions than the loss takes unless told so: it sees
-    differences that means and covariances do not. The style has the picture's long side, or its own where that is
-    shorter.
+    This is the value of `losses.SlicedWasserstein`, by default along other directions than the loss uses. It detects
+    differences that means and covariances miss. The style is resized to the image's long side, but never enlarged.
 
     Args:
-        picture: as for `images.load`.
-        style: likewise, of any size.
-        layers: where to compare.
+        image: source of the image; see `images.load`.
+        style: source of the style, of any size.
+        layers: layers to compare.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
-        directions: how many for each layer; None for as many as it has channels.
-        seed: of the directions.
+        directions: number of directions for each layer; None for the layer's number of channels.
+        seed: seed of the random directions.
 
     Returns:
-        0 for a picture whose features are distributed as the style's are.
+        The distance; 0 if the features have the same distribution.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ValueError: the extractor has no layer of such a name, or there are fewer than one direction.
+        ImageError: an image cannot be read.
+        ValueError: the extractor lacks one of the layers, or `directions` is less than 1.
 
     Example:
-        >>> picture = np.random.default_rng(0).random((32, 48, 3))
-        >>> sliced_wasserstein(picture, picture)
+        >>> image = np.random.default_rng(0).random((32, 48, 3))
+        >>> sliced_wasserstein(image, image)
         0.0
     """
-    pixels = images.load(picture)
+    pixels = images.load(image)
     loss = SlicedWasserstein(tuple(layers), directions=directions, seed=seed)
-    found, goal = (
-        loss.statistic(_maps(each, layers, extractor), {}, {}) for each in (pixels, _beside(images.load(style), pixels))
-    )
-    return float(loss.compare(found, goal))
+    goal = _resized_to(images.load(style), pixels)
+    found, target = (loss.statistic(_maps(each, layers, extractor), {}, {}) for each in (pixels, goal))
+    return float(loss.compare(found, target))
 
 
-def edge_agreement(picture: Any, content: Any, *, size: int | None = 256) -> float:
-    """Correlation of the strength of edges in two pictures, place by place.
+def edge_agreement(image: Any, content: Any, *, size: int | None = 256) -> float:
+    """Correlation between the edge strengths of two images, over all positions.
 
-    The strength is the length of the Sobel gradient of the luma, which colour and contrast as a whole do not change.
+    The edge strength is the magnitude of the Sobel gradient of the luma; the correlation does not depend on the overall
+    contrast.
 
     Args:
-        picture: as for `images.load`.
-        content: likewise, of any size; it is brought to the picture's.
-        size: long side at which edges are looked for, where the picture is larger: strokes much finer than what is
-            depicted should not count. None for the picture's own.
+        image: source of the image; see `images.load`.
+        content: source of the content, of any size; it is resized to the image's size.
+        size: long side in pixels to which larger images are reduced first, so that strokes much finer than the depicted
+            objects do not count; None for the image's own size.
 
     Returns:
-        1 where edges stand in the same places with the same relative strength, about 0 where they have nothing to do
-        with one another; 0 if either picture has none. At least -1.
+        The correlation in [-1, 1]: 1 if the edges have the same positions and relative strengths, about 0 if they are
+        unrelated, and 0 if either image has no edges.
 
     Raises:
-        ImageError: a picture cannot be read.
+        ImageError: an image cannot be read.
 
     Example:
-        >>> picture = np.random.default_rng(0).random((32, 48, 3))
-        >>> round(edge_agreement(picture, 0.5 * picture), 3)
+        >>> image = np.random.default_rng(0).random((32, 48, 3))
+        >>> round(edge_agreement(image, 0.5 * image), 3)
         1.0
     """
-    pixels = images.load(picture)
+    pixels = images.load(image)
     longest = max(_size(pixels))
-    seen_at = fit(_size(pixels), longest if size is None else min(size, longest))
-    ours, theirs = (_edges(images.resize(each, seen_at)) for each in (pixels, images.load(content)))
-    ours, theirs = ours - ours.mean(), theirs - theirs.mean()
-    scale = float(np.sqrt(np.sum(ours**2) * np.sum(theirs**2)))
-    return float(np.sum(ours * theirs)) / scale if scale > 1e-12 * ours.size else 0.0
+    compared_at = fit(_size(pixels), longest if size is None else min(size, longest))
+    found, goal = (_edges(images.resize(each, compared_at)) for each in (pixels, images.load(content)))
+    found, goal = found - found.mean(), goal - goal.mean()
+    scale = float(np.sqrt(np.sum(found**2) * np.sum(goal**2)))
+    return float(np.sum(found * goal)) / scale if scale > 1e-12 * found.size else 0.0
 
 
-def lpips(picture: Any, reference: Any, *, network: str = "alex") -> float:
-    """Learned perceptual distance (Zhang et al., 2018), by its authors' package `lpips`.
+def lpips(image: Any, reference: Any, *, network: str = "alex") -> float:
+    """Learned perceptual distance (Zhang et al., 2018), computed by its authors' package `lpips`.
 
     Args:
-        picture: as for `images.load`.
-        reference: likewise, of any size; it is brought to the picture's.
+        image: source of the image; see `images.load`.
+        reference: source of the reference, of any size; it is resized to the image's size.
         network: `"alex"`, `"vgg"` or `"squeeze"`; PyTorch downloads its weights once.
 
     Returns:
-        0 for the same picture; pictures that look alike are below about 0.2.
+        The distance; 0 for the same image, and below about 0.2 for images that look alike.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ImportError: the package, or PyTorch under it, is not installed.
+        ImageError: an image cannot be read.
+        ImportError: `lpips`, or PyTorch, is not installed.
 
     Example:
         >>> lpips("painted.png", "photo.jpg")  # doctest: +SKIP
         0.31
     """
-    pixels = images.load(picture)
+    pixels = images.load(image)
     goal = images.resize(images.load(reference), _size(pixels))
     try:
         import lpips as package
         import torch
     except ImportError as error:
         raise ImportError(
-            "metrics.lpips needs the packages lpips and torch, which this library does not otherwise use; install "
-            f"them with: pip install lpips torch ({error})"
+            "metrics.lpips needs the packages lpips and torch, which no extra of this library installs; run: "
+            f"pip install lpips torch ({error})"
         ) from error
     model = package.LPIPS(net=network, verbose=False)
     tensors = [torch.from_numpy(np.moveaxis(2.0 * each - 1.0, -1, 1).copy()) for each in (pixels, goal)]
@@ -227,17 +226,18 @@ def lpips(picture: Any, reference: Any, *, network: str = "alex") -> float:
         return float(model(*tensors))
 
 
-def _at_level(picture: np.ndarray, style: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> float:
-    found, goal = (_maps(pixels, layers, extractor) for pixels in (picture, _beside(style, picture)))
-    return float(np.mean([_apart(found[layer], goal[layer]) for layer in layers]))
+def _style_distance(image: np.ndarray, style: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> float:
+    """Style distance at one level."""
+    found, goal = (_maps(pixels, layers, extractor) for pixels in (image, _resized_to(style, image)))
+    return float(np.mean([_moment_distance(found[layer], goal[layer]) for layer in layers]))
 
 
-def _beside(style: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """The style with the picture's long side, or its own where that is shorter."""
-    return images.resize(style, fit(_size(style), min(max(_size(picture)), max(_size(style)))))
+def _resized_to(style: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Resize the style to the image's long side, without enlarging it."""
+    return images.resize(style, fit(_size(style), min(max(_size(image)), max(_size(style)))))
 
 
-def _apart(found: tf.Tensor, goal: tf.Tensor) -> float:
+def _moment_distance(found: tf.Tensor, goal: tf.Tensor) -> float:
     sums, target = position_sums(found), position_sums(goal)
     means = _relative(sums.mean(), target.mean())
     return 0.5 * (means + _relative(sums.covariance(), target.covariance()))
@@ -260,11 +260,10 @@ def _unit(features: tf.Tensor) -> tf.Tensor:
 
 
 def _edges(pixels: np.ndarray) -> np.ndarray:
-    """Length of the Sobel gradient of the luma (Rec. 709), (height, width)."""
+    """Magnitude of the Sobel gradient of the luma (Rec. 709), (height, width)."""
     luma = pixels.astype(np.float64) @ np.array([0.2126, 0.7152, 0.0722])
-    around = tf.image.sobel_edges(tf.constant(luma[..., None]))
-    lengths: np.ndarray = tf.norm(around[0, :, :, 0], axis=-1).numpy()
-    return lengths
+    gradient = tf.image.sobel_edges(tf.constant(luma[..., None]))
+    return tf.norm(gradient[0, :, :, 0], axis=-1).numpy()
 
 
 def _size(pixels: np.ndarray) -> tuple[int, int]:

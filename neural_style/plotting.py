@@ -1,7 +1,7 @@
-"""Plots of a run, by Matplotlib: pictures side by side, losses over the steps, the picture as it came about.
+"""Matplotlib figures of a run: images side by side, losses over the steps, and canvases over time.
 
-Each function gives back a Matplotlib `Figure` that no global state knows of: it is shown by a notebook, saved by
-`figure.savefig`, and gone with its last reference. Nothing is shown by itself. Needs the extra `[plot]`.
+Each function returns a Matplotlib `Figure` that is not registered with pyplot: a notebook displays it, `figure.savefig`
+saves it, and it is freed with its last reference. Nothing is shown automatically. Requires the extra `[plot]`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neural_style import images
+from neural_style import _optional, images
 from neural_style.callbacks.timelapse import Snapshot, Timelapse
 from neural_style.transfer.result import Result, Step
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_evolution", "plot_history", "show"]
 
-DOTS = 110  # an inch
+DPI = 110
 
 
 def show(content: Any, style: Any, result: Any, *, height: float = 3.2) -> Figure:
-    """Content, style and result side by side.
+    """Show content, style and result side by side.
 
     Args:
-        content: whatever `stylize` takes for one; None leaves it out.
-        style: likewise, or a list of pictures or `(picture, weight)` pairs; None leaves it out.
-        result: a `Result`, or a picture.
-        height: of the pictures, in inches.
+        content: any source that `stylize` accepts; None omits it.
+        style: likewise, or a list of images or `(image, weight)` pairs; None omits it.
+        result: a `Result`, or an image.
+        height: height of the images, in inches.
 
     Returns:
-        The figure; each picture has the same height.
+        The figure, in which all images have the same height.
 
     Raises:
-        ImportError: Matplotlib is missing; the text says what to install.
-        ImageError: a picture cannot be read.
+        ImportError: Matplotlib is not installed; the message says how to install it.
+        ImageError: an image cannot be read.
 
     Example:
         >>> import numpy as np
@@ -47,62 +47,62 @@ def show(content: Any, style: Any, result: Any, *, height: float = 3.2) -> Figur
         >>> [axes.get_title() for axes in show(content, style, content).axes]
         ['content', 'style', 'result']
     """
-    pictures = [] if content is None else [("content", content)]
+    shown = [] if content is None else [("content", content)]
     styles = [] if style is None else style if isinstance(style, list) else [style]
     for number, each in enumerate(styles, 1):
-        picture, weight = each if isinstance(each, tuple) else (each, None)
+        image, weight = each if isinstance(each, tuple) else (each, None)
         title = "style" if len(styles) == 1 else f"style {number}"
-        pictures.append((title if weight is None else f"{title}, weight {weight:g}", picture))
-    pictures.append(("result", result.image if isinstance(result, Result) else result))
-    longest = round(2 * height * DOTS)
-    return _row([(title, _pixels(picture, longest)) for title, picture in pictures], height)
+        shown.append((title if weight is None else f"{title}, weight {weight:g}", image))
+    shown.append(("result", result.image if isinstance(result, Result) else result))
+    longest = round(2 * height * DPI)
+    return _row([(title, _pixels(image, longest)) for title, image in shown], height)
 
 
 def plot_evolution(timelapse: Timelapse | Sequence[Snapshot], *, count: int = 6, height: float = 2.0) -> Figure:
-    """A strip of canvases from a run's first steps to its last, each shown at the same size.
+    """Show canvases from the first steps of a run to its last, all at the same size.
 
     Args:
-        timelapse: a `Timelapse` that watched a run, or its frames.
-        count: how many pictures at most.
-        height: of the pictures, in inches.
+        timelapse: a `Timelapse` that was a callback of a run, or its frames.
+        count: maximum number of images.
+        height: height of the images, in inches.
 
     Returns:
-        The figure; above each picture its step and size.
+        The figure; the title of each image is its step and size.
 
     Raises:
-        ImportError: Matplotlib is missing; the text says what to install.
-        ValueError: nothing has been painted yet, or `count` is less than 1.
+        ImportError: Matplotlib is not installed; the message says how to install it.
+        ValueError: there are no frames yet, or `count` is less than 1.
 
     Example:
         >>> import numpy as np
         >>> from neural_style import StyleTransfer
-        >>> film = Timelapse()
+        >>> timelapse = Timelapse()
         >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
-        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=3, callbacks=[film])
-        >>> len(plot_evolution(film, count=2).axes)
+        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=3, callbacks=[timelapse])
+        >>> len(plot_evolution(timelapse, count=2).axes)
         2
     """
     frames = timelapse.frames if isinstance(timelapse, Timelapse) else list(timelapse)
     if not frames or count < 1:
-        raise ValueError(f"a strip shows at least 1 of a run's canvases; there are {len(frames)}, and count is {count}")
-    chosen = sorted({round(place) for place in np.linspace(len(frames) - 1, 0, min(count, len(frames)))})
+        raise ValueError(f"at least 1 canvas is needed; there are {len(frames)}, and count is {count}")
+    chosen = sorted({round(index) for index in np.linspace(len(frames) - 1, 0, min(count, len(frames)))})
     return _row([(_caption(frames[index].step), np.asarray(frames[index].image)) for index in chosen], height)
 
 
 def plot_history(result: Result | Sequence[Step], *, axes: Axes | None = None) -> Figure:
-    """The loss and each term's part of it over the steps, with a line where a new size begins.
+    """Plot the loss and its terms over the steps, with a vertical line where the canvas size changes.
 
-    Terms are drawn as they count: weighted, so that they add up to the loss. The loss axis is logarithmic.
+    The terms are weighted, so that they add up to the loss. The loss axis is logarithmic.
 
     Args:
         result: a `Result`, or its history.
-        axes: where to draw; None for a figure of its own.
+        axes: axes to draw on; None for a new figure.
 
     Returns:
-        The figure that holds the axes.
+        The figure that contains the axes.
 
     Raises:
-        ImportError: Matplotlib is missing; the text says what to install.
+        ImportError: Matplotlib is not installed; the message says how to install it.
         ValueError: there are no steps.
 
     Example:
@@ -132,20 +132,20 @@ def plot_history(result: Result | Sequence[Step], *, axes: Axes | None = None) -
 
 
 def _mark_scale(axes: Axes, step: Step, *, line: bool) -> None:
-    """The size that begins at a step, written along the axes' top."""
+    """Write the size that begins at a step along the top of the axes."""
     if line:
-        axes.axvline(step.step - 0.5, color="grey", linestyle=":", linewidth=1)
+        axes.axvline(step.step - 0.5, color="gray", linestyle=":", linewidth=1)
     width, height = step.scale
-    place = (step.step - 0.5 if line else step.step, 1.01)
-    axes.annotate(f"{width}x{height}", place, xycoords=("data", "axes fraction"), fontsize="small", color="grey")
+    position = (step.step - 0.5 if line else step.step, 1.01)
+    axes.annotate(f"{width}x{height}", position, xycoords=("data", "axes fraction"), fontsize="small", color="gray")
 
 
-def _pixels(picture: Any, longest: int) -> np.ndarray:
-    """Any picture, no larger than it will be shown: float in [0, 1], (height, width, 3 | 4)."""
+def _pixels(source: Any, longest: int) -> np.ndarray:
+    """Read an image and reduce its long side to `longest`: uint8, (height, width, 3 | 4)."""
     from PIL import Image
 
-    read = images.read(picture, size=longest)
-    image = images.to_pil(read.pixels, read.alpha)
+    data = images.read(source, size=longest)
+    image = images.to_pil(data.pixels, data.alpha)
     image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     return np.asarray(image)
 
@@ -155,12 +155,12 @@ def _caption(step: Step) -> str:
     return f"step {step.step}\n{width}x{height}"
 
 
-def _row(pictures: Sequence[tuple[str, np.ndarray]], height: float) -> Figure:
-    """Pictures of equal height in a row, with titles."""
-    shapes = [pixels.shape[1] / pixels.shape[0] for _, pixels in pictures]
-    figure = _figure((height * sum(shapes) + 0.1 * len(shapes), height + 0.5))
-    cells = figure.subplots(1, len(pictures), squeeze=False, gridspec_kw={"width_ratios": shapes})[0]
-    for axes, (title, pixels) in zip(cells, pictures, strict=True):
+def _row(titled: Sequence[tuple[str, np.ndarray]], height: float) -> Figure:
+    """Draw images of equal height in a row, with titles."""
+    ratios = [pixels.shape[1] / pixels.shape[0] for _, pixels in titled]
+    figure = _figure((height * sum(ratios) + 0.1 * len(ratios), height + 0.5))
+    cells = figure.subplots(1, len(titled), squeeze=False, gridspec_kw={"width_ratios": ratios})[0]
+    for axes, (title, pixels) in zip(cells, titled, strict=True):
         axes.imshow(pixels, interpolation="antialiased", aspect="auto")
         axes.set_title(title, fontsize="small")
         axes.set_axis_off()
@@ -168,16 +168,14 @@ def _row(pictures: Sequence[tuple[str, np.ndarray]], height: float) -> Figure:
 
 
 def _figure(size: tuple[float, float]) -> Figure:
-    """A figure that pyplot does not know of, and that a notebook shows all the same."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need Matplotlib; run: pip install 'tf-neural-style[plot]'") from error
+    """Make a figure that is not registered with pyplot but is displayed by notebooks."""
+    _optional.require("matplotlib", extra="plot")
+    from matplotlib.figure import Figure
 
-    class Shown(Figure):
+    class Displayed(Figure):
         def _repr_png_(self) -> bytes:
             buffer = io.BytesIO()
             self.savefig(buffer, format="png")
             return buffer.getvalue()
 
-    return Shown(figsize=size, dpi=DOTS, layout="constrained")
+    return Displayed(figsize=size, dpi=DPI, layout="constrained")

@@ -1,6 +1,6 @@
-"""Extractors and recipes by name from other distributions, found through entry points.
+"""Plug-ins: extractors and recipes of other distributions, found by name through entry points.
 
-A distribution offers them in its `pyproject.toml`::
+A distribution declares them in its `pyproject.toml`::
 
     [project.entry-points."neural_style.extractors"]
     edges = "my_package:Edges"
@@ -8,9 +8,10 @@ A distribution offers them in its `pyproject.toml`::
     [project.entry-points."neural_style.recipes"]
     watercolor = "my_package:WATERCOLOR"
 
-Where it is installed, `stylize(..., extractor="edges", recipe="watercolor")` finds them, and so does the command line.
-An extractor's entry point is a class or function that takes no arguments and gives an `Extractor`; a recipe's is a
-`Recipe`. Nothing of a plug-in is imported before it is asked for by its name, and the names of this package come first.
+Once it is installed, `stylize(..., extractor="edges", recipe="watercolor")` finds them, and so does the command line.
+The entry point of an extractor is a class or function that takes no arguments and returns an `Extractor`; that of a
+recipe is a `Recipe`. A plug-in is imported only when it is requested by name, and the names of this package take
+precedence.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Kind = TypeVar("Kind")
 
 
 def names(group: Group) -> list[str]:
-    """What installed plug-ins offer, sorted; none of it is imported.
+    """List the names that installed plug-ins provide, sorted, without importing the plug-ins.
 
     Args:
         group: `"extractors"` or `"recipes"`.
@@ -38,22 +39,22 @@ def names(group: Group) -> list[str]:
 
 
 def load(group: Group, name: str, kind: type[Kind]) -> Kind:
-    """What a plug-in offers by a name.
+    """Import the object that a plug-in provides under a name.
 
     Args:
-        group: as for `names`.
+        group: `"extractors"` or `"recipes"`.
         name: one of `names(group)`.
-        kind: what it has to be.
+        kind: required type of the object.
 
     Raises:
-        ValueError: importing the plug-in fails; the text names its distribution, and the error is the cause.
-        TypeError: it is of another kind.
+        ValueError: importing the plug-in fails; the message names its distribution, and the error is the cause.
+        TypeError: the object is not of type `kind`.
     """
     entry = _entries(group)[name]
     home = entry.dist.name if entry.dist is not None else "an unknown distribution"
     try:
         value = entry.load()
-    except Exception as error:  # another's code: anything may go wrong there
+    except Exception as error:  # third-party code may raise anything
         raise ValueError(f"the plug-in {name!r} of {home} does not load ({type(error).__name__}: {error})") from error
     if not isinstance(value, kind):
         raise TypeError(f"the plug-in {name!r} of {home} is of type {type(value).__name__}, not {kind.__name__}")

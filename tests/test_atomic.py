@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Atomic writes: complete files, or none."""
 
 import os
 import stat
@@ -13,7 +13,7 @@ def names(folder):
     return sorted(entry.name for entry in folder.iterdir())
 
 
-def test_a_file_appears_with_what_was_written(tmp_path):
+def test_a_file_has_the_content_that_was_written(tmp_path):
     write_whole(tmp_path / "new", lambda handle: handle.write(b"whole"))
     assert (tmp_path / "new").read_bytes() == b"whole"
     assert names(tmp_path) == ["new"]
@@ -26,7 +26,7 @@ def test_a_bare_name_is_written_to_the_current_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_fails_half_way_leaves_the_old_file_alone(tmp_path, error):
+def test_a_failed_write_leaves_the_old_file_unchanged(tmp_path, error):
     def write(handle):
         handle.write(b"half")
         raise error
@@ -38,7 +38,7 @@ def test_what_fails_half_way_leaves_the_old_file_alone(tmp_path, error):
     assert names(tmp_path) == ["old"]
 
 
-def test_the_old_file_is_whole_under_its_name_while_the_new_one_is_written(tmp_path):
+def test_the_old_file_is_complete_while_the_new_one_is_written(tmp_path):
     seen = []
 
     def write(handle):
@@ -51,7 +51,7 @@ def test_the_old_file_is_whole_under_its_name_while_the_new_one_is_written(tmp_p
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
-def test_the_old_file_goes_to_the_backup(tmp_path):
+def test_the_old_file_becomes_the_backup(tmp_path):
     for text in (b"first", b"second", b"third"):
         write_whole(tmp_path / "file", lambda handle, text=text: handle.write(text), backup=tmp_path / "backup")
     assert ((tmp_path / "file").read_bytes(), (tmp_path / "backup").read_bytes()) == (b"third", b"second")
@@ -59,7 +59,7 @@ def test_the_old_file_goes_to_the_backup(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
-def test_others_may_read_it_as_far_as_the_umask_lets_them(tmp_path):
+def test_permissions_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_whole(tmp_path / "file", lambda handle: handle.write(b"x"))
@@ -68,7 +68,7 @@ def test_others_may_read_it_as_far_as_the_umask_lets_them(tmp_path):
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
-def test_a_temporary_is_in_the_folder_of_its_target_and_put_in_its_place(tmp_path):
+def test_a_temporary_file_is_created_beside_its_target_and_renamed_to_it(tmp_path):
     target = tmp_path / "file"
     temporary, handle = create_beside(target, ".mine.")
     (name,) = names(tmp_path)
@@ -78,11 +78,11 @@ def test_a_temporary_is_in_the_folder_of_its_target_and_put_in_its_place(tmp_pat
     assert names(tmp_path) == ["file"]
 
 
-def test_only_old_temporaries_of_that_prefix_are_swept(tmp_path):
+def test_only_old_temporary_files_with_the_prefix_are_deleted(tmp_path):
     for name in (".mine.a.part", ".mine.b.part", ".mine.a", ".other.a.part"):
         (tmp_path / name).write_bytes(b"half")
         os.utime(tmp_path / name, (time.time() - 100,) * 2)
     os.utime(tmp_path / ".mine.b.part")
     sweep(tmp_path / "mine", ".mine.", seconds=50.0)
     assert names(tmp_path) == [".mine.a", ".mine.b.part", ".other.a.part"]
-    sweep(tmp_path / "nowhere" / "mine", ".mine.", seconds=50.0)  # nothing there to sweep, and no error
+    sweep(tmp_path / "nowhere" / "mine", ".mine.", seconds=50.0)  # no such folder, and no error

@@ -1,4 +1,4 @@
-"""Oklab, kept colours, and giving one picture the palette of another."""
+"""Color: Oklab, color transfer, and soft proofs."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from neural_style.errors import ImageError
 
 
 def blots(seed, mean, spread):
-    """Correlated colours well inside [0, 1], so that clipping plays no part."""
+    """Correlated colors well inside [0, 1], so that none is clipped."""
     rng = np.random.default_rng(seed)
     mix = np.eye(3) + 0.5 * rng.random((3, 3))
     pixels = np.asarray(mean) + spread * np.clip(rng.normal(size=(1, 24, 18, 3)), -2, 2) @ mix
@@ -53,11 +53,11 @@ def test_mean_and_covariance_become_the_references(calm, wild):
         np.testing.assert_allclose(value, goal, atol=2e-4)
 
 
-def test_a_pictures_own_palette_leaves_it_alone(calm):
+def test_an_images_own_palette_does_not_change_it(calm):
     np.testing.assert_allclose(match_color_moments(calm, calm), calm, atol=1e-3)
 
 
-def test_colours_are_moved_and_positions_are_not(calm, wild):
+def test_colors_change_independently_of_positions(calm, wild):
     shuffled = np.random.default_rng(2).permutation(calm.reshape(-1, 3)).reshape(calm.shape)
     order = np.random.default_rng(2).permutation(calm.shape[1] * calm.shape[2])
     expected = match_color_moments(calm, wild).reshape(-1, 3)[order].reshape(calm.shape)
@@ -65,7 +65,7 @@ def test_colours_are_moved_and_positions_are_not(calm, wild):
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
-def test_flat_pictures_work_on_either_side(wild, level):
+def test_constant_images_work_on_either_side(wild, level):
     flat = np.full((1, 6, 5, 3), level, np.float32)
     assert np.abs(match_color_moments(wild, flat) - level).max() < 1e-3
     np.testing.assert_allclose(match_color_moments(flat, wild).reshape(-1, 3).std(axis=0), 0.0, atol=1e-6)
@@ -84,37 +84,37 @@ colors = arrays(np.float32, (1, 3, 4, 3), elements=st.floats(0, 1, width=32))
 
 
 @given(colors)
-def test_oklab_and_back_is_the_same(pixels):
+def test_conversion_to_oklab_and_back_is_the_identity(pixels):
     np.testing.assert_allclose(from_oklab(to_oklab(pixels)), pixels, atol=1e-5)
 
 
 def test_oklab_has_the_published_values():
-    """Of D65 white, and of the primaries of sRGB as computed by Ottosson's own program."""
+    """For D65 white, and for the primaries of sRGB as computed by Ottosson's own program."""
     pixels = np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
     expected = [[1, 0, 0], [0.628, 0.2249, 0.1258], [0.8664, -0.2339, 0.1795], [0.452, -0.0325, -0.3115]]
     np.testing.assert_allclose(to_oklab(pixels), expected, atol=1e-4)
 
 
 @given(arrays(np.float32, (1, 3, 4, 3), elements=st.floats(-1, 2, width=32)))
-def test_whatever_cannot_be_shown_is_made_paler_and_keeps_lightness_and_hue(lab):
-    shown = from_oklab(lab)
-    assert 0.0 <= shown.min() <= shown.max() <= 1.0
-    back = to_oklab(shown)
+def test_colors_outside_the_gamut_lose_chroma_and_keep_lightness_and_hue(lab):
+    converted = from_oklab(lab)
+    assert 0.0 <= converted.min() <= converted.max() <= 1.0
+    back = to_oklab(converted)
     np.testing.assert_allclose(back[..., 0], np.clip(lab[..., 0], 0, 1), atol=5e-3)
-    wanted, found = (each[..., 1:].astype(float) for each in (lab, back))
+    expected, found = (each[..., 1:].astype(float) for each in (lab, back))
     saturation = np.linalg.norm(found, axis=-1)
-    assert (saturation <= np.linalg.norm(wanted, axis=-1) + 5e-3).all()
-    across = wanted[..., 0] * found[..., 1] - wanted[..., 1] * found[..., 0]
-    assert (np.abs(across) <= 5e-3 * (1 + np.linalg.norm(wanted, axis=-1))).all()
+    assert (saturation <= np.linalg.norm(expected, axis=-1) + 5e-3).all()
+    across = expected[..., 0] * found[..., 1] - expected[..., 1] * found[..., 0]
+    assert (np.abs(across) <= 5e-3 * (1 + np.linalg.norm(expected, axis=-1))).all()
 
 
-def test_kept_colours_are_the_references_and_lightness_is_the_pictures(calm, wild):
+def test_keep_colors_takes_the_references_colors_and_the_images_lightness(calm, wild):
     kept = to_oklab(keep_colors(calm, wild))
     np.testing.assert_allclose(kept[..., 0], to_oklab(calm)[..., 0], atol=1e-4)
     np.testing.assert_allclose(kept[..., 1:], to_oklab(wild)[..., 1:], atol=1e-4)
 
 
-def test_strength_goes_from_the_own_to_the_kept_colours(calm, wild):
+def test_strength_interpolates_between_own_and_reference_colors(calm, wild):
     np.testing.assert_allclose(keep_colors(calm, wild, 0.0), calm, atol=1e-5)
     half, own, other = (to_oklab(each)[..., 1:] for each in (keep_colors(calm, wild, 0.5), calm, wild))
     np.testing.assert_allclose(half, (own + other) / 2, atol=1e-4)
@@ -129,24 +129,24 @@ def test_each_channel_gets_the_references_histogram(calm, wild):
         np.testing.assert_allclose(np.sort(moved[..., channel].ravel()), np.sort(goal[..., channel].ravel()), atol=2e-4)
 
 
-def test_order_is_kept_so_flat_patches_stay_flat(calm):
+def test_histogram_matching_is_monotonic_so_flat_patches_stay_flat(calm):
     steps = np.repeat(np.linspace(0.2, 0.8, 6), 12).reshape(1, 6, 12, 1) * np.ones(3)
     moved = match_histograms(steps, calm)
     assert np.ptp(moved, axis=2).max() < 1e-6
     assert (np.diff(to_oklab(moved)[0, :, 0, 0]) > 0).all()
 
 
-def test_histograms_of_pictures_of_other_sizes_and_of_one_colour(calm):
+def test_histograms_of_images_of_other_sizes_and_of_one_color(calm):
     flat = np.full((1, 5, 7, 3), 0.3, np.float32)
     np.testing.assert_allclose(match_histograms(calm, flat), 0.3, atol=1e-3)
     assert np.ptp(match_histograms(flat, calm).reshape(-1, 3), axis=0).max() < 1e-6
 
 
-def test_a_palette_serves_as_well_as_its_picture(calm, wild):
+def test_a_palette_gives_the_same_result_as_its_image(calm, wild):
     np.testing.assert_array_equal(match_color_moments(calm, palette(wild)), match_color_moments(calm, wild))
 
 
-def test_bands_make_no_difference(calm, wild, monkeypatch):
+def test_the_result_does_not_depend_on_bands(calm, wild, monkeypatch):
     whole = keep_colors(calm, wild)
     monkeypatch.setattr(color, "_BAND", 100)
     np.testing.assert_array_equal(keep_colors(calm, wild), whole)
@@ -159,19 +159,19 @@ SCREEN = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def gray_printer():
-    """A profile of a device with black alone: sRGB's, said to be gray and with one curve called the gray one."""
+    """A profile of a device with black ink only: the sRGB profile, relabeled as gray, with one curve for gray."""
     assert SCREEN[16:20] == b"RGB "
     return (SCREEN[:16] + b"GRAY" + SCREEN[20:]).replace(b"rTRC", b"kTRC", 1)
 
 
-def test_a_printer_with_a_screens_colors_changes_nothing(wild):
+def test_a_printer_with_the_screens_gamut_changes_nothing(wild):
     proofed = soft_proof(wild, SCREEN)
     assert proofed.shape == wild.shape
     assert proofed.dtype == np.float32
     np.testing.assert_allclose(proofed, wild, atol=1.5 / 255)
 
 
-def test_colors_a_printer_has_not_are_lost_and_lightness_stays(wild, tmp_path):
+def test_colors_outside_a_printers_gamut_are_lost_and_lightness_stays(wild, tmp_path):
     path = tmp_path / "printer.icc"
     path.write_bytes(gray_printer())
     proofed = soft_proof(wild, path)
@@ -183,6 +183,6 @@ def test_colors_a_printer_has_not_are_lost_and_lightness_stays(wild, tmp_path):
 
 
 @pytest.mark.parametrize("profile", [b"no profile", "nowhere.icc"])
-def test_what_is_no_profile_is_told(profile, wild):
+def test_unusable_profiles_are_refused(profile, wild):
     with pytest.raises(ImageError, match="cannot be used"):
         soft_proof(wild, profile)

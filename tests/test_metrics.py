@@ -1,4 +1,4 @@
-"""Metrics: nothing is nearer to a picture than itself, and each sees what it is for."""
+"""Metrics: zero for the image itself, and sensitive to what each is meant to measure."""
 
 import sys
 
@@ -20,38 +20,38 @@ def painted(content, style, vgg16):
     return np.asarray(stylize(content, style, size=64, steps=30, extractor=vgg16))
 
 
-def turned(picture):
-    return np.ascontiguousarray(picture[::-1, ::-1])
+def turned(image):
+    return np.ascontiguousarray(image[::-1, ::-1])
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_a_picture_is_at_distance_zero_from_itself(distance, content):
+def test_an_image_is_at_distance_zero_from_itself(distance, content):
     assert distance(content, content) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("distance", DISTANCES)
-def test_distances_are_finite_and_positive_for_other_pictures(distance, content, style):
+def test_distances_are_finite_and_positive_for_other_images(distance, content, style):
     flat = np.full((48, 64, 3), 128, np.uint8)
     for pair in ((content, style), (flat, style), (content, flat)):
         assert 0.0 < distance(*pair) < np.inf
 
 
 @pytest.mark.parametrize("distance", [style_distance, sliced_wasserstein])
-def test_painting_brings_a_picture_nearer_to_the_style(distance, painted, content, style):
+def test_style_transfer_reduces_the_style_distance(distance, painted, content, style):
     assert distance(painted, style) < 0.9 * distance(content, style)
 
 
-def test_painting_takes_a_picture_away_from_the_content_but_not_to_the_style(painted, content, style):
+def test_style_transfer_keeps_the_image_nearer_to_the_content_than_the_style_is(painted, content, style):
     assert 0.0 < content_distance(painted, content) < content_distance(images.to_pil(images.load(style)), content)
     assert edge_agreement(painted, content) > edge_agreement(style, content) + 0.2
 
 
-def test_the_content_distance_sees_where_things_are_and_the_others_do_not(content):
+def test_only_the_content_distance_depends_on_positions(content):
     in_place, *anywhere = (distance(np.ascontiguousarray(content[:, ::-1]), content) for distance in DISTANCES)
     assert in_place > 3 * max(anywhere)
 
 
-def test_sliced_wasserstein_sees_what_means_and_covariances_do_not():
+def test_sliced_wasserstein_detects_what_means_and_covariances_miss():
     """On the pixels: two levels, and a normal distribution with the same mean and variance."""
 
     class Pixels:
@@ -80,19 +80,19 @@ def test_sliced_wasserstein_depends_little_on_the_seed(content, style):
     assert sliced_wasserstein(content, style, seed=1) == values[0]
 
 
-def test_edges_agree_whatever_their_contrast_and_colour(content):
+def test_edge_agreement_is_independent_of_contrast(content):
     assert edge_agreement(content, content) == pytest.approx(1.0)
     assert edge_agreement(0.4 * images.load(content) + 0.3, content) == pytest.approx(1.0, abs=1e-6)
     assert edge_agreement(255 - content, content) == pytest.approx(1.0, abs=1e-6)
 
 
-def test_edges_elsewhere_do_not_agree(content):
+def test_edges_at_other_positions_do_not_agree(content):
     assert edge_agreement(turned(content), content) < 0.3
     noise = np.random.default_rng(3).integers(0, 256, content.shape, np.uint8)
     assert abs(edge_agreement(noise, content)) < 0.2
 
 
-def test_a_flat_picture_has_no_edges(content):
+def test_a_constant_image_has_no_edges(content):
     assert edge_agreement(np.full((8, 8, 3), 90, np.uint8), content) == 0.0
     assert edge_agreement(content, np.full((8, 8, 3), 90, np.uint8)) == 0.0
 
@@ -104,12 +104,12 @@ def test_strokes_finer_than_the_size_do_not_count(content):
 
 
 @pytest.mark.parametrize("metric", [*DISTANCES, edge_agreement])
-def test_they_take_what_people_have(metric, content, style, tmp_path):
+def test_every_source_of_an_image_is_accepted(metric, content, style, tmp_path):
     path = tmp_path / "content.png"
-    picture = Image.fromarray(content)
-    picture.save(path)
+    image = Image.fromarray(content)
+    image.save(path)
     expected = metric(images.load(content), images.load(style))
-    for form in (content, picture, path, str(path), path.read_bytes(), tf.constant(content)):
+    for form in (content, image, path, str(path), path.read_bytes(), tf.constant(content)):
         assert metric(form, style) == expected
     assert isinstance(expected, float)
     with pytest.raises(ImageError):
@@ -125,11 +125,11 @@ def test_layers_and_extractor_can_be_chosen(distance, content, style, vgg16):
         distance(content, style, layers=["block9_conv1"])
 
 
-def test_the_layers_are_on_the_network_that_ships(vgg16):
+def test_the_layers_exist_in_the_bundled_network(vgg16):
     assert set(metrics.LAYERS) <= set(vgg16.layers)
 
 
-def test_a_small_picture_has_fewer_levels(content, style):
+def test_a_small_image_has_fewer_levels(content, style):
     assert style_distance(content[:20, :20], style) == style_distance(content[:20, :20], style, levels=[1.0])
 
 

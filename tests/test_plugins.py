@@ -1,4 +1,4 @@
-"""Plug-ins: a distribution as pip installs it, what it offers by name, and one that is broken."""
+"""Plug-ins: an installed distribution, the names it provides, and a broken one."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ broken = neural_style_broken:RECIPE
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Where pip has installed the distribution `neural-style-tiny`."""
+    """The folder in which pip has installed the distribution `neural-style-tiny`."""
     place = tmp_path_factory.mktemp("plugin")
     wheel = place / "neural_style_tiny-1.0-py3-none-any.whl"
     info = "neural_style_tiny-1.0.dist-info"
@@ -81,9 +81,9 @@ def test_plugins_are_listed_and_not_imported():
 
 
 @pytest.mark.usefixtures("found")
-def test_pictures_are_painted_with_a_plugins_extractor_and_recipe():
-    picture = np.random.default_rng(0).random((24, 32, 3), np.float32)
-    painted = stylize(picture, picture[::-1], size=32, steps=2, extractor="tiny", recipe="quick")
+def test_a_plugins_extractor_and_recipe_are_used():
+    image = np.random.default_rng(0).random((24, 32, 3), np.float32)
+    painted = stylize(image, image[::-1], size=32, steps=2, extractor="tiny", recipe="quick")
     assert painted.size == (32, 24)
     assert recipes.get("quick").loss().names == ("content", "style")
     assert recipes.get("quick").content == 0.1 * Content(("deep",))
@@ -91,18 +91,18 @@ def test_pictures_are_painted_with_a_plugins_extractor_and_recipe():
 
 
 @pytest.mark.usefixtures("found")
-def test_a_broken_plugin_is_told_when_it_is_asked_for_and_hinders_nothing_else(vgg16):
-    told = r"the plug-in 'broken' of neural-style-tiny does not load \(OSError: a library is missing\)"
-    with pytest.raises(ValueError, match=told) as error:
+def test_a_broken_plugin_fails_only_when_it_is_requested(vgg16):
+    message = r"the plug-in 'broken' of neural-style-tiny does not load \(OSError: a library is missing\)"
+    with pytest.raises(ValueError, match=message) as error:
         named_extractor("broken")
     assert isinstance(error.value.__cause__, OSError)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         stylize("a.png", "b.png", recipe="broken")
     assert recipes.get("default") is recipes.DEFAULT
 
 
 @pytest.mark.usefixtures("found")
-def test_what_is_of_another_kind_is_told():
+def test_objects_of_another_type_are_refused():
     with pytest.raises(TypeError, match="the plug-in 'number' of neural-style-tiny is of type int, not Recipe"):
         recipes.get("number")
     with pytest.raises(TypeError, match="the plug-in 'odd' gives what is of type int, which is no extractor"):
@@ -110,5 +110,5 @@ def test_what_is_of_another_kind_is_told():
 
 
 @pytest.mark.usefixtures("found")
-def test_the_names_of_this_package_come_first(vgg16):
+def test_the_names_of_this_package_take_precedence(vgg16):
     assert named_extractor("vgg16") is vgg16

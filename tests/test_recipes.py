@@ -1,4 +1,4 @@
-"""Recipes: named, cited, balanced by strength, and fit for the network that ships."""
+"""Recipes: names, citations, the effect of strength, and layers of the bundled network."""
 
 import itertools
 
@@ -24,24 +24,24 @@ def test_it_is_found_by_its_name(recipe):
     assert recipes.get(recipe) is recipe
 
 
-def test_it_says_where_it_comes_from(recipe):
+def test_it_has_a_citation(recipe):
     assert len(recipe.citation) > 40
 
 
-def test_it_runs_on_the_network_that_ships(recipe, vgg16):
+def test_its_layers_exist_in_the_bundled_network(recipe, vgg16):
     assert set(recipe.loss().layers) - {"image"} <= set(vgg16.layers)
 
 
-def test_terms_have_names_of_their_own(recipe):
+def test_its_terms_have_distinct_names(recipe):
     names = [term.loss.name for term in recipe.loss().terms]
     assert len(set(names)) == len(names)
 
 
-def test_half_strength_takes_the_recipe_as_written(recipe):
+def test_at_half_strength_weights_are_as_written(recipe):
     assert recipe.loss(0.5) == recipe.content + recipe.style
 
 
-def test_the_ends_leave_one_side_alone(recipe):
+def test_at_the_ends_only_one_side_has_weight(recipe):
     sides = len(recipe.content.terms)
     assert not any(weights(recipe.loss(0.0))[sides:])
     assert all(weights(recipe.loss(0.0))[:sides])
@@ -49,7 +49,7 @@ def test_the_ends_leave_one_side_alone(recipe):
     assert all(weights(recipe.loss(1.0))[sides:])
 
 
-def test_more_strength_weighs_style_more_and_content_less(recipe):
+def test_more_strength_means_more_style_and_less_content(recipe):
     sides = len(recipe.content.terms)
     rising = [weights(recipe.loss(strength)) for strength in (0.0, 0.2, 0.5, 0.9, 1.0)]
     for less, more in itertools.pairwise(rising):
@@ -63,12 +63,12 @@ def test_strength_outside_its_range_is_refused(recipe, strength):
         recipe.loss(strength)
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones():
+def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=f"no recipe is called 'monet'; there are {', '.join(RECIPES)}"):
         recipes.get("monet")
 
 
-def test_a_recipe_of_ones_own_is_as_good(recipe):
+def test_a_custom_recipe_is_accepted(recipe):
     own = Recipe("own", "nowhere", 1.0 * Content(), recipe.style, recipe.scales, recipe.optimizer)
     assert recipes.get(own) is own
     assert own.loss(0.5).terms[0].weight == 1.0
@@ -76,7 +76,7 @@ def test_a_recipe_of_ones_own_is_as_good(recipe):
 
 @pytest.fixture(scope="module")
 def painted(vgg16, content, style):
-    """Small pictures of each recipe, by its name and strength."""
+    """Small images of each recipe, by its name and strength."""
     made = {}
 
     def paint(recipe, strength):
@@ -90,16 +90,16 @@ def painted(vgg16, content, style):
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in ("default", "gatys2016")])
-def test_strength_leads_from_the_content_to_the_style(name, painted, content, style):
+def test_strength_moves_the_image_from_content_to_style(name, painted, content, style):
     """The default's own tests are with `StyleTransfer`."""
     weak, strong = (painted(RECIPES[name], strength) for strength in (0.1, 0.9))
-    shallow = LAYERS[:3]  # of the deeper ones so small a picture has a handful of cells
+    shallow = LAYERS[:3]  # so small an image has few cells on the deeper ones
     assert content_distance(weak, content) < 0.9 * content_distance(strong, content)
-    to_style = [sliced_wasserstein(picture, style, layers=shallow) for picture in (content, weak, strong)]
+    to_style = [sliced_wasserstein(image, style, layers=shallow) for image in (content, weak, strong)]
     assert to_style[2] < 0.9 * min(to_style[:2])
 
 
-def test_the_less_strength_the_nearer_to_the_content(content, style, vgg16):
+def test_less_strength_gives_a_smaller_content_distance(content, style, vgg16):
     distances = [
         content_distance(stylize(content, style, strength=strength, size=64, extractor=vgg16), content)
         for strength in (0.0, 0.1, 0.3, 0.5)
@@ -108,7 +108,7 @@ def test_the_less_strength_the_nearer_to_the_content(content, style, vgg16):
     assert distances[0] < 1e-3
 
 
-def test_the_less_strength_the_more_detail_a_recipe_gives():
+def test_less_strength_adds_more_detail():
     strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
     assert [recipes.DEFAULT.detail_strength_at(strength) for strength in strengths] == [1.0, 1.0, 1.0, 0.5, 0.0]
     assert [RECIPES["strotss"].detail_strength_at(strength) for strength in strengths] == [1.0, 0.5, 0.0, 0.0, 0.0]

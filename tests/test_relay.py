@@ -1,4 +1,4 @@
-"""Two networks for one picture, and `quality`, which is made of that."""
+"""Relay: two networks in one run, and `quality`, which uses it."""
 
 import numpy as np
 import pytest
@@ -35,13 +35,13 @@ class Watched:
         (Relay(sketch=32, polish=9), [(32, 4, True), (64, 4, True)]),
     ],
 )
-def test_the_way_is_shared_out(relay, expected):
+def test_each_stage_has_a_network(relay, expected):
     stages = relay.stages([Scale(32, 24, 4), Scale(64, 48, 4)])
     assert [(scale.width, scale.steps, other) for scale, other in stages] == expected
 
 
 @pytest.mark.parametrize("wrong", [{"sketch": -1}, {"polish": -1}])
-def test_what_is_below_nothing_is_refused(wrong):
+def test_negative_arguments_are_refused(wrong):
     with pytest.raises(ValueError, match=r"is at least 0, not -1"):
         Relay(**wrong)
 
@@ -50,7 +50,7 @@ LOSS = 0.4 * Content(("block2_conv1",)) + Moments(("block1_conv1", "block2_conv1
 
 
 def test_each_scale_is_painted_with_its_network(content, style, vgg16):
-    """The first scale is what the other network alone makes of it, the second goes on from there with its own."""
+    """The first scale equals that of the other network alone; the second continues with the run's own network."""
     lite = named_extractor("lite")
     one = StyleTransfer(LOSS, lite, scales=SCALES, precision="float32", relay=Relay(vgg16, sketch=32))
     steps = one.run(content, style, size=64).history
@@ -62,7 +62,7 @@ def test_each_scale_is_painted_with_its_network(content, style, vgg16):
     assert losses[0][4:] != losses[1][4:]
 
 
-def test_a_network_that_takes_no_part_is_never_called(content, style):
+def test_an_unused_network_is_never_called(content, style):
     watched = Watched(named_extractor("vgg16"))
     StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay(watched, sketch=16)).run(content, style, size=64, steps=2)
     assert watched.seen == 0
@@ -70,7 +70,7 @@ def test_a_network_that_takes_no_part_is_never_called(content, style):
     assert watched.seen > 0
 
 
-def test_polishing_is_part_of_the_steps_asked_for(content, style):
+def test_polishing_is_part_of_the_requested_steps(content, style):
     transfer = StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay("vgg16", sketch=0, polish=2))
     result = transfer.run(content, style, size=64, steps=6)
     assert len(result.history) == 6
@@ -78,7 +78,7 @@ def test_polishing_is_part_of_the_steps_asked_for(content, style):
     assert "Relay" in result.settings["relay"]
 
 
-def test_a_style_target_is_served_by_its_own_network_alone(content, style):
+def test_a_style_target_is_used_with_its_own_network_only(content, style):
     transfer = StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay("vgg16", sketch=32))
     target = transfer.target(style, size=64)
     alone = StyleTransfer(LOSS, "lite", scales=SCALES)
@@ -98,7 +98,7 @@ def test_a_layer_the_other_network_lacks_is_refused_at_once():
         StyleTransfer(LOSS, "lite", relay=Relay(Shallow()))
 
 
-def test_a_run_with_two_networks_goes_on_from_its_checkpoint(content, style, tmp_path):
+def test_a_run_with_two_networks_resumes_from_its_checkpoint(content, style, tmp_path):
     transfer = StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay("vgg16", sketch=32))
 
     def stop(step):
@@ -115,7 +115,7 @@ def test_a_run_with_two_networks_goes_on_from_its_checkpoint(content, style, tmp
 # --- quality -----------------------------------------------------------------------------------------
 
 
-def test_fast_is_its_recipe_on_the_small_network(content, style):
+def test_fast_runs_its_recipe_on_the_small_network(content, style):
     image = stylize(content, style, size=48, steps=4, quality="fast")
     recipe = recipes.FAST
     how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer}
@@ -130,17 +130,17 @@ def test_fast_keeps_another_recipes_losses():
     assert chosen.extractor == "lite"
 
 
-def test_fast_needs_nothing_that_does_not_ship(content, style, recwarn):
+def test_fast_uses_bundled_weights_only(content, style, recwarn):
     stylize(content, style, size=32, steps=2, quality="fast")
     assert not recwarn.list
 
 
-def test_a_preview_does_not_wait_for_the_other_network(content, style):
+def test_a_preview_does_not_use_the_other_network(content, style):
     how = {"size": 48, "steps": 4, "quality": "fast"}
     assert "relay" in paint(content, style, **how).settings
     assert "relay" not in paint(content, style, preview=True, **how).settings
 
 
-def test_an_unknown_quality_is_answered_with_the_known_ones(content, style):
+def test_an_unknown_quality_is_refused_with_the_known_ones(content, style):
     with pytest.raises(ValueError, match="quality is one of 'best', 'fast', not 'good'"):
         stylize(content, style, quality="good")

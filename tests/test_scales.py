@@ -1,4 +1,4 @@
-"""Coarse to fine: the laws that sizes and steps keep for every picture."""
+"""Schedules: properties of sizes and steps that hold for every image."""
 
 import itertools
 
@@ -16,7 +16,7 @@ schedules = st.builds(
 
 
 @given(size=sizes, long_side=sides)
-def test_fit_gives_the_long_side_asked_for_and_keeps_the_shape(size, long_side):
+def test_fit_gives_the_requested_long_side_and_keeps_the_aspect_ratio(size, long_side):
     fitted = fit(size, long_side)
     assert max(fitted) == long_side
     for side, full in zip(fitted, size, strict=True):
@@ -30,14 +30,14 @@ def test_fit_to_its_own_size_changes_nothing(size):
 
 
 @given(schedule=schedules, size=sizes, steps=st.integers(0, 2000))
-def test_steps_add_up_to_what_was_asked_for(schedule, size, steps):
+def test_steps_add_up_to_the_requested_number(schedule, size, steps):
     counts = [scale.steps for scale in schedule(size, steps)]
     assert sum(counts) == steps
     assert min(counts) >= 0
 
 
 @given(schedule=schedules, size=sizes)
-def test_the_last_canvas_is_the_picture_and_none_is_larger(schedule, size):
+def test_the_last_canvas_has_the_final_size_and_none_is_larger(schedule, size):
     scales = schedule(size)
     assert (scales[-1].width, scales[-1].height) == size
     for scale, larger in itertools.pairwise(scales):
@@ -46,7 +46,7 @@ def test_the_last_canvas_is_the_picture_and_none_is_larger(schedule, size):
 
 
 @given(schedule=schedules, size=sizes)
-def test_coarse_canvases_sit_on_the_grid_and_are_not_too_thin(schedule, size):
+def test_sides_of_coarse_canvases_are_multiples_of_the_grid_and_not_too_short(schedule, size):
     for scale in schedule(size)[:-1]:
         for side, full in zip(scale[:2], size, strict=True):
             assert side % schedule.grid == 0 or side == full
@@ -74,13 +74,13 @@ def test_doubling_from_128(size, long_sides):
     assert [max(scale[:2]) for scale in CoarseToFine()(size)] == long_sides
 
 
-def test_a_single_scale_takes_every_step():
+def test_a_single_scale_makes_every_step():
     assert SingleScale(7)((40, 30)) == (Scale(40, 30, 7),)
     assert SingleScale(7)((40, 30), 3) == (Scale(40, 30, 3),)
 
 
 @pytest.mark.parametrize("schedule", [CoarseToFine(), SingleScale()])
-def test_fewer_steps_than_none_are_refused(schedule):
+def test_a_negative_number_of_steps_is_refused(schedule):
     with pytest.raises(ValueError, match="steps is at least 0, not -1"):
         schedule((64, 64), -1)
 
