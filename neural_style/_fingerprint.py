@@ -163,7 +163,11 @@ class _Writer:
         self.sequence(sorted(fingerprint(each) for each in value), "set")
 
     def offered(self, value: Any) -> None:
-        self._tag("offered", type(value).__qualname__, value.fingerprint())
+        digest = value.fingerprint()
+        reason = reason_unidentified(digest)
+        if reason is not None:
+            raise _UnidentifiedError(reason)
+        self._tag("offered", type(value).__qualname__, digest)
 
     def fields(self, value: Any) -> None:
         self.write(type(value))

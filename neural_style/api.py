@@ -198,9 +198,9 @@ def clear_cache() -> None:
     Example:
         >>> clear_cache()
     """
-    from neural_style import objective
-    from neural_style.features import defaults
-    from neural_style.objective import tile_programs as passes
+    from neural_style.features.registry import clear_extractors
+    from neural_style.objective import tile_programs, whole
 
-    for kept in (objective._cached_objective, passes._cached_programs, defaults._default, defaults._build):
+    for kept in (whole._cached_objective, tile_programs._cached_programs):
         kept.cache_clear()
+    clear_extractors()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from neural_style import ImageError, images, metrics, stylize
-from neural_style.features import Field
+from neural_style.features import ReceptiveField
 from neural_style.metrics import content_distance, edge_agreement, lpips, sliced_wasserstein, style_distance
 
 DISTANCES = (content_distance, style_distance, sliced_wasserstein)
@@ -56,7 +56,7 @@ def test_sliced_wasserstein_detects_what_means_and_covariances_miss():
 
     class Pixels:
         def __init__(self):
-            self.layers = {"pixels": Field(1, 0)}
+            self.layers = {"pixels": ReceptiveField(1, 0)}
 
         def __call__(self, image, layers):
             return {"pixels": image}

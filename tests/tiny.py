@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from neural_style.features import Field
+from neural_style.features import ReceptiveField
 from neural_style.losses import Content, Gram, TotalVariation
 from neural_style.scales import CoarseToFine
 from neural_style.transfer.style_transfer import StyleTransfer
 
-LAYERS = {"shallow": Field(stride=1, radius=1), "deep": Field(stride=2, radius=3)}
+LAYERS = {"shallow": ReceptiveField(stride=1, radius=1), "deep": ReceptiveField(stride=2, radius=3)}
 
 
 class Tiny:

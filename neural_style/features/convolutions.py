@@ -1,17 +1,18 @@
-"""The 3x3 convolutions of VGG at the least work: forward, and back to what went in.
+"""The 3x3 convolutions of VGG with the least work, forward and backward.
 
-Each keeps rows and columns, and sees zeros beyond the border. `convolution` picks how one is computed:
+Each keeps rows and columns, and pads with zeros. `convolution` chooses one of three algorithms:
 
-- `Direct`: as TensorFlow does it.
-- `ByPairs`: pairs of rows at once with two thirds of the products, by Winograd's minimal filtering; in float32.
-- `Fourfold`: to the three channels of a picture, four pixels at once.
+- `Direct`: TensorFlow's own.
+- `ByPairs`: two rows at once with two thirds of the products, by Winograd's minimal filtering; in float32.
+- `Fourfold`: for three output channels, four pixels at once.
 
 References: S. Winograd, "Arithmetic complexity of computations" (1980). A. Lavin, S. Gray, "Fast algorithms for
-convolutional neural networks", arXiv:1509.09308, with the filter F(2, 3). They nest it in both directions; here it runs
-from row to row only, and leaves convolutions of 1x3 to TensorFlow. In both directions, moving the sums through memory
-took longer than the products saved, but in maps of 512 channels. F(4, 3) saves more products, but rounds worse than
-direct filtering does, where F(2, 3) rounds no worse; a tile would then no longer have the gradient of the whole. In
-bfloat16 F(2, 3) doubles the rounding errors: a step took 0.85 of the time, but small pictures took more of them.
+convolutional neural networks", arXiv:1509.09308, with the filter F(2, 3). They nest it in both directions; here it is
+applied across rows only, and TensorFlow computes the remaining 1x3 convolutions. In both directions, memory traffic
+for the sums took longer than the saved products, except in maps of 512 channels. F(4, 3) saves more products, but its
+rounding errors exceed those of direct filtering, which those of F(2, 3) do not; a tile's gradient would then differ
+from that of the whole image. In bfloat16, F(2, 3) doubles the rounding errors: a step took 0.85 of the time, but small
+images took more steps.
 """
 
 from __future__ import annotations
@@ -26,31 +27,31 @@ import tensorflow as tf
 __all__ = ["Convolution", "convolution", "mirrored"]
 
 Convolution = Callable[[tf.Tensor], tf.Tensor]
-"""From maps (pictures, rows, columns, in) to (pictures, rows, columns, out), in the precision it was made for."""
+"""From maps (images, rows, columns, in) to (images, rows, columns, out), in the precision it was made for."""
 
-NARROWEST = 128  # of fewer channels, the sums take about as long as the products they save
+MIN_CHANNELS = 128  # with fewer channels, the sums take about as long as the saved products
 
 
 def convolution(kernel: np.ndarray, precision: str, bias: tf.Tensor | None = None) -> Convolution:
-    """The fastest way to convolve with a kernel.
+    """The fastest convolution with a kernel.
 
     Args:
         kernel: float32 (3, 3, in, out).
-        precision: what it is to compute in.
-        bias: (out,) in that precision, to add. None for nothing; none can be added to a picture.
+        precision: of the convolution, such as `"float32"`.
+        bias: to add, (out,) in that precision. None adds nothing, and with three output channels it is ignored.
     """
     if kernel.shape[3] == 3:
         return Fourfold(kernel, precision)
-    on_cpu = not tf.config.list_logical_devices("GPU")  # a GPU's library chooses by itself
-    if precision == "float32" and on_cpu and min(kernel.shape[2:]) >= NARROWEST:
+    on_cpu = not tf.config.list_logical_devices("GPU")  # a GPU's library chooses its own algorithm
+    if precision == "float32" and on_cpu and min(kernel.shape[2:]) >= MIN_CHANNELS:
         return ByPairs(kernel, bias)
     return Direct(kernel, precision, bias)
 
 
 def mirrored(kernel: np.ndarray) -> np.ndarray:
-    """The kernel of a convolution's gradient: turned by half a circle, its channels swapped.
+    """The kernel of a convolution's gradient: rotated by 180 degrees, with its channels swapped.
 
-    TensorFlow's own gradient unfolds the map into nine copies first: at block1_conv2 that is 2.3 kB a pixel, three
+    TensorFlow's own gradient first unfolds the map into nine copies: at block1_conv2 that is 2.3 kB per pixel, three
     quarters of a step's memory, and a fifth of its time.
     """
     return kernel[::-1, ::-1].transpose(0, 1, 3, 2)
@@ -69,7 +70,10 @@ class Direct:
 
 
 class Fourfold:
-    """To three channels: one by one, most of a processor's lanes stay empty, and it takes half as long again."""
+    """A convolution with three output channels, four pixels at once.
+
+    One pixel at a time leaves most SIMD lanes of a processor empty and takes 1.5 times as long.
+    """
 
     def __init__(self, kernel: np.ndarray, precision: str) -> None:
         fourfold = np.zeros((4, 4, kernel.shape[2], 2, 2, 3), kernel.dtype)
@@ -84,10 +88,10 @@ class Fourfold:
 
 
 class ByPairs:
-    """F(2, 3) from row to row: four products where filtering two rows takes six.
+    """F(2, 3) across rows: four products where direct filtering of two rows takes six.
 
-    A pair of rows is made of four: itself, the row before it and the row after. Four sums of these are convolved with
-    1x3 kernels of their own, and the pair is two sums of what comes out.
+    A pair of output rows depends on four input rows: the pair, the row before it and the row after. Four sums of these
+    are convolved with a 1x3 kernel each, and the two output rows are sums of the results.
     """
 
     def __init__(self, kernel: np.ndarray, bias: tf.Tensor | None = None) -> None:
@@ -100,7 +104,7 @@ class ByPairs:
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
         if x.shape[0] == 1:
             return self._of_one(x)
-        size = tf.shape(x)  # more than one: below each other, with a row of zeros between
+        size = tf.shape(x)  # several images: stacked vertically, with a row of zeros between
         tall = tf.reshape(tf.pad(x, [[0, 0], [0, 1], [0, 0], [0, 0]]), [1, -1, size[2], x.shape[3]])
         return tf.reshape(self._of_one(tall), [size[0], size[1] + 1, size[2], self.bias.shape[0]])[:, :-1]
 
@@ -114,7 +118,7 @@ class ByPairs:
 
 @functools.cache
 def _traced() -> Any:
-    """One trace for all layers. It stays a call: as parts of a step, its copies would take a second to compile."""
+    """One trace for all layers. It is not inlined: its copies within a step would take a second to compile."""
     return tf.function(
         _by_pairs,
         input_signature=[tf.TensorSpec([None] * 4), [tf.TensorSpec([1, 3, None, None])] * 4, tf.TensorSpec([None])],
@@ -127,11 +131,11 @@ def _by_pairs(x: tf.Tensor, kernels: Sequence[tf.Tensor], bias: tf.Tensor) -> tf
     size, channels = tf.shape(x), tf.size(bias)
     rows, columns = size[1], size[2]
     pairs = (rows + 1) // 2
-    apart = tf.space_to_batch(x, [2, 1], [[1, 2 * pairs + 1 - rows], [0, 0]])
-    odd, even = tf.unstack(tf.expand_dims(apart, 2), 2)  # (pairs + 1, 1, columns, in): each row as a picture
+    split = tf.space_to_batch(x, [2, 1], [[1, 2 * pairs + 1 - rows], [0, 0]])
+    odd, even = tf.unstack(tf.expand_dims(split, 2), 2)  # (pairs + 1, 1, columns, in): each row as an image
     before, first, second, after = odd[:-1], even[:-1], odd[1:], even[1:]
     sums = before - second, first + second, second - first, after - first
     a, b, c, d = (tf.nn.conv2d(each, kernel, 1, "SAME") for each, kernel in zip(sums, kernels, strict=True))
-    b = tf.nn.bias_add(b, bias)  # the one that is in both rows once
+    b = tf.nn.bias_add(b, bias)  # the term that both rows contain once
     found = tf.stack([a + (b + c), d + (b - c)], axis=1)
     return tf.slice(tf.reshape(found, [1, -1, columns, channels]), [0, 0, 0, 0], [1, rows, columns, channels])

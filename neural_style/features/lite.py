@@ -1,11 +1,12 @@
-"""A small network that was taught to see what VGG16 sees, at about a fifteenth of the work.
+"""A small network distilled from VGG16, at about a fifteenth of the work.
 
-It has VGG16's shape with 16 to 128 channels in place of 64 to 512, and the names of its layers. What a layer gives is
-not the few channels themselves but, read out of them, the teacher's map along its principal directions: distances,
-inner products, means and covariances of these maps stand in for those of VGG16's own, in its own units, so that
-losses and recipes need not know. A single channel means nothing.
+It has VGG16's architecture and layer names, with 16 to 128 channels in place of 64 to 512. A layer's output is a linear
+readout of its channels: an estimate of VGG16's map along that map's principal directions. Distances, inner products,
+means and covariances of these outputs approximate those of VGG16's maps, in the same units, so losses and recipes need
+no change. A single channel has no meaning.
 
-The weights are made by `python -m neural_style.training.distill`, which tells how; `weights/lite.json` is its record.
+`python -m neural_style.training.distill` makes the weights; its documentation describes how, and
+`pretrained/lite.json` records the run.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.errors import WeightsUnavailableError
-from neural_style.features.vgg import VGG, scaled
+from neural_style.features.vgg import VGG, scale_offset
 from neural_style.features.weights import Arrays, Weights, read_arrays
 
 __all__ = ["Lite"]
 
 
 class Lite(VGG):
-    """VGG16's stand-in for a quick picture.
+    """VGG16's substitute for quick results.
 
     Args:
-        weights: `"bundled"` (ships with this package) or the path of an `.npz` file that
-            `neural_style.training.distill` wrote.
+        weights: `"bundled"` (ships with this package) or the path of an `.npz` file written by
+            `neural_style.training.distill`.
         precision: of the convolutions; see `with_precision`.
 
     Raises:
-        WeightsUnavailableError: the file is missing, damaged, or not of this network.
+        WeightsUnavailableError: the file is missing or damaged, or holds the weights of another network.
         ValueError: an unknown precision.
 
     Example:
@@ -49,7 +50,7 @@ class Lite(VGG):
         super().__init__(weights, precision=precision)
 
     def __repr__(self) -> str:
-        return f"Lite({os.fspath(self.weights)!r}, precision={self.precision!r})"
+        return f"{type(self).__name__}({os.fspath(self.weights)!r}, precision={self.precision!r})"
 
     def _load(self, weights: str | os.PathLike[str], names: list[str]) -> Arrays:
         stored = read_arrays("lite", weights)
@@ -63,28 +64,29 @@ class Lite(VGG):
 
     def _set_precision(self, precision: str) -> None:
         super()._set_precision(precision)
-        self.__dict__.pop("_readouts", None)  # of the precision it had before
+        self.__dict__.pop("_readouts", None)  # those of the former precision
 
     @functools.cached_property
     def _readouts(self) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
         with tf.init_scope():
             return {
-                name: (tf.cast(matrix, self.precision), tf.cast(scaled(offset, self.precision), self.precision))
+                name: (tf.cast(matrix, self.precision), tf.cast(scale_offset(offset, self.precision), self.precision))
                 for name, (matrix, offset) in self._readouts32.items()
             }
 
-    def _shown(self, name: str, x: tf.Tensor) -> tf.Tensor:
+    def _read_out(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """VGG16's map along its principal directions, estimated from this network's."""
         matrix, offset = self._readouts[name]
         return tf.nn.bias_add(tf.nn.conv2d(x, matrix, 1, "SAME"), offset)
 
 
 def _check(where: str, names: list[str], stored: Mapping[str, np.ndarray]) -> None:
-    """Raise unless these are this network's arrays and each fits the one before."""
+    """Raise unless these are the arrays of `Lite`, with shapes that fit from layer to layer."""
     inputs = 3
     for name in names:
         lacking = [part for part in ("kernel", "bias", "readout", "offset") if f"{name}/{part}" not in stored]
         if lacking:
-            raise WeightsUnavailableError(f"{where} lacks {name}/{lacking[0]}, so it is no weights file of Lite")
+            raise WeightsUnavailableError(f"{where} lacks {name}/{lacking[0]}, so it is not a weights file of Lite")
         width = stored[f"{name}/bias"].size
         shapes = {"kernel": (3, 3, inputs, width), "bias": (width,), "readout": (width, width), "offset": (width,)}
         for part, shape in shapes.items():

@@ -1,4 +1,4 @@
-"""In which precision the convolutions run. Losses, statistics, canvas and optimiser are float32 whatever this says."""
+"""Precision of the convolutions. Losses, statistics, canvas and optimizer are always float32."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def in_precision(extractor: Extractor, precision: str) -> Extractor:
     """The same extractor, computing in another precision.
 
     Args:
-        extractor: anything; one that has a method `with_precision(name)` can be asked for another precision.
-        precision: `"auto"` (the fastest that is safe on this device, where the extractor lets one choose),
+        extractor: any extractor; only one with a method `with_precision(name)` can compute in another precision.
+        precision: `"auto"` (the fastest that is safe on this device, where the extractor offers a choice),
             `"float32"`, `"bfloat16"` or `"float16"`.
 
     Raises:
@@ -35,17 +35,16 @@ def in_precision(extractor: Extractor, precision: str) -> Extractor:
         if precision in ("auto", "float32"):
             return extractor
         raise ValueError(f"{extractor!r} has no with_precision, so it cannot compute in {precision}")
-    converted: Extractor = convert(fastest_precision() if precision == "auto" else precision)
-    return converted
+    return convert(fastest_precision() if precision == "auto" else precision)
 
 
 @functools.cache
 def fastest_precision() -> str:
     """`"bfloat16"` where the hardware multiplies it natively, else `"float32"`.
 
-    Read off the instruction set or the GPU's generation rather than timed, so that equal calls on one machine
-    always compute equal bits. Native are AVX512_BF16, AMX_BF16 and GPUs of compute capability 8.0 and up;
-    elsewhere bfloat16 is emulated and slower. float16 is never chosen: it gains nothing over bfloat16 there.
+    Decided by the instruction set or the GPU's generation, not by timing, so that equal calls on one machine always
+    compute equal bits. Native are AVX512_BF16, AMX_BF16 and GPUs of compute capability 8.0 and up; elsewhere bfloat16
+    is emulated and slower. float16 is never chosen: where bfloat16 is native, float16 is no faster.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:

@@ -1,9 +1,9 @@
 """VGG16 and VGG19 (Simonyan and Zisserman, 2015) as feature extractors.
 
-The forward pass is plain `tf.nn` on plain tensors: no Keras layer takes part, so no dtype policy, data
-format or Keras backend of the host program can change what it computes. Layer names are those of
-`keras.applications`; a map is taken after its ReLU. The pictures these networks were trained on were BGR
-in [0, 255] less the mean colour; that happens here and nowhere else.
+The forward pass is plain `tf.nn` on plain tensors: it uses no Keras layer, so no dtype policy, data format or Keras
+backend of the host program can change the result. Layer names are those of `keras.applications`; a map is the output
+of a layer's ReLU. These networks were trained on BGR images in [0, 255] less the mean color. Images are converted to
+that range here and nowhere else.
 
 Reference: K. Simonyan, A. Zisserman, "Very deep convolutional networks for large-scale image recognition",
 arXiv:1409.1556. Average in place of max pooling: Gatys et al. (2016), section 2.
@@ -19,36 +19,57 @@ from typing import Any, Literal, NamedTuple, Self
 
 import tensorflow as tf
 
-from neural_style.features.base import Field, PullBack, Slope, check_layers, in_float32
+from neural_style._fingerprint import fingerprint
+from neural_style.features.base import LayerGradient, PullBack, ReceptiveField, check_layers, in_float32
 from neural_style.features.convolutions import Convolution, convolution, mirrored
 from neural_style.features.weights import Arrays, Weights, load_weights
 
-__all__ = ["VGG", "VGG16", "VGG19"]
+__all__ = ["MEAN_BGR", "VGG", "VGG16", "VGG19", "convolution_names", "follows_pooling", "scale_offset"]
 
 MEAN_BGR = (103.939, 116.779, 123.68)
+"""Mean color of the images these networks were trained on, in [0, 255]."""
+
 _MEAN_RGB = MEAN_BGR[::-1]
 
 Pooling = Literal["max", "average", "l2"]
 
 
+def convolution_names(blocks: Sequence[int]) -> list[str]:
+    """Names of the convolutions, in order.
+
+    Args:
+        blocks: number of convolutions in each block.
+
+    Example:
+        >>> convolution_names((2, 1))
+        ['block1_conv1', 'block1_conv2', 'block2_conv1']
+    """
+    return [f"block{b}_conv{c}" for b, count in enumerate(blocks, 1) for c in range(1, count + 1)]
+
+
+def follows_pooling(name: str) -> bool:
+    """Whether a pooling comes before this convolution: the first of every block but block 1."""
+    return name.endswith("_conv1") and name != "block1_conv1"
+
+
 class _Range(NamedTuple):
-    """How numbers are scaled so that a precision's range holds them.
+    """Factors that keep maps and gradients within the range of a precision.
 
     Maps of VGG reach thousands and gradients fall below 1e-9; float16 spans 6e-8 to 65504. Convolution and ReLU
     are homogeneous, so scaling the input and the biases scales every map.
     """
 
-    values: float  # every map is computed at this multiple
-    gradient: float  # gradients are at this multiple for each pixel of the picture; 0 leaves them alone
+    values: float  # factor of every map
+    gradient: float  # loss scale for each pixel of the image; 0: gradients are not scaled
 
 
-_SMALL = 1e-6  # keeps the slope of a root finite at zero, in float16 too
+_SMALL = 1e-6  # keeps the derivative of a root finite at zero, in float16 too
 
 _RANGE = {"float32": _Range(1.0, 0.0), "bfloat16": _Range(1.0, 0.0), "float16": _Range(1 / 64, 64.0)}
 
 
-def scaled(offset: tf.Tensor, precision: str) -> tf.Tensor:
-    """A constant that is added to maps, at the multiple they have in a precision."""
+def scale_offset(offset: tf.Tensor, precision: str) -> tf.Tensor:
+    """A constant that is added to maps, multiplied by the factor that maps have in a precision."""
     return offset * _RANGE[precision].values
 
 
@@ -60,11 +81,11 @@ class _Layer(NamedTuple):
 
     @classmethod
     def of(cls, stored: Weights, precision: str) -> _Layer:
-        """A kernel for BGR pictures is turned to take RGB: turning pictures would cost every step."""
+        """From stored weights. A kernel for BGR images is reordered for RGB; reordering the image would cost a step."""
         kernel = stored.kernel32
         if kernel.shape[2] == 3:
             kernel = kernel[:, :, ::-1]
-        offset = tf.cast(scaled(tf.constant(stored.bias), precision), precision)
+        offset = tf.cast(scale_offset(tf.constant(stored.bias), precision), precision)
         return cls(convolution(kernel, precision, offset), convolution(mirrored(kernel), precision))
 
     def __call__(self, x: tf.Tensor, *, masked: bool = False) -> tf.Tensor:
@@ -72,7 +93,7 @@ class _Layer(NamedTuple):
 
         Args:
             x: (1, rows, columns, in).
-            masked: gradients that come back are 0 already where the ReLU was; `_max_pool` sees to that.
+            masked: whether incoming gradients are already 0 where the ReLU was, as `_max_pool` makes them.
         """
 
         @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -89,7 +110,7 @@ class _Layer(NamedTuple):
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _max_pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """The largest of each 2x2 values behind a ReLU; the ReLU's gradient is taken on the quarter of the values."""
+    """2x2 max pooling after a ReLU, whose gradient is applied here, to a quarter of the values."""
     y = tf.nn.max_pool2d(x, 2, 2, "VALID")
 
     def gradient(upstream: tf.Tensor) -> tf.Tensor:
@@ -103,7 +124,15 @@ def _max_pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]
 
 
 class VGG:
-    """Blocks of 3x3 convolutions with ReLU, a 2x2 pooling between blocks."""
+    """Blocks of 3x3 convolutions with ReLU, and a 2x2 pooling between blocks.
+
+    Attributes:
+        layers: receptive field of each convolution there are weights for.
+        arrays: their weights, as stored.
+        weights: where the weights were loaded from.
+        pooling: `"max"`, `"average"` or `"l2"`.
+        precision: of the convolutions.
+    """
 
     network: str
     convolutions: tuple[int, ...]
@@ -119,110 +148,127 @@ class VGG:
             raise ValueError(f"pooling is 'max', 'average' or 'l2', not {pooling!r}")
         self.pooling: Pooling = pooling
         self.weights = weights
-        names = _convolutions(self.convolutions)
-        arrays = self._load(weights, names)
-        fields = _fields(self.convolutions)
-        self.layers: Mapping[str, Field] = MappingProxyType({n: fields[n] for n in names if n in arrays})
-        self._arrays = arrays
-        self._twins: dict[str, Any] = {}
+        names = convolution_names(self.convolutions)
+        self.arrays = self._load(weights, names)
+        fields = _receptive_fields(names)
+        self.layers: Mapping[str, ReceptiveField] = MappingProxyType({n: fields[n] for n in names if n in self.arrays})
+        self._by_precision: dict[str, Any] = {}
         self._set_precision(precision)
 
     def _load(self, weights: str | os.PathLike[str], names: list[str]) -> Arrays:
-        """The weights of each convolution there are any for."""
+        """Weights of the convolutions that the source holds."""
         return load_weights(self.network, weights, names)
 
     def __repr__(self) -> str:
         settings = f"{os.fspath(self.weights)!r}, pooling={self.pooling!r}, precision={self.precision!r}"
         return f"{type(self).__name__}({settings})"
 
+    def __str__(self) -> str:
+        """The network without its precision, such as `VGG16('bundled')`."""
+        pooling = "" if self.pooling == "max" else f", pooling={self.pooling!r}"
+        return f"{type(self).__name__}({os.fspath(self.weights)!r}{pooling})"
+
+    def fingerprint(self) -> str:
+        """Identity of what a call computes: class, pooling and weights, but not the precision.
+
+        Computed once. Attributes that a subclass adds count too.
+        """
+        return self._identity
+
+    @functools.cached_property
+    def _identity(self) -> str:
+        members = [member for cls in type(self).__mro__ for member in vars(cls).items()]
+        cached = [name for name, member in members if isinstance(member, functools.cached_property)]
+        ignored = {"weights", "precision", "_by_precision", *cached}
+        return fingerprint(type(self), {name: value for name, value in vars(self).items() if name not in ignored})
+
     def with_precision(self, precision: str) -> Self:
         """The same network with its convolutions in `"float32"`, `"bfloat16"` or `"float16"`.
 
-        Preprocessing is float32 always, and maps come out as float32.
+        Preprocessing is always float32, and maps come out as float32.
         """
-        if precision not in self._twins:
+        if precision not in self._by_precision:
             twin: Self = object.__new__(type(self))
             twin.__dict__.update(self.__dict__)
             twin.__dict__.pop("_layers", None)
             twin._set_precision(precision)
-        found: Self = self._twins[precision]
-        return found
+        return self._by_precision[precision]
 
     def _set_precision(self, precision: str) -> None:
         if precision not in ("float32", "bfloat16", "float16"):
             raise ValueError(f"precision is 'float32', 'bfloat16' or 'float16', not {precision!r}")
         self.precision = precision
-        self._twins[precision] = self  # one object a precision, so that what was compiled for it is found
+        self._by_precision[precision] = self  # one object per precision, so that its compiled functions are found
 
     @functools.cached_property
     def _layers(self) -> dict[str, _Layer]:
-        """Made when first asked for: most runs use one precision, and each takes 110 MB in float32."""
+        """Built on first use: most runs use one precision, and each takes 110 MB in float32."""
         with tf.init_scope():
-            return {name: _Layer.of(stored, self.precision) for name, stored in self._arrays.items()}
+            return {name: _Layer.of(stored, self.precision) for name, stored in self.arrays.items()}
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
-        x, loudness, maps = image, self._loudness(image), {}
-        for leg in self._legs(layers):
-            x = self._follow(leg, x, loudness)
-            maps[leg[-1]] = self._read(leg[-1], x, loudness)
+        x, gradient_scale, maps = image, self._gradient_scale(image), {}
+        for segment in self._segments(layers):
+            x = self._run_segment(segment, x, gradient_scale)
+            maps[segment[-1]] = self._output(segment[-1], x, gradient_scale)
         return maps
 
-    def two_way(self, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
-        """The maps of a call, and the way back from them; see `TwoWay`."""
-        x, loudness, maps, past = image, self._loudness(image), {}, []
-        for leg in self._legs(layers):
-            start, name = x, leg[-1]
+    def forward_with_vjp(self, image: tf.Tensor, layers: Sequence[str]) -> tuple[dict[str, tf.Tensor], PullBack]:
+        """The maps of a call and their pull-back; see `DifferentiableExtractor`."""
+        x, gradient_scale, maps, past = image, self._gradient_scale(image), {}, []
+        for segment in self._segments(layers):
+            start, name = x, segment[-1]
             with tf.GradientTape() as tape:
                 tape.watch(start)
-                x = self._follow(leg, start, loudness)
-            maps[name] = self._read(name, x, loudness)
+                x = self._run_segment(segment, start, gradient_scale)
+            maps[name] = self._output(name, x, gradient_scale)
             past.append((name, tape, start, x))
 
-        def pull_back(slope: Slope) -> tf.Tensor:
+        def pull_back(layer_gradient: LayerGradient) -> tf.Tensor:
             gradient = None
             for name, tape, start, end in reversed(past):
                 with tf.control_dependencies([] if gradient is None else [gradient]):
                     again = tf.identity(end)
-                with tf.GradientTape() as reading:
-                    reading.watch(again)
-                    value = self._read(name, again, loudness)
-                here = reading.gradient(value, again, slope(name, value))
+                with tf.GradientTape() as output_tape:
+                    output_tape.watch(again)
+                    value = self._output(name, again, gradient_scale)
+                here = output_tape.gradient(value, again, layer_gradient(name, value))
                 gradient = tape.gradient(end, start, here if gradient is None else tf.add_n([here, gradient]))
             return gradient
 
         return maps, pull_back
 
-    def _legs(self, layers: Sequence[str]) -> list[list[str]]:
-        """The way to the deepest of some layers, cut behind each of them: lists of convolutions."""
+    def _segments(self, layers: Sequence[str]) -> list[list[str]]:
+        """Split the convolutions into segments, each ending at a requested layer."""
         check_layers(layers, self.layers)
-        legs: list[list[str]] = [[]]
+        segments: list[list[str]] = [[]]
         for name in self.layers:
-            legs[-1].append(name)
+            segments[-1].append(name)
             if name in layers:
-                legs.append([])
-        return legs[:-1]
+                segments.append([])
+        return segments[:-1]
 
-    def _follow(self, leg: Sequence[str], x: tf.Tensor, loudness: tf.Tensor) -> tf.Tensor:
-        """From the picture, or the map before, to the map of the last convolution of a leg."""
-        for name in leg:
+    def _run_segment(self, segment: Sequence[str], x: tf.Tensor, gradient_scale: tf.Tensor) -> tf.Tensor:
+        """From the image, or the map of the segment before, to the map of this segment's last convolution."""
+        for name in segment:
             if name == "block1_conv1":
-                x = _enter(x * 255.0 - _MEAN_RGB, loudness, self.precision)
-            elif _starts_block(name):
+                x = _to_precision(x * 255.0 - _MEAN_RGB, gradient_scale, self.precision)
+            elif follows_pooling(name):
                 x = self._pool(x)
-            is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name != leg[-1]
+            is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name != segment[-1]
             x = self._layers[name](x, masked=is_pooled_only)
         return x
 
-    def _loudness(self, image: tf.Tensor) -> tf.Tensor:
-        """What gradients inside are multiplied by."""
+    def _gradient_scale(self, image: tf.Tensor) -> tf.Tensor:
+        """Loss scale for float16, proportional to the number of pixels; 0 in other precisions, which use none."""
         return _RANGE[self.precision].gradient * tf.cast(tf.shape(image)[1] * tf.shape(image)[2], tf.float32)
 
-    def _read(self, name: str, x: tf.Tensor, loudness: tf.Tensor) -> tf.Tensor:
-        """What is given of a layer, in float32."""
-        return _leave(self._shown(name, x), loudness, self.precision)
+    def _output(self, name: str, x: tf.Tensor, gradient_scale: tf.Tensor) -> tf.Tensor:
+        """A layer's output in float32."""
+        return _to_float32(self._read_out(name, x), gradient_scale, self.precision)
 
-    def _shown(self, name: str, x: tf.Tensor) -> tf.Tensor:
-        """What is given of a layer, in the network's precision: its map."""
+    def _read_out(self, name: str, x: tf.Tensor) -> tf.Tensor:
+        """A layer's output in the network's precision: its map."""
         return x
 
     def _pool(self, x: tf.Tensor) -> tf.Tensor:
@@ -246,7 +292,8 @@ class VGG16(VGG):
         precision: of the convolutions; see `with_precision`.
 
     Raises:
-        WeightsUnavailableError: the file is neither here nor reachable, or is not what it should be.
+        WeightsUnavailableError: the file is neither on this machine nor reachable, is damaged, or holds the weights of
+            another network.
         ValueError: an unknown pooling or precision.
 
     Example:
@@ -278,7 +325,8 @@ class VGG19(VGG):
         precision: of the convolutions; see `with_precision`.
 
     Raises:
-        WeightsUnavailableError: the file is neither here nor reachable, or is not what it should be.
+        WeightsUnavailableError: the file is neither on this machine nor reachable, is damaged, or holds the weights of
+            another network.
         ValueError: an unknown pooling or precision.
 
     Example:
@@ -301,48 +349,39 @@ class VGG19(VGG):
         super().__init__(weights, pooling=pooling, precision=precision)
 
 
-def _enter(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
-    """From float32 into the network's precision; on the way back, from the louder gradient to the true one."""
+def _to_precision(x: tf.Tensor, gradient_scale: tf.Tensor, precision: str) -> tf.Tensor:
+    """Cast float32 to the network's precision; the backward pass removes the gradient scale."""
     if precision != "float16":
         return tf.cast(x, precision)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         inside = tf.cast(x * _RANGE[precision].values, precision)
-        return inside, lambda upstream: tf.cast(upstream, tf.float32) / loudness
+        return inside, lambda upstream: tf.cast(upstream, tf.float32) / gradient_scale
 
     return cast(x)
 
 
-def _leave(x: tf.Tensor, loudness: tf.Tensor, precision: str) -> tf.Tensor:
-    """From the network's precision to float32; on the way back the gradient is made louder."""
+def _to_float32(x: tf.Tensor, gradient_scale: tf.Tensor, precision: str) -> tf.Tensor:
+    """Cast the network's precision to float32; the backward pass applies the gradient scale."""
     if precision != "float16":
         return in_float32(x)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         outside = tf.cast(x, tf.float32) / _RANGE[precision].values
-        return outside, lambda upstream: tf.cast(upstream * loudness, precision)
+        return outside, lambda upstream: tf.cast(upstream * gradient_scale, precision)
 
     return cast(x)
 
 
-def _convolutions(blocks: Sequence[int]) -> list[str]:
-    """Layer names in order."""
-    return [f"block{b}_conv{c}" for b, n in enumerate(blocks, 1) for c in range(1, n + 1)]
-
-
-def _starts_block(name: str) -> bool:
-    return name.endswith("_conv1")
-
-
-def _fields(blocks: Sequence[int]) -> dict[str, Field]:
+def _receptive_fields(names: Sequence[str]) -> dict[str, ReceptiveField]:
     """A 3x3 convolution at stride s adds s pixels of radius; a 2x2 pooling doubles s and adds none."""
     stride, radius = 1, 0
     fields = {}
-    for name in _convolutions(blocks):
-        if _starts_block(name) and name != "block1_conv1":
+    for name in names:
+        if follows_pooling(name):
             stride *= 2
         radius += stride
-        fields[name] = Field(stride, radius)
+        fields[name] = ReceptiveField(stride, radius)
     return fields

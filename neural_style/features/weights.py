@@ -1,37 +1,28 @@
-"""Where a network's weights come from: this package, Keras's cache or download, or a file of the user's.
+"""Weights of the networks: from this package, from Keras's cache, or from a file of the user's.
 
-Nothing is unpickled. Keras's own files are opened only after size and hash agree with what Keras publishes;
-what ships here carries its SHA-256. A download goes to a temporary file of its own and is renamed into
-Keras's cache when size and hash agree, so a cut connection or a killed process leaves no bad file behind, and
-two processes at once do not disturb each other.
+Nothing is unpickled. Files that ship with this package are checked against their SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import io
-import logging
 import os
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from neural_style import _atomic as files
 from neural_style.errors import WeightsUnavailableError
+from neural_style.features.downloads import imagenet_path
 
-__all__ = ["Arrays", "Weights", "load_weights", "read_arrays"]
+__all__ = ["BUNDLED_SHA256", "Arrays", "Weights", "load_weights", "read_arrays"]
 
 
 class Weights(NamedTuple):
-    """What one convolution computes with, as small as it was stored."""
+    """Weights of one convolution, in the size they were stored in."""
 
     kernel: np.ndarray  # (3, 3, in, out), float32, or int8 in units of `scale`
     bias: np.ndarray  # (out,), float32
@@ -44,45 +35,17 @@ class Weights(NamedTuple):
 
 
 Arrays = dict[str, Weights]
-"""For each layer what it computes with."""
-
-logger = logging.getLogger("neural_style")
-
-CONNECT_SECONDS = 4.0  # what being offline may cost, also where packets are dropped
-STALL_SECONDS = 20.0  # between two pieces of a download
-TOTAL_SECONDS = 1800.0  # for all of it, so that a trickle ends too
-STALE_SECONDS = 3600.0  # a partial file nobody has written to for so long has lost its process
-OFFLINE_VARIABLE = "NEURAL_STYLE_OFFLINE"
+"""Weights by layer."""
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
-
-
-class _KerasFile(NamedTuple):
-    url: str
-    md5: str  # Keras publishes no stronger hash; no way is known to make a second file of a given MD5 and size
-    size: int
-
-    @property
-    def name(self) -> str:
-        return self.url.rsplit("/", 1)[1]
-
-
-_BASE = "https://storage.googleapis.com/tensorflow/keras-applications"
-_KERAS_FILES = {
-    "vgg16": _KerasFile(
-        f"{_BASE}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc", 58889256
-    ),
-    "vgg19": _KerasFile(
-        f"{_BASE}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5", "253f8cb515780f3b799900260a226db6", 80134624
-    ),
-}
+"""SHA-256 of the files that ship with this package."""
 
 
 def load_weights(network: str, source: str | os.PathLike[str], names: Sequence[str]) -> Arrays:
-    """Kernels and biases of a network's first convolutions, as many as the source holds.
+    """Load kernels and biases of a network's first convolutions, as many as the source holds.
 
     Args:
         network: `"vgg16"` or `"vgg19"`.
@@ -91,11 +54,12 @@ def load_weights(network: str, source: str | os.PathLike[str], names: Sequence[s
         names: the network's convolutions in order.
 
     Raises:
-        WeightsUnavailableError: not here and not reachable, damaged, or not this network's.
+        WeightsUnavailableError: the file is neither on this machine nor reachable, is damaged, or holds the weights of
+            another network.
     """
     if source == "bundled":
         return _bundled(network)
-    path = _imagenet(network) if source == "imagenet" else Path(source)
+    path = imagenet_path(network) if source == "imagenet" else Path(source)
     if not path.is_file():
         raise WeightsUnavailableError(f"there is no weights file at {path}")
     try:
@@ -120,20 +84,21 @@ def _check_shapes(path: Path, network: str, arrays: Arrays) -> None:
         channels = outputs
 
 
-# --- what ships with the package ---------------------------------------------------------------------
-
-
 def read_arrays(network: str, source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """All arrays, in float32, of what ships under a network's name (`"bundled"`) or of an `.npz` file.
+    """Load all arrays, in float32, of a network's bundled file or of an `.npz` file.
+
+    Args:
+        network: `"vgg16"` or `"lite"`.
+        source: `"bundled"`, or the path of an `.npz` file.
 
     Raises:
-        WeightsUnavailableError: not here, or damaged.
+        WeightsUnavailableError: the file is missing or damaged.
     """
     stream = io.BytesIO(_shipped(network)) if source == "bundled" else Path(source)
     try:
         with np.load(stream, allow_pickle=False) as stored:
             return {name: np.asarray(stored[name], np.float32) for name in stored.files}
-    except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
+    except Exception as error:  # for a damaged zip file, NumPy and zipfile raise exceptions of many types
         raise WeightsUnavailableError(f"{source} could not be read as a weights file: {error}") from error
 
 
@@ -145,7 +110,7 @@ def _bundled(network: str) -> Arrays:
 
 
 def _shipped(network: str) -> bytes:
-    """A file that ships with this package, whole."""
+    """Content of a file that ships with this package, checked against its hash."""
     if network not in BUNDLED_SHA256:
         raise WeightsUnavailableError(
             f"no weights of {network} ship with neural_style; there are {', '.join(BUNDLED_SHA256)}"
@@ -158,9 +123,6 @@ def _shipped(network: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != BUNDLED_SHA256[network]:
         raise WeightsUnavailableError(f"{file} is damaged (its SHA-256 differs); install neural_style again")
     return data
-
-
-# --- files -------------------------------------------------------------------------------------------
 
 
 def _read_npz(path: Path, names: Sequence[str]) -> Arrays:
@@ -179,7 +141,7 @@ def _read_npz(path: Path, names: Sequence[str]) -> Arrays:
 
 
 def _read_h5(path: Path, names: Sequence[str]) -> Arrays:
-    """The convolutions of an HDF5 file by layer name, or in Keras 3's layout by position.
+    """The convolutions of an HDF5 file by layer name, or by position in Keras 3's layout.
 
     Only plain data sets are read: links to other files are not followed.
     """
@@ -211,95 +173,3 @@ def _by_position(where: str, names: Sequence[str]) -> str | None:
         return None
     number = parts[1].removeprefix("conv2d").removeprefix("_") or "0"
     return names[int(number)] if number.isdigit() and int(number) < len(names) else None
-
-
-# --- Keras's cache and download ----------------------------------------------------------------------
-
-
-def _imagenet(network: str) -> Path:
-    """The path of Keras's own file in Keras's own cache, downloaded if need be."""
-    file = _KERAS_FILES[network]
-    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
-    path = home / "models" / file.name
-    if path.is_file():
-        if path.stat().st_size == file.size and _md5(path) == file.md5:
-            return path
-        reason = "that file is there but damaged (its size or MD5 differs)"
-    elif os.environ.get(OFFLINE_VARIABLE, "0") not in ("", "0"):
-        reason = f"{OFFLINE_VARIABLE} is set"
-    else:
-        try:
-            _download(file, path)
-            return path
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"downloading failed: {error}"
-    raise WeightsUnavailableError(
-        f"{network}'s ImageNet weights are not at {path}: {reason}. Put {file.name} there (MD5 {file.md5}; "
-        f"from {file.url}), or pass weights=PATH, or use extractor='vgg16', whose weights ship with neural_style."
-    )
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _download(file: _KerasFile, path: Path) -> None:
-    """Fetch to a temporary file beside the goal; rename only when size and hash agree."""
-    response = _open(file.url)
-    with response:
-        _check_secure(file.url, response.geturl())
-        logger.info("downloading %s to %s", file.url, path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{file.name}."
-        files.sweep(path, prefix, STALE_SECONDS)
-        files.write_whole(path, lambda stream: _copy(file, response, stream), prefix=prefix)
-
-
-def _copy(file: _KerasFile, response: http.client.HTTPResponse, stream: IO[bytes]) -> None:
-    """Write what a server sends, and raise `OSError` unless it is the file."""
-    digest, size = hashlib.md5(usedforsecurity=False), 0
-    deadline = time.monotonic() + TOTAL_SECONDS
-    while chunk := response.read1(1 << 20):  # read() would wait for all of it, however slowly it came
-        digest.update(chunk)
-        size += len(chunk)
-        if size > file.size:
-            raise OSError(f"{file.url} sends more than the {file.size} bytes the file has")
-        if time.monotonic() > deadline:
-            raise OSError(f"{size} of {file.size} bytes came within {TOTAL_SECONDS:g} seconds")
-        stream.write(chunk)
-    if size != file.size or digest.hexdigest() != file.md5:
-        raise OSError(
-            f"what {file.url} sent has MD5 {digest.hexdigest()} and {size} bytes, not {file.md5} and {file.size}"
-        )
-
-
-def _check_secure(asked: str, answered: str) -> None:
-    """Refuse to be led from an encrypted address to an open one."""
-    if asked.startswith("https:") and not answered.startswith("https:"):
-        raise OSError(f"{asked} leads to {answered}, which is not https")
-
-
-def _open(url: str) -> http.client.HTTPResponse:
-    """Open a URL, or raise `OSError` within `CONNECT_SECONDS`.
-
-    Looking a name up has no timeout of its own, so the attempt runs in a thread that may be left behind.
-    """
-    outcome: list[http.client.HTTPResponse | Exception] = []
-
-    def attempt() -> None:
-        try:
-            outcome.append(urllib.request.urlopen(url, timeout=STALL_SECONDS))
-        except Exception as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it holds the connection
-            outcome.append(error)
-
-    thread = threading.Thread(target=attempt, name="neural_style-download", daemon=True)
-    thread.start()
-    thread.join(CONNECT_SECONDS)
-    if not outcome:
-        raise OSError(f"no answer within {CONNECT_SECONDS:g} seconds")
-    if isinstance(outcome[0], Exception):
-        raise OSError(str(outcome[0])) from outcome[0]
-    return outcome[0]

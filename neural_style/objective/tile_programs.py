@@ -134,7 +134,7 @@ class Programs:
     def _pull_back(
         self, window: tf.Tensor, crops: tf.Tensor, content: Features, guides: Features, slopes: Any
     ) -> tf.Tensor:
-        maps, pull_back = self.layers.two_way(window)
+        maps, pull_back = self.layers.forward_with_vjp(window)
         cores = {layer: self._core(layer, value, crops) for layer, value in maps.items()}
         guides = fitted(guides, cores)
 

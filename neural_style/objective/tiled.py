@@ -168,7 +168,7 @@ def check_tiled(losses: Sequence[Loss], extractor: Extractor) -> None:
             if layer in extractor.layers and extractor.layers[layer].radius > WIDEST:
                 raise ValueError(
                     f"this extractor does not say how far {layer!r} sees, so its tiles would have no halo. Run it "
-                    "with tile=None, or give KerasExtractor the strides and radii: fields={name: Field(...)}."
+                    "with tile=None, or give KerasExtractor the strides and radii: fields={name: ReceptiveField(...)}."
                 )
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neural_style.features.base import Field
+from neural_style.features.base import ReceptiveField
 
 __all__ = ["Region", "Span", "halo_of", "rounded_up", "spans", "strips", "tiles"]
 
@@ -93,10 +93,10 @@ def rounded_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def halo_of(fields: Sequence[Field]) -> tuple[int, int]:
+def halo_of(fields: Sequence[ReceptiveField]) -> tuple[int, int]:
     """(halo, stride) in pixels that serve all these layers; the halo is a multiple of the stride.
 
-    >>> halo_of([Field(1, 2), Field(16, 58)])
+    >>> halo_of([ReceptiveField(1, 2), ReceptiveField(16, 58)])
     (64, 16)
     """
     stride = max([field.stride for field in fields], default=1)

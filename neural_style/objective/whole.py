@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.features.base import Extractor, PullBack, Slope, check_layers, in_float32, two_way
+from neural_style.features.base import Extractor, LayerGradient, PullBack, check_layers, forward_with_vjp, in_float32
 from neural_style.losses.base import PREVIOUS, ByLayer, Features, Loss, Statistic
 from neural_style.optimizers.base import Evaluation
 
@@ -104,7 +104,7 @@ class Objective:
     ) -> Evaluation:
         # What a statistic that adds keeps for its gradient is as large as the maps: it is taken anew on the way back.
         # One of the pixels keeps little, and one that does not add may cost much: they are differentiated as they are.
-        maps, pull_back = self.two_way(canvas)
+        maps, pull_back = self.forward_with_vjp(canvas)
         guides = fitted(guides, maps)
         again = {i: loss for i, loss in enumerate(self.losses) if loss.additive and "image" not in loss.layers}
         sums = {i: loss.statistic(maps, content, guides) for i, loss in again.items()}
@@ -126,12 +126,12 @@ class Objective:
 
         return Evaluation(total, terms, pull_back(slope))
 
-    def two_way(self, image: tf.Tensor) -> tuple[dict[str, tf.Tensor], PullBack]:
+    def forward_with_vjp(self, image: tf.Tensor) -> tuple[dict[str, tf.Tensor], PullBack]:
         """The image's maps, as `features` gives them for all layers, and the way back to the image."""
         deep = [layer for layer in self.layers if layer != "image"]
-        maps, back = two_way(self.extractor, image, deep) if deep else ({}, None)
+        maps, back = forward_with_vjp(self.extractor, image, deep) if deep else ({}, None)
 
-        def pull_back(slope: Slope) -> tf.Tensor:
+        def pull_back(slope: LayerGradient) -> tf.Tensor:
             parts = [] if back is None else [back(slope)]
             if "image" in self.layers:
                 parts.append(slope("image", image))

@@ -118,7 +118,7 @@ def from_teacher(student: Student, teacher: Teacher, crops: np.ndarray, generato
     for name, width in tqdm(student.widths.items(), desc="fitting"):
         if name.endswith("conv1") and name != "block1_conv1":
             before, inside = ([tf.nn.max_pool2d(x, 2, 2, "VALID") for x in maps] for maps in (before, inside))
-        taught = network._arrays[name]
+        taught = network.arrays[name]
         wanted = [tf.nn.conv2d(x, taught.kernel32, 1, "SAME") + taught.bias for x in before]
         before = [tf.nn.relu(x) for x in wanted]
         chosen = _telling(np.mean([_second(x) for x in before], axis=0), width)

@@ -1,4 +1,4 @@
-"""Convolutions that take less work: the same numbers as TensorFlow's own, forward and back, at every size."""
+"""Convolutions with less work: equal to TensorFlow's, forward and backward, at every size."""
 
 import numpy as np
 import pytest
@@ -37,25 +37,25 @@ def error(found, wanted):
         ("bfloat16", (64, 3), Fourfold),
     ],
 )
-def test_each_is_computed_where_it_pays(precision, channels, kind):
+def test_the_fastest_kind_is_chosen(precision, channels, kind):
     assert type(convolution(kernel_of(channels), precision)) is kind
 
 
-def test_a_graphics_processor_is_left_to_its_own_library(monkeypatch):
+def test_a_gpu_uses_its_own_library(monkeypatch):
     monkeypatch.setattr(convolutions.tf.config, "list_logical_devices", lambda kind: [kind])
     assert type(convolution(kernel_of((128, 128)), "float32")) is Direct
 
 
 @settings(max_examples=30)
-@given(pictures=st.integers(1, 3), rows=st.integers(1, 9), columns=st.integers(1, 9), traced=st.booleans())
-def test_pairs_of_rows_are_those_of_a_plain_convolution(pictures, rows, columns, traced):
+@given(images=st.integers(1, 3), rows=st.integers(1, 9), columns=st.integers(1, 9), traced=st.booleans())
+def test_pairs_of_rows_are_those_of_a_plain_convolution(images, rows, columns, traced):
     kernel, bias = kernel_of((6, 5)), tf.linspace(-1.0, 1.0, 5)
     by_pairs = ByPairs(kernel, bias)
     if traced:
         by_pairs = tf.function(by_pairs, autograph=False, input_signature=[tf.TensorSpec([None, None, None, 6])])
-    x = maps_of(pictures, rows, columns, 6)
+    x = maps_of(images, rows, columns, 6)
     found = by_pairs(x)
-    assert found.shape == (pictures, rows, columns, 5)
+    assert found.shape == (images, rows, columns, 5)
     np.testing.assert_allclose(found, exact(x, kernel, bias), atol=1e-5)
 
 
@@ -67,7 +67,7 @@ def test_pairs_round_no_worse_than_a_plain_convolution():
 
 @pytest.mark.parametrize("channels", [(128, 128), (64, 128), (3, 64)])
 @pytest.mark.parametrize("size", [(12, 10), (13, 7)])
-def test_the_mirrored_kernel_takes_gradients_back(channels, size):
+def test_the_mirrored_kernel_gives_the_gradient(channels, size):
     kernel = kernel_of(channels)
     x, upstream = maps_of(1, *size, channels[0]), maps_of(1, *size, channels[1], seed=2)
     with tf.GradientTape() as tape:

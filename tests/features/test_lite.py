@@ -1,4 +1,4 @@
-"""Lite: VGG16's layer names on a few channels, and maps that tell what VGG16's own would."""
+"""Lite: VGG16's layer names with fewer channels, and outputs that approximate VGG16's maps."""
 
 import hashlib
 import json
@@ -25,18 +25,18 @@ def lite():
 
 
 @pytest.fixture(scope="module")
-def pictures(content, style):
-    """Two pictures, (1, 48, 64, 3) and (1, 56, 56, 3), in [0, 1]."""
+def images(content, style):
+    """Two images, (1, 48, 64, 3) and (1, 56, 56, 3), in [0, 1]."""
     return [tf.constant(each[None] / np.float32(255.0)) for each in (content, style)]
 
 
-def test_its_layers_are_those_of_the_bundled_vgg16_with_the_same_fields(lite, vgg16):
+def test_its_layers_and_receptive_fields_are_those_of_the_bundled_vgg16(lite, vgg16):
     assert dict(lite.layers) == dict(vgg16.layers)
 
 
-def test_its_maps_lie_where_those_of_vgg16_do_and_have_fewer_channels(lite, vgg16, pictures):
+def test_its_maps_have_the_size_of_vgg16s_and_fewer_channels(lite, vgg16, images):
     names = list(lite.layers)
-    ours, theirs = lite(pictures[0], names), vgg16(pictures[0], names)
+    ours, theirs = lite(images[0], names), vgg16(images[0], names)
     for name in names:
         assert ours[name].shape[:3] == theirs[name].shape[:3]
         assert ours[name].shape[-1] <= theirs[name].shape[-1] / 2
@@ -44,49 +44,49 @@ def test_its_maps_lie_where_those_of_vgg16_do_and_have_fewer_channels(lite, vgg1
 
 
 @pytest.mark.parametrize("name", ["block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block4_conv2"])
-def test_distances_between_pictures_are_about_those_vgg16_sees(lite, vgg16, pictures, name):
-    """Positions compared, and all pairs of positions, as the losses do."""
-    cut = [picture[:, :48, :48] for picture in pictures]
+def test_distances_between_images_are_about_those_of_vgg16(lite, vgg16, images, name):
+    """Distances at each position, and inner products of all pairs of positions."""
+    cut = [image[:, :48, :48] for image in images]
     found = []
     for network in (lite, vgg16):
         one, two = (
             tf.reshape(network(each, [name])[name], [-1, network(each, [name])[name].shape[-1]]) for each in cut
         )
-        apart = tf.reduce_sum(tf.math.squared_difference(one, two), axis=-1)
+        distances = tf.reduce_sum(tf.math.squared_difference(one, two), axis=-1)
         inner = tf.reshape(tf.matmul(one, two, transpose_b=True), [-1])
-        found.append((apart.numpy(), inner.numpy()))
+        found.append((distances.numpy(), inner.numpy()))
     for ours, theirs in zip(*found, strict=True):
         assert np.corrcoef(ours, theirs)[0, 1] > 0.8
         assert 0.5 < ours.sum() / theirs.sum() < 1.6
 
 
-def test_its_statistics_are_near_vgg16s(lite, vgg16, pictures):
-    """The loss of one picture against the other is about what VGG16 says."""
+def test_its_statistics_are_near_vgg16s(lite, vgg16, images):
+    """The loss of one image against the other is about that on VGG16."""
     loss = Moments(layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5))
     values = []
     for network in (lite, vgg16):
-        sums = [loss.statistic(network(each, loss.layers), {}, {}) for each in pictures]
+        sums = [loss.statistic(network(each, loss.layers), {}, {}) for each in images]
         values.append(float(loss.compare(*sums)))
     assert 0.6 < values[0] / values[1] < 1.4
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_other_precisions_agree(lite, pictures, precision):
+def test_other_precisions_agree(lite, images, precision):
     names = ["block1_conv1", "block3_conv1", "block5_conv1"]
-    exact, rounded = lite(pictures[0], names), lite.with_precision(precision)(pictures[0], names)
+    exact, rounded = lite(images[0], names), lite.with_precision(precision)(images[0], names)
     for name in names:
         error = tf.norm(rounded[name] - exact[name]) / tf.norm(exact[name])
         assert float(error) < (0.03 if precision == "bfloat16" else 0.004), name
 
 
-def test_nothing_deeper_than_asked_for_is_computed(lite):
+def test_nothing_deeper_than_requested_is_computed(lite):
     traced = tf.function(lambda x: lite(x, ["block2_conv1"])).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
     kinds = [op.type for op in traced.graph.get_operations()]
-    assert kinds.count("Conv2D") == 4  # three of the network, one that reads the layer out
+    assert kinds.count("Conv2D") == 4  # three of the network, and the readout
     assert kinds.count("MaxPool") == 1
 
 
-def test_tiles_give_what_the_whole_picture_does(lite):
+def test_tiles_give_the_loss_and_gradient_of_the_whole_image(lite):
     losses = (Content(), Moments(), TotalVariation())
     weights = tf.constant([0.4, 1.0, 0.5])
     rng = np.random.default_rng(4)
@@ -105,7 +105,7 @@ def test_it_has_the_layers_of_every_recipe(lite, name):
     assert set(RECIPES[name].loss().layers) - {"image"} <= set(lite.layers)
 
 
-def test_what_ships_is_what_the_record_tells_of():
+def test_the_bundled_file_is_the_one_in_the_record():
     data = (WEIGHTS / "lite.npz").read_bytes()
     record = json.loads((WEIGHTS / "lite.json").read_text())
     assert len(data) < 2e6
@@ -114,7 +114,7 @@ def test_what_ships_is_what_the_record_tells_of():
     assert record["last"]["total"] < record["first"]["total"]
 
 
-def harmed(kind, arrays):
+def damaged(kind, arrays):
     arrays = dict(arrays)
     if kind == "lacks":
         del arrays["block3_conv1/readout"]
@@ -133,15 +133,28 @@ def test_a_file_of_something_else_is_refused(tmp_path, kind):
     if kind == "no archive":
         path.write_bytes(b"not a file of weights")
     else:
-        np.savez(path, **harmed(kind, arrays))
+        np.savez(path, **damaged(kind, arrays))
     with pytest.raises(WeightsUnavailableError, match=r"lacks block3_conv1/readout|block2_conv1/kernel has|be read"):
         Lite(path)
 
 
-def test_a_missing_file_is_told():
+def test_its_fingerprint_covers_the_readouts(lite, tmp_path):
+    with np.load(WEIGHTS / "lite.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    paths = [tmp_path / name for name in ("same.npz", "other.npz")]
+    np.savez(paths[0], **arrays)
+    np.savez(paths[1], **arrays | {"block1_conv1/readout": 2 * arrays["block1_conv1/readout"]})
+    same, other = map(Lite, paths)
+    same.with_precision("bfloat16")(tf.zeros([1, 16, 16, 3]), ["block1_conv1"])
+    assert same.with_precision("bfloat16").fingerprint() == same.fingerprint() == lite.fingerprint()
+    assert other.fingerprint() != lite.fingerprint()
+
+
+def test_a_missing_file_is_named():
     with pytest.raises(WeightsUnavailableError, match=r"nowhere\.npz"):
         Lite("nowhere.npz")
 
 
-def test_the_representation_tells_the_settings():
+def test_the_representation_shows_the_settings():
+    assert str(Lite(precision="bfloat16")) == "Lite('bundled')"
     assert repr(Lite().with_precision("bfloat16")) == "Lite('bundled', precision='bfloat16')"

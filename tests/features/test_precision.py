@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from neural_style import StyleTransfer, recipes
-from neural_style.features import Field, precision
+from neural_style.features import ReceptiveField, precision
 from neural_style.objective.whole import objective_for
 
 CPU_INFO = "processor : 0\nflags\t\t: fpu avx2 {extra}\n"
@@ -47,11 +47,11 @@ def test_a_gpu_computes_in_what_its_generation_has(monkeypatch, capability, fast
 def look(extractor, content, style):
     loss = recipes.DEFAULT.loss()
     objective = objective_for(tuple(term.loss for term in loss), extractor)
-    picture, other = (tf.constant(each[None, :32, :48] / np.float32(255)) for each in (content, style))
-    noise = np.random.default_rng(0).normal(0.0, 0.05, picture.shape).astype(np.float32)
+    image, other = (tf.constant(each[None, :32, :48] / np.float32(255)) for each in (content, style))
+    noise = np.random.default_rng(0).normal(0.0, 0.05, image.shape).astype(np.float32)
     weights = tf.constant([term.weight for term in loss])
-    kept, target = objective.content(picture), objective.target(other, {})
-    return objective.evaluate(tf.clip_by_value(picture + noise, 0.0, 1.0), kept, target, weights, {})
+    kept, target = objective.content(image), objective.target(other, {})
+    return objective.evaluate(tf.clip_by_value(image + noise, 0.0, 1.0), kept, target, weights, {})
 
 
 @pytest.mark.parametrize(("name", "share"), [("bfloat16", 0.1), ("float16", 0.03)])
@@ -63,10 +63,10 @@ def test_loss_and_gradient_are_those_of_float32_up_to_rounding(vgg16, content, s
 
 
 def test_maps_are_float32_and_in_scale_whatever_the_precision(vgg16, content):
-    picture = tf.constant(content[None, :32, :32] / np.float32(255))
-    exact = vgg16(picture, ["block5_conv1"])["block5_conv1"]
+    image = tf.constant(content[None, :32, :32] / np.float32(255))
+    exact = vgg16(image, ["block5_conv1"])["block5_conv1"]
     for name in ("bfloat16", "float16"):
-        rounded = precision.in_precision(vgg16, name)(picture, ["block5_conv1"])["block5_conv1"]
+        rounded = precision.in_precision(vgg16, name)(image, ["block5_conv1"])["block5_conv1"]
         assert rounded.dtype == tf.float32
         assert np.linalg.norm(rounded - exact) < 0.05 * np.linalg.norm(exact)
 
@@ -77,7 +77,7 @@ def test_a_precision_is_one_object_so_what_was_compiled_is_found(vgg16):
 
 
 class Plain:
-    layers = {"plain": Field(1, 0)}  # noqa: RUF012
+    layers = {"plain": ReceptiveField(1, 0)}  # noqa: RUF012
 
     def __call__(self, image, layers):
         return {"plain": image}

@@ -1,4 +1,4 @@
-"""VGG16 and VGG19: what Keras's own models compute, on any host, and never more than was asked for."""
+"""VGG16 and VGG19: equal to Keras's models, whatever the host's settings, and no deeper than requested."""
 
 import contextlib
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.features import VGG16, VGG19, Field
+from neural_style._fingerprint import fingerprint
+from neural_style.features import VGG16, VGG19, ReceptiveField
 from neural_style.features.vgg import MEAN_BGR
 
 NETWORKS = {
@@ -25,7 +26,7 @@ def image():
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def reference(request, image, tmp_path_factory):
-    """A Keras model with random weights, saved in every format, and the maps it makes of the image."""
+    """A Keras model with random weights, saved in every format, and its maps of the image."""
     ours, theirs, preprocess = NETWORKS[request.param]
     keras.utils.set_random_seed(5)
     model = theirs(weights=None, include_top=False)
@@ -52,7 +53,7 @@ def plain_host():
 
 @contextlib.contextmanager
 def odd_host():
-    """A program that has set Keras up its own way."""
+    """A program with other Keras settings."""
     policy, layout = keras.mixed_precision.global_policy(), keras.config.image_data_format()
     keras.mixed_precision.set_global_policy("mixed_float16")
     keras.config.set_image_data_format("channels_first")
@@ -91,10 +92,10 @@ def test_bundled_maps_have_the_right_shapes_and_are_alive(vgg16, content):
         assert value.numpy().max() > 0.0
 
 
-def test_a_picture_of_the_mean_colour_is_zero_to_the_network(vgg16):
+def test_an_image_of_the_mean_color_is_zero_to_the_network(vgg16):
     mean = np.ones((1, 4, 4, 3), np.float32) * np.float32(MEAN_BGR[::-1]) / 255
     first = vgg16(tf.constant(mean), ["block1_conv1"])["block1_conv1"]
-    bias = vgg16._arrays["block1_conv1"].bias
+    bias = vgg16.arrays["block1_conv1"].bias
     np.testing.assert_allclose(first[0, 1, 1], np.maximum(bias, 0.0), atol=1e-3)
 
 
@@ -102,7 +103,7 @@ def test_a_picture_of_the_mean_colour_is_zero_to_the_network(vgg16):
     ("layers", "convolutions", "poolings"),
     [(["block1_conv1"], 1, 0), (["block2_conv2", "block1_conv1"], 4, 1), (["block5_conv1"], 11, 4), ([], 0, 0)],
 )
-def test_nothing_deeper_than_asked_for_is_computed(vgg16, layers, convolutions, poolings):
+def test_nothing_deeper_than_requested_is_computed(vgg16, layers, convolutions, poolings):
     traced = tf.function(lambda x: vgg16(x, layers)).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
     kinds = [op.type for op in traced.graph.get_operations()]
     assert kinds.count("Conv2D") + kinds.count("PartitionedCall") == convolutions  # by pairs of rows: a call each
@@ -110,8 +111,8 @@ def test_nothing_deeper_than_asked_for_is_computed(vgg16, layers, convolutions, 
 
 
 @pytest.mark.parametrize(("precision", "rounding"), [("bfloat16", 0.0), ("float32", 1e-6)])
-def test_a_cell_sees_its_field_and_no_pixel_beyond(vgg16, precision, rounding):
-    """Change one pixel: the cells that change are those whose field it lies in; pairs of rows round together."""
+def test_a_cell_depends_on_its_receptive_field_and_no_pixel_beyond(vgg16, precision, rounding):
+    """Change one pixel: only cells whose receptive field contains it change, but for the rounding of pairs of rows."""
     network = vgg16.with_precision(precision)
     base = np.full((1, 64, 64, 3), 0.5, np.float32)
     moved = base.copy()
@@ -127,27 +128,27 @@ def test_a_cell_sees_its_field_and_no_pixel_beyond(vgg16, precision, rounding):
         assert set(changed) <= set(sees), name
 
 
-def test_fields_add_up():
-    assert VGG16().layers["block1_conv1"] == Field(1, 1)
-    assert VGG16().layers["block1_conv2"] == Field(1, 2)
-    assert VGG16().layers["block2_conv1"] == Field(2, 4)
-    assert VGG16().layers["block5_conv1"] == Field(16, 2 + 4 + 12 + 24 + 16)
+def test_receptive_fields_add_up():
+    assert VGG16().layers["block1_conv1"] == ReceptiveField(1, 1)
+    assert VGG16().layers["block1_conv2"] == ReceptiveField(1, 2)
+    assert VGG16().layers["block2_conv1"] == ReceptiveField(2, 4)
+    assert VGG16().layers["block5_conv1"] == ReceptiveField(16, 2 + 4 + 12 + 24 + 16)
 
 
 def test_average_pooling_averages(vgg16, content):
     image = tf.constant(content[None] / np.float32(255.0))
     layers = ["block1_conv2", "block2_conv1"]
     maps = VGG16(pooling="average")(image, layers)
-    stored = vgg16._arrays["block2_conv1"]
+    stored = vgg16.arrays["block2_conv1"]
     pooled = maps["block1_conv2"].numpy().reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
     expected = tf.nn.relu(tf.nn.conv2d(pooled, stored.kernel32, 1, "SAME") + stored.bias)
     np.testing.assert_allclose(maps["block2_conv1"], expected, rtol=1e-4, atol=1e-2)
 
 
-def test_l2_pooling_takes_the_root_of_the_mean_square_with_a_finite_slope_in_the_dark(content):
+def test_l2_pooling_takes_the_root_of_the_mean_square_with_a_finite_gradient_at_zero(content):
     network = VGG16(pooling="l2")
     image = tf.constant(content[None] / np.float32(255.0))
-    stored = network._arrays["block2_conv1"]
+    stored = network.arrays["block2_conv1"]
     maps = network(image, ["block1_conv2", "block2_conv1"])
     squares = np.square(maps["block1_conv2"].numpy()).reshape(1, 24, 2, 32, 2, 64).mean(axis=(2, 4))
     expected = tf.nn.relu(tf.nn.conv2d(np.sqrt(squares), stored.kernel32, 1, "SAME") + stored.bias)
@@ -164,7 +165,7 @@ LAYERS = ["block1_conv1", "block1_conv2", "block3_conv2", "block4_conv1"]
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("pooling", ["max", "average", "l2"])
-def test_the_way_back_gives_the_gradient_of_automatic_differentiation(vgg16, content, pooling, precision):
+def test_the_backward_pass_gives_the_gradient_of_automatic_differentiation(vgg16, content, pooling, precision):
     extractor = (vgg16 if pooling == "max" else VGG16(pooling=pooling)).with_precision(precision)
     image = tf.constant(content[None] / np.float32(255.0))
     with tf.GradientTape() as tape:
@@ -172,33 +173,33 @@ def test_the_way_back_gives_the_gradient_of_automatic_differentiation(vgg16, con
         maps = extractor(image, LAYERS)
         total = tf.add_n([tf.math.log(tf.reduce_sum(tf.square(value))) for value in maps.values()])
     expected = tape.gradient(total, image)
-    seen, pull_back = extractor.two_way(image, LAYERS)
+    seen, pull_back = extractor.forward_with_vjp(image, LAYERS)
     for name in LAYERS:
         np.testing.assert_array_equal(seen[name], maps[name])
     found = pull_back(lambda _, value: 2.0 * value / tf.reduce_sum(tf.square(value)))
-    apart = float(tf.norm(found - expected) / tf.norm(expected))
-    assert apart < {"float32": 1e-5, "bfloat16": 0.02, "float16": 0.01}[precision]
+    error = float(tf.norm(found - expected) / tf.norm(expected))
+    assert error < {"float32": 1e-5, "bfloat16": 0.02, "float16": 0.01}[precision]
 
 
-def test_the_way_back_asks_for_the_deepest_layer_first_and_each_when_the_gradient_has_come_so_far(vgg16, content):
+def test_the_backward_pass_asks_for_the_deepest_layer_first_and_each_when_it_arrives_there(vgg16, content):
     asked = []
 
     def step(image):
-        def slope(name, value):
-            asked.append((name, value.op.inputs[0].op))  # value is a cast of the map, put there for this slope
+        def layer_gradient(name, value):
+            asked.append((name, value.op.inputs[0].op))  # value is a cast of the map, made for this gradient
             return value
 
-        maps, pull_back = vgg16.with_precision("bfloat16").two_way(image, LAYERS)
-        return pull_back(slope), maps
+        maps, pull_back = vgg16.with_precision("bfloat16").forward_with_vjp(image, LAYERS)
+        return pull_back(layer_gradient), maps
 
     tf.function(step).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
     assert [name for name, _ in asked] == LAYERS[::-1]
-    waits = [len(_behind(op, "Conv2D")) for _, op in asked]
-    assert waits == sorted(set(waits))  # more of the network's convolutions are behind each
+    waits = [len(_predecessors(op, "Conv2D")) for _, op in asked]
+    assert waits == sorted(set(waits))  # each waits for more of the network's convolutions
 
 
-def _behind(op, kind):
-    """The operations of a kind that must have run before one runs."""
+def _predecessors(op, kind):
+    """Operations of a kind that must run before one runs."""
     found, left = set(), [op]
     while left:
         each = left.pop()
@@ -209,8 +210,41 @@ def _behind(op, kind):
     return {name for name in found if op.graph.get_operation_by_name(name).type == kind}
 
 
-def test_the_representation_tells_the_settings():
-    assert repr(VGG16(pooling="average")) == "VGG16('bundled', pooling='average', precision='float32')"
+def test_the_representation_shows_the_settings():
+    network = VGG16(pooling="average")
+    assert repr(network) == "VGG16('bundled', pooling='average', precision='float32')"
+    assert str(network) == "VGG16('bundled', pooling='average')"
+    assert str(VGG16(precision="bfloat16")) == "VGG16('bundled')"
+
+
+class Sharpened(VGG16):
+    def __init__(self, gain):
+        super().__init__()
+        self.gain = gain
+
+
+def test_its_fingerprint_is_that_of_class_pooling_and_weights_but_not_of_the_precision(vgg16, tmp_path):
+    arrays = {
+        f"{name}/{part}": value
+        for name, stored in vgg16.arrays.items()
+        for part, value in (("kernel", stored.kernel32), ("bias", stored.bias))
+    }
+    np.savez(tmp_path / "a.npz", **arrays)
+    np.savez(tmp_path / "b.npz", **arrays)
+    np.savez(tmp_path / "c.npz", **arrays | {"block1_conv1/bias": arrays["block1_conv1/bias"] + 1.0})
+    assert VGG16().fingerprint() == vgg16.fingerprint() == vgg16.with_precision("bfloat16").fingerprint()
+    vgg16(tf.zeros([1, 16, 16, 3]), ["block1_conv1"])
+    assert fingerprint(vgg16) == fingerprint(VGG16())
+    assert VGG16(tmp_path / "a.npz").fingerprint() == VGG16(tmp_path / "b.npz").fingerprint()
+    different = [
+        vgg16,
+        VGG16(pooling="average"),
+        VGG16(tmp_path / "a.npz"),
+        VGG16(tmp_path / "c.npz"),
+        Sharpened(1.0),
+        Sharpened(2.0),
+    ]
+    assert len({network.fingerprint() for network in different}) == len(different)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.features import Field
+from neural_style.features import ReceptiveField
 
 
 class TwoConvolutions:
     """Maps `shallow` (4 channels) and `deep` (5 channels, half the size) with fixed random kernels."""
 
     def __init__(self):
-        self.layers = {"shallow": Field(1, 1), "deep": Field(2, 3)}
+        self.layers = {"shallow": ReceptiveField(1, 1), "deep": ReceptiveField(2, 3)}
         rng = np.random.default_rng(11)
         self.shallow = tf.constant(rng.normal(0.0, 0.5, (3, 3, 3, 4)), tf.float32)
         self.deep = tf.constant(rng.normal(0.0, 0.4, (3, 3, 4, 5)), tf.float32)

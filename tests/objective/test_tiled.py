@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_style import stylize
-from neural_style.features import VGG16, Field, KerasExtractor
+from neural_style.features import VGG16, KerasExtractor, ReceptiveField
 from neural_style.losses import (
     PREVIOUS,
     Content,
@@ -44,7 +44,7 @@ class Small:
 
     @property
     def layers(self):
-        return {"shallow": Field(1, 1), "deep": Field(2, 3), "deeper": Field(4, 7)}
+        return {"shallow": ReceptiveField(1, 1), "deep": ReceptiveField(2, 3), "deeper": ReceptiveField(4, 7)}
 
     def __call__(self, image, layers):
         pool = tf.nn.max_pool2d if self.pooling == "max" else tf.nn.avg_pool2d
@@ -64,7 +64,7 @@ class Strided(Small):
 
     @property
     def layers(self):
-        return {"deep": Field(2, 3)}
+        return {"deep": ReceptiveField(2, 3)}
 
     def __call__(self, image, layers):
         kernel = np.random.default_rng(3).normal(0, 0.5, (3, 3, 3, 4)).astype(np.float32)
@@ -248,7 +248,7 @@ def test_an_extractor_without_radii_is_refused():
     model = keras.Model(pixels, keras.layers.Conv2D(2, 3, padding="same", name="only")(pixels))
     with pytest.raises(ValueError, match=r"how far 'only' sees.*fields="):
         TiledObjective((Gram(("only",)),), KerasExtractor(model), 16)
-    told = KerasExtractor(model, fields={"only": Field(1, 1)})
+    told = KerasExtractor(model, fields={"only": ReceptiveField(1, 1)})
     assert_same(*both((Gram(("only",)),), told, 16, (40, 30)))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_style.features.base import Field
+from neural_style.features.base import ReceptiveField
 from neural_style.objective.tiling import halo_of, spans, strips, tiles
 
 strides = st.sampled_from([1, 2, 4, 8, 16])
@@ -84,5 +84,5 @@ def test_strips_count_every_neighbourhood_once(height, width, pixels, reach):
 
 
 def test_a_halo_serves_the_widest_and_the_deepest():
-    assert halo_of([Field(1, 1), Field(8, 42)]) == (48, 8)
+    assert halo_of([ReceptiveField(1, 1), ReceptiveField(8, 42)]) == (48, 8)
     assert halo_of([]) == (0, 1)

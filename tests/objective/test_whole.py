@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from neural_style.features import named_extractor
-from neural_style.features.base import TwoWay
+from neural_style.features.base import DifferentiableExtractor
 from neural_style.losses import Content, Gram, Loss, Moments, Range, TotalVariation, custom
 from neural_style.objective import memory
 from neural_style.objective.whole import Objective, objective_for
@@ -82,7 +82,7 @@ def test_the_gradient_is_that_of_automatic_differentiation_for_every_kind_of_los
     extractor = named_extractor("vgg16" if network.startswith("without") else network)
     if network.startswith("without"):
         extractor = Plain(extractor)
-        assert not isinstance(extractor, TwoWay)
+        assert not isinstance(extractor, DifferentiableExtractor)
     terms = (1.0 * loss).terms
     objective = Objective([term.loss for term in terms], extractor)
     canvas, content = picture(1, 30, 26), objective.content(picture(2, 30, 26))

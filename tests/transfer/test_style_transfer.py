@@ -13,7 +13,7 @@ from PIL import Image
 
 from neural_style import recipes
 from neural_style.errors import DivergenceError
-from neural_style.features import Field, KerasExtractor
+from neural_style.features import KerasExtractor, ReceptiveField
 from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
 from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
@@ -358,7 +358,7 @@ def test_a_loss_that_is_no_sum_is_compared_with_one_style_after_the_other(vgg16,
 class Edges:
     """Ten lines: horizontal and vertical edges of each colour."""
 
-    layers = {"edges": Field(stride=1, radius=1)}  # noqa: RUF012
+    layers = {"edges": ReceptiveField(stride=1, radius=1)}  # noqa: RUF012
 
     def __call__(self, image, layers):
         edges = tf.image.sobel_edges(image)
