@@ -174,8 +174,8 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> 
 def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Transform the colors of an image so that each Oklab channel has the reference's histogram.
 
-    This is histogram specification, channel by channel. It is monotonic, so that it adds no grain, and it leaves the
-    correlation between the channels as it is; the channels of Oklab are less correlated than those of RGB.
+    This is histogram specification, channel by channel. It is monotonic, so that it adds no grain, and does not change
+    the correlation between the channels; those of Oklab are less correlated than those of RGB.
 
     Args:
         pixels: float RGB in [0, 1], (1, height, width, 3).

@@ -36,8 +36,8 @@ class Scale(NamedTuple):
 
 
 Schedule = Callable[[tuple[int, int], int | None], Sequence[Scale]]
-"""Function of the final (width, height) and the total number of steps (None: the schedule decides) that returns the
-scales of a run in order, the last at the final size."""
+"""Function that returns the scales of a run in order, the last at the final size. Its arguments are the final
+(width, height) and the total number of steps, or None to let the schedule decide."""
 
 
 def fit(size: tuple[int, int], long_side: int) -> tuple[int, int]:

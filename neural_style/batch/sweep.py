@@ -1,4 +1,4 @@
-"""Many settings side by side: a labelled contact sheet to choose from."""
+"""Sweep over options: stylize with each combination and show the results on one labeled contact sheet."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ __all__ = ["Sweep", "sweep"]
 
 GAP = 8
 FONT = 13
-LONGEST = 40  # characters of a label; of a path the end tells more
+MAX_LABEL = 40  # characters, the last ones: the end of a path says more than its beginning
 LISTS = ("masks", "style_masks", "callbacks")
-"""Keywords whose value is a list anyway."""
+"""Options whose values are lists, so that a list does not vary them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sweep:
-    """Pictures painted with different settings.
+    """Images stylized with different options.
 
     Attributes:
-        axes: what was varied, `{name: labels}`, in order; the last runs along the rows.
-        settings: of each picture, `{name: value}`, the last name varying fastest.
-        pictures: the pictures, in that order. Fewer where Ctrl-C ended the sweep.
+        axes: the varied options, `{name: labels}`; the last one runs along the rows of the sheet.
+        settings: the varied options of each image, `{name: value}`; the last name varies fastest.
+        images: the images, in that order; fewer if Ctrl-C ended the sweep.
 
     Example:
-        >>> pictures = [Image.new("RGB", (64, 48), color) for color in ("red", "blue")]
-        >>> Sweep({"seed": ["0", "1"]}, [{"seed": 0}, {"seed": 1}], pictures).image.size
+        >>> images = [Image.new("RGB", (64, 48), color) for color in ("red", "blue")]
+        >>> Sweep({"seed": ["0", "1"]}, [{"seed": 0}, {"seed": 1}], images).image.size
         (152, 80)
     """
 
     axes: Mapping[str, Sequence[str]]
     settings: Sequence[Mapping[str, Any]]
-    pictures: Sequence[Image.Image]
+    images: Sequence[Image.Image]
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{name}: {', '.join(labels)}" for name, labels in self.axes.items())
-        return f"<Sweep of {len(self.pictures)} pictures; {axes}>"
+        return f"<Sweep of {len(self.images)} images; {axes}>"
 
     @functools.cached_property
     def image(self) -> Image.Image:
-        """The contact sheet, a row for one axis, a grid for two, a row for each mixture of the others for more."""
+        """The contact sheet. The last axis runs along the rows, with a row for each combination of the others."""
         columns = len(list(self.axes.values())[-1])
         font = ImageFont.load_default(FONT)
         lines = [f"{name} {label}" for name, labels in self.axes.items() for label in labels]
-        cell = [max(picture.size[side] for picture in self.pictures) for side in (0, 1)]
+        cell = [max(image.size[side] for image in self.images) for side in (0, 1)]
         cell[0] = max(cell[0], *(math.ceil(font.getlength(line)) for line in lines))
         caption = (FONT + 3) * len(self.axes)
         width, height = cell[0] + GAP, cell[1] + caption + GAP
-        rows = -(-len(self.pictures) // columns)
+        rows = -(-len(self.images) // columns)
         sheet = Image.new("RGB", (GAP + columns * width, GAP + rows * height), "white")
         draw = ImageDraw.Draw(sheet)
-        for number, (picture, labels) in enumerate(zip(self.pictures, itertools.product(*self.axes.values()))):  # noqa: B905
+        for number, (image, labels) in enumerate(zip(self.images, itertools.product(*self.axes.values()))):  # noqa: B905
             left, top = GAP + number % columns * width, GAP + number // columns * height
-            sheet.paste(picture.convert("RGB"), (left, top))
+            sheet.paste(image.convert("RGB"), (left, top))
             text = "\n".join(f"{name} {label}" for name, label in zip(self.axes, labels, strict=True))
             draw.multiline_text((left, top + cell[1] + 1), text, fill="black", font=font, spacing=2)
         return sheet
@@ -73,50 +73,50 @@ class Sweep:
         images.save(self.image, path)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
+        """Shown by notebooks."""
         buffer = io.BytesIO()
         self.image.save(buffer, "PNG")
         return buffer.getvalue()
 
 
 def sweep(content: Any, style: Any, *, size: Any = PREVIEW, **options: Any) -> Sweep:
-    """Paint every mixture of some settings, small, on one labelled sheet.
+    """Stylize with every combination of some options, at a small size, on one labeled sheet.
 
     Args:
-        content: see `neural_style.stylize`; or `{label: content}` to vary it.
-        style: see `neural_style.stylize`; or `{label: style}` to vary it. A list is a blend, as ever.
-        size: long side of each picture in pixels.
-        **options: any keyword of `stylize`. One whose value is a list is varied (but for `masks`, `style_masks` and
-            `callbacks`, which are lists anyway).
+        content: as for `stylize`, or `{label: content}` to vary it.
+        style: as for `stylize`, or `{label: style}` to vary it; a list is a blend.
+        size: long side of each image in pixels.
+        **options: further arguments of `stylize`. A list of values varies the option, except for `masks`, `style_masks`
+            and `callbacks`, whose values are lists.
 
     Returns:
-        Pictures, their settings, and the sheet. Ctrl-C ends the sweep with the pictures so far.
+        The images, their options and the sheet. Ctrl-C ends the sweep with the images so far.
 
     Raises:
-        ValueError: nothing is varied, or a list is empty; and what `stylize` raises.
+        ValueError: no option varies, a list is empty, or there is a `checkpoint`; and what `stylize` raises.
 
     Example:
         >>> import numpy as np
         >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
         >>> sweep(content, style, strength=[0.3, 0.7], size=48, steps=1, extractor="vgg16")
-        <Sweep of 2 pictures; strength: 0.3, 0.7>
+        <Sweep of 2 images; strength: 0.3, 0.7>
     """
     given = {"content": content, "style": style, "size": size, **options}
     varied = {name: list(_choices(name, value)) for name, value in given.items() if _is_axis(name, value)}
     if not varied or not all(varied.values()):
-        raise ValueError("a sweep varies something: give at least one keyword a list of values, such as strength=[...]")
+        raise ValueError("a sweep varies at least one option: give it a list of values, such as strength=[0.3, 0.7]")
     if options.get("checkpoint") is not None:
-        raise ValueError("a sweep is many runs, and a checkpoint keeps one: leave it out")
-    settings, pictures = [], []
-    for mixture in itertools.product(*varied.values()):
-        chosen = {name: value for name, (_, value) in zip(varied, mixture, strict=True)}
+        raise ValueError("a checkpoint holds one run, and a sweep is many: leave checkpoint out")
+    settings, stylized = [], []
+    for combination in itertools.product(*varied.values()):
+        chosen = {name: value for name, (_, value) in zip(varied, combination, strict=True)}
         result = paint(**{**given, **chosen})
         settings.append(chosen)
-        pictures.append(result.image)
+        stylized.append(result.image)
         if result.stopped_by == "interrupt":
             break
     axes = {name: [label for label, _ in choices] for name, choices in varied.items()}
-    return Sweep(axes, settings, pictures)
+    return Sweep(axes, settings, stylized)
 
 
 def _is_axis(name: str, value: Any) -> bool:
@@ -126,16 +126,16 @@ def _is_axis(name: str, value: Any) -> bool:
 
 
 def _choices(name: str, values: Any) -> list[tuple[str, Any]]:
-    """Labels with values."""
+    """`(label, value)` pairs."""
     if isinstance(values, Mapping):
         return [(str(label), value) for label, value in values.items()]
     return [(_label(value), value) for value in values]
 
 
 def _label(value: Any) -> str:
-    """A value in a few characters."""
+    """A short text for a value."""
     if isinstance(value, float):
         return f"{value:g}"
     if value is None or isinstance(value, str | int | tuple):
-        return str(value)[-LONGEST:]
+        return str(value)[-MAX_LABEL:]
     return str(getattr(value, "name", type(value).__name__))

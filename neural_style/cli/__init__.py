@@ -1,4 +1,4 @@
-"""The shell's door: a thin cover over the library."""
+"""Command-line interface, `python -m neural_style`: a thin cover over the library."""
 
 from neural_style.cli.main import main
 

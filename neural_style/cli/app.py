@@ -1,7 +1,7 @@
-"""`python -m neural_style app`: the library in a browser, on this machine alone.
+"""`python -m neural_style app`: the library in a browser, on this machine only.
 
-A cover over `stylize`, made of Gradio's parts. The server listens to this machine only, tells nobody anything and
-loads nothing from elsewhere.
+A cover over `stylize`, built with Gradio. The server listens to this machine only, sends no telemetry and loads nothing
+from other servers.
 """
 
 from __future__ import annotations
@@ -12,50 +12,54 @@ import os
 import queue
 import tempfile
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from neural_style._process import configure_process
-from neural_style.cli import options as shell
+from neural_style import _optional
+from neural_style.cli.command import BAD_INPUT, run_command
 from neural_style.errors import NeuralStyleError
+
+if TYPE_CHECKING:
+    from neural_style.transfer.result import Step
 
 __all__ = ["build", "main"]
 
 HOST = "127.0.0.1"
 PORT = 7860
-SHOWN_EVERY = 0.7  # seconds between two looks at the canvas
+SECONDS_BETWEEN_UPDATES = 0.7
 CSS = "progress {width: 100%; height: 0.75rem; accent-color: #b45309} footer {display: none !important}"
+
+Update = tuple[Any, float, str]
+"""The image so far, the share of the work that is done, and a line of text."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m neural_style app",
-        description="Paint in a browser. The page is served to this machine only; Ctrl-C ends it.",
+        description="Paint in a browser. Only this machine can open the page; press Ctrl-C to stop.",
     )
-    parser.add_argument("--port", type=int, default=PORT, help="where to serve it (%(default)s)")
+    parser.add_argument("--port", type=int, default=PORT, help="port of the server (default: %(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.set_defaults(debug=False)
     options = parser.parse_args(arguments)
-    configure_process()
-    try:
-        page = build()
-        _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_private())
-    except (ImportError, OSError) as error:
-        return shell.fail(error, 2, debug=False)
-    print(f"open {address} in a browser; Ctrl-C ends it", flush=True)  # noqa: T201
-    with warnings.catch_warnings():
-        warnings.showwarning = shell.show_warning  # type: ignore[assignment]
-        page.block_thread()
+    return run_command(_serve, options, interrupted="interrupted", bad_input=(*BAD_INPUT, OSError))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    page = build()
+    _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_launch_options())
+    print(f"open {address} in a browser; press Ctrl-C to stop", flush=True)  # noqa: T201
+    page.block_thread()
     return 0
 
 
 def build() -> Any:
-    """The page, a `gradio.Blocks`, to be launched or mounted in a server of one's own.
+    """Build the page, a `gradio.Blocks` to launch or to mount in another server.
 
     Raises:
-        ImportError: Gradio is not installed; the text says which extra to install.
+        ImportError: Gradio is not installed; the text names the extra to install.
 
     Example:
         >>> build().title  # doctest: +SKIP
@@ -72,11 +76,11 @@ def build() -> Any:
                 with gradio.Row():
                     start = gradio.Button("Paint", variant="primary", elem_id="paint")
                     stop = gradio.Button("Stop and keep", interactive=False, elem_id="stop")
-                told = gradio.HTML(elem_id="told")
+                status = gradio.HTML(elem_id="status")
                 shown = gradio.Image(label="Painting", format="png", interactive=False, buttons=["fullscreen"])
                 saved = gradio.DownloadButton("Download", interactive=False, elem_id="download")
-        outputs = [told, shown, saved, start, stop]
-        # One picture at a time: two would share the cores. Whoever comes second waits in the queue.
+        outputs = [status, shown, saved, start, stop]
+        # One picture at a time, because two would share the cores; other requests wait in the queue.
         start.click(
             _painter(gradio, stops), inputs, outputs, api_name="paint", concurrency_limit=1, show_progress="hidden"
         )
@@ -85,21 +89,13 @@ def build() -> Any:
 
 
 def _gradio() -> Any:
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when it is imported
-    try:
-        import gradio
-    except ImportError as error:
-        raise ImportError(
-            f"the app is made of Gradio, which is not installed ({error}); run: pip install 'tf-neural-style[app]'"
-        ) from error
-    return gradio
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # Gradio reads it when imported
+    return _optional.require("gradio", extra="app")
 
 
-def _private() -> dict[str, Any]:
-    """How the page is served: to this machine, from this machine."""
-    import gradio
-
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the web
+def _launch_options() -> dict[str, Any]:
+    """Serve the page to this machine only, with fonts of this machine."""
+    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     return {
         "server_name": HOST,
         "prevent_thread_lock": True,
@@ -108,13 +104,13 @@ def _private() -> dict[str, Any]:
         "ssr_mode": False,
         "enable_monitoring": False,
         "footer_links": [],
-        "theme": gradio.themes.Default(primary_hue="amber", **fonts),
+        "theme": _gradio().themes.Default(primary_hue="amber", **fonts),
         "css": CSS,
     }
 
 
 def _inputs(gradio: Any) -> list[Any]:
-    """What is asked for, in the order of the painter's arguments."""
+    """The input fields, in the order of the painter's arguments."""
     from neural_style.recipes import RECIPES
     from neural_style.transfer.controls import COLORS
 
@@ -122,114 +118,125 @@ def _inputs(gradio: Any) -> list[Any]:
         label="Content", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220
     )
     styles = gradio.Gallery(
-        label="Style, or several", interactive=True, columns=2, height=220, object_fit="cover", fit_columns=False
+        label="Style (one or more)", interactive=True, columns=2, height=220, object_fit="cover", fit_columns=False
     )
-    weights = gradio.Textbox(
-        label="Weights of the styles", placeholder="1, 2: the second counts double; alike if empty"
-    )
+    example = 'e.g. "1, 2" gives the second style twice the weight; leave empty for equal weights'
+    weights = gradio.Textbox(label="Style weights", placeholder=example)
     strength = gradio.Slider(0.0, 1.0, 0.5, step=0.05, label="Strength", info="0 keeps the content, 1 is all style")
     scale = gradio.Slider(0.25, 3.0, 1.0, step=0.05, label="Stroke size", info="2 for strokes twice as large")
-    color = gradio.Dropdown(list(COLORS), value="style", label="Colors", info="the style's, the content's, or matched")
+    modes = "the style's, the content's, or the style recolored to match the content"
+    color = gradio.Dropdown(list(COLORS), value="style", label="Colors", info=modes)
     size = gradio.Slider(128, 2048, 512, step=32, label="Size", info="long side in pixels; time grows with its square")
     with gradio.Accordion("More", open=False):
         recipe = gradio.Dropdown(list(RECIPES), value="default", label="Recipe")
-        steps = gradio.Number(None, label="Steps", precision=0, minimum=1, info="the recipe's if empty")
+        default = "leave empty for the recipe's default"
+        steps = gradio.Number(None, label="Steps", precision=0, minimum=1, info=default)
     return [content, styles, weights, strength, scale, color, size, recipe, steps]
 
 
 def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., Iterator[tuple[Any, ...]]]:
-    def paint(request: Any, content: Any, styles: Any, weights: Any, *settings: Any) -> Iterator[tuple[Any, ...]]:
-        """Paint, and show the picture as it comes."""
-        named = dict(zip(("strength", "style_scale", "color", "size", "recipe", "steps"), settings, strict=True))
-        ended = stops[str(request.session_hash)] = threading.Event()
-        busy = gradio.Button(interactive=False), gradio.Button(interactive=True)
-        idle = gradio.Button(interactive=True), gradio.Button(interactive=False)
-        unsaved = gradio.DownloadButton(interactive=False)
+    busy = gradio.Button(interactive=False), gradio.Button(interactive=True)
+    idle = gradio.Button(interactive=True), gradio.Button(interactive=False)
+    unsaved = gradio.DownloadButton(interactive=False)
+
+    def paint(request: Any, content: Any, styles: Any, weights: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """Paint, and show the picture as it develops."""
+        options = dict(zip(("strength", "style_scale", "color", "size", "recipe", "steps"), values, strict=True))
+        stopped = stops[str(request.session_hash)] = threading.Event()
         try:
             if content is None:
-                raise ValueError("give a content: the picture to paint")
-            styles = _blend(styles, weights)
-            yield _bar(0.0, "getting ready"), None, unsaved, *busy
-            for picture, share, words in _paint(content, styles, named, ended):
+                raise ValueError("Please upload a photo first.")
+            styles = _weighted_styles(styles, weights)
+            yield _progress_bar(0.0, "preparing"), None, unsaved, *busy
+            for image, share, text in _run(content, styles, options, stopped):
                 if share < 1.0:
-                    yield _bar(share, words), picture, unsaved, *busy
+                    yield _progress_bar(share, text), image, unsaved, *busy
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"{Path(content).stem}-painted.png"
-                picture.save(path)
-                yield _bar(1.0, words), picture, gradio.DownloadButton(value=str(path), interactive=True), *idle
+                image.save(path)
+                saved = gradio.DownloadButton(value=str(path), interactive=True)
+                yield _progress_bar(1.0, text), image, saved, *idle
         except (NeuralStyleError, ValueError, TypeError, OSError, MemoryError) as error:
             yield f'<p role="alert">{html.escape(str(error))}</p>', gradio.skip(), unsaved, *idle
         finally:
-            ended.set()  # also where the page was closed
+            stopped.set()  # also if the page was closed
 
-    paint.__annotations__["request"] = gradio.Request  # by which Gradio knows what to hand over
+    paint.__annotations__["request"] = gradio.Request  # tells Gradio what to pass
     return paint
 
 
-def _stopper(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., None]:
+def _stopper(gradio: Any, stops: Mapping[str, threading.Event]) -> Callable[..., None]:
     def stop(request: Any) -> None:
-        """End the run of this page with the picture so far."""
-        if (ended := stops.get(str(request.session_hash))) is not None:
-            ended.set()
+        """End the run of this page and keep its current picture."""
+        if (stopped := stops.get(str(request.session_hash))) is not None:
+            stopped.set()
 
     stop.__annotations__["request"] = gradio.Request
     return stop
 
 
-def _paint(
-    content: str, styles: list[tuple[str, float]], settings: dict[str, Any], ended: threading.Event
-) -> Iterator[tuple[Any, float, str]]:
-    """The picture, the share of the work and words about both: now and then, and last of the finished picture.
+def _run(
+    content: str, styles: Sequence[tuple[str, float]], options: Mapping[str, Any], stopped: threading.Event
+) -> Iterator[Update]:
+    """Run `stylize` in a thread of its own, so that showing the picture never delays a step.
 
-    The run has a thread of its own, so that what is shown never holds it up.
+    Yields:
+        Updates now and then, and last the finished picture.
     """
     from neural_style.api import paint
-    from neural_style.callbacks import TimeLeft
 
-    news: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    left, shown = TimeLeft(), 0.0
-
-    def watch(step: Any) -> None:
-        nonlocal shown
-        seconds = left(step)
-        if step.seconds - shown > SHOWN_EVERY and step.progress < 1.0:
-            shown = step.seconds
-            width, height = step.scale
-            words = f"step {step.step} of {step.steps}, {width} x {height}"
-            news.put((step.image(), step.progress, words if seconds is None else f"{words}, {seconds:.0f} s left"))
-        if ended.is_set():
-            raise StopIteration
+    updates: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            news.put(paint(content, styles, callbacks=[watch], **settings))
+            updates.put(paint(content, styles, callbacks=[_Watcher(updates.put, stopped)], **options))
         except BaseException as error:
-            news.put(error)
+            updates.put(error)
 
     threading.Thread(target=run, name="neural_style-app", daemon=True).start()
-    while isinstance(told := news.get(), tuple):
-        yield told
-    if isinstance(told, BaseException):
-        raise told
-    width, height = told.image.size
-    how = "done" if told.stopped_by == "steps" else "stopped"
-    seconds = told.settings["seconds"]
-    yield told.image, 1.0, f"{how}: {width} x {height}, {len(told.history)} steps, {seconds:.0f} s"
+    while isinstance(result := updates.get(), tuple):
+        yield result
+    if isinstance(result, BaseException):
+        raise result
+    width, height = result.image.size
+    end = "done" if result.stopped_by == "steps" else "stopped"
+    seconds = result.settings["seconds"]
+    yield result.image, 1.0, f"{end}: {width} x {height}, {len(result.history)} steps, {seconds:.0f} s"
 
 
-def _blend(styles: Sequence[tuple[str, Any]] | None, weights: str | None) -> list[tuple[str, float]]:
-    """Styles with their weights, alike where none are given."""
+class _Watcher:
+    """Callback of a run: sends an update now and then, and ends the run once `stopped` is set."""
+
+    def __init__(self, send: Callable[[Update], object], stopped: threading.Event) -> None:
+        from neural_style.callbacks import TimeLeft
+
+        self._send, self._stopped = send, stopped
+        self._time_left, self._sent_at = TimeLeft(), 0.0
+
+    def __call__(self, step: Step) -> None:
+        seconds = self._time_left(step)
+        if step.seconds - self._sent_at > SECONDS_BETWEEN_UPDATES and step.progress < 1.0:
+            self._sent_at = step.seconds
+            width, height = step.scale
+            text = f"step {step.step} of {step.steps}, {width} x {height}"
+            self._send((step.image(), step.progress, text if seconds is None else f"{text}, {seconds:.0f} s left"))
+        if self._stopped.is_set():
+            raise StopIteration
+
+
+def _weighted_styles(styles: Sequence[tuple[str, Any]] | None, weights: str | None) -> list[tuple[str, float]]:
+    """The styles of the gallery with their weights, equal if none are given."""
     if not styles:
-        raise ValueError("give a style: one picture, or several")
+        raise ValueError("Please upload at least one style.")
     parts = (weights or "").replace(",", " ").split()
     try:
-        shares = [float(part) for part in parts] or [1.0] * len(styles)
+        numbers = [float(part) for part in parts] or [1.0] * len(styles)
     except ValueError:
-        raise ValueError(f"weights are numbers, one for each style, not {weights!r}") from None
-    if len(shares) != len(styles):
-        raise ValueError(f"{len(styles)} styles need as many weights, not {len(shares)}")
-    return [(path, share) for (path, _), share in zip(styles, shares, strict=True)]
+        raise ValueError(f"Style weights must be numbers, one for each style, not {weights!r}.") from None
+    if len(numbers) != len(styles):
+        raise ValueError(f"Please give one weight for each style: {len(styles)}, not {len(numbers)}.")
+    return [(path, weight) for (path, _), weight in zip(styles, numbers, strict=True)]
 
 
-def _bar(share: float, words: str) -> str:
-    return f'<progress value="{share:.3f}" max="1" aria-label="progress"></progress><p>{html.escape(words)}</p>'
+def _progress_bar(share: float, text: str) -> str:
+    return f'<progress value="{share:.3f}" max="1" aria-label="progress"></progress><p>{html.escape(text)}</p>'

@@ -1,8 +1,8 @@
-"""The shell's door: a thin cover over the library.
+"""`python -m neural_style`: dispatch to the commands, and the command that stylizes one image.
 
-Results and `--json` go to stdout, the bar and messages to stderr; where stdout gets the picture, they go to stderr
-too. Exit codes: 0 done, 1 the run failed,
-2 bad usage or bad input, 130 interrupted (the picture so far is saved).
+Results and `--json` go to stdout, the progress bar and messages to stderr; if the image goes to stdout, everything else
+goes to stderr. Exit codes: 0 success, 1 the run failed, 2 bad usage or bad input, 130 interrupted (the current image is
+saved).
 """
 
 from __future__ import annotations
@@ -12,18 +12,23 @@ import json
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import __version__
-from neural_style._process import configure_process
-from neural_style.cli import app
-from neural_style.cli import batch as cli_batch
-from neural_style.cli import options as shell
-from neural_style.cli import video as cli_video
-from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
+from neural_style.cli import app, batch, video
+from neural_style.cli.command import add_output_options, run_command
+from neural_style.cli.options import (
+    STYLE_TARGET_SUFFIX,
+    add_max_seconds,
+    add_styles,
+    add_stylize_options,
+    parse,
+    path_or_none,
+    split_weight,
+    stylize_arguments,
+)
 
 if TYPE_CHECKING:
     from neural_style.transfer.result import Result
@@ -48,63 +53,80 @@ EXAMPLES = """examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"batch": cli_batch.main, "video": cli_video.main, "app": app.main}
+    commands = {"batch": batch.main, "video": video.main, "app": app.main}
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
-    options = shell.parsed(_parser(), arguments)
-    configure_process()
-    try:
-        return _paint(options)
-    except (ImageError, WeightsUnavailableError, ValueError, TypeError) as error:
-        return shell.fail(error, 2, options.debug)
-    except (NeuralStyleError, MemoryError) as error:
-        return shell.fail(error, 1, options.debug)
-    except KeyboardInterrupt:
-        print("interrupted before there was a picture", file=sys.stderr)  # noqa: T201
-        return 130
+    options = parse(_parser(), arguments)
+    return run_command(_stylize, options, interrupted="interrupted before there was an image")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m neural_style",
-        description="Paint one picture in the style of another.",
+        description="Paint one image in the style of another.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("content", help="the picture to paint, '-' for stdin; 'none' makes a texture of the style")
-    shell.add_styles(parser)
-    output = "where to put the result (.png, .jpg, ...), '-' for stdout, as PNG"
+    parser.add_argument("content", help="image to paint, '-' for stdin; 'none' makes a texture of the style")
+    add_styles(parser)
+    output = "where to save the result (.png, .jpg, ...), '-' for stdout, as PNG"
     parser.add_argument("-o", "--output", type=Path, required=True, help=output)
-    add = parser.add_argument
-    shell.add_settings(parser)
-    add("--max-seconds", type=float, help="stop after so long with the picture so far")
-    add("--checkpoint", type=Path, metavar="FILE", help="keep the run in FILE; the same command goes on from there")
-    add("--save-every", type=int, metavar="N", help="also save the canvas every N steps, as OUTPUT-0040.png")
-    add("--json", action="store_true", help="print a JSON record instead of a line")
-    add("--quiet", action="store_true", help="no progress bar")
-    add("--debug", action="store_true", help="show tracebacks")
-    add("--version", action="version", version=f"neural_style {__version__}")
+    add_stylize_options(parser)
+    add_max_seconds(parser, text="stop after this many seconds and save the current image")
+    checkpoint = "save the run in FILE; the same command resumes it"
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help=checkpoint)
+    every = "also save the current image every N steps, as OUTPUT-0040.png"
+    parser.add_argument("--save-every", type=int, metavar="N", help=every)
+    add_output_options(parser, record="print a JSON record instead of a line")
+    parser.add_argument("--version", action="version", version=f"neural_style {__version__}")
     return parser
 
 
-def _paint(options: argparse.Namespace) -> int:
+def _stylize(options: argparse.Namespace) -> int:
     began = time.perf_counter()
     from neural_style import images
 
     if options.output == STANDARD and options.save_every is not None:
-        raise ValueError("--save-every names its pictures after the output, so '-o -' cannot go with it")
+        raise ValueError("--save-every names its files after the output, so it cannot be used with '-o -'")
     if options.output != STANDARD:
         images.check_writable(options.output)
-    options.content = sys.stdin.buffer.read() if options.content == str(STANDARD) else shell.none(options.content)
-    _check_pictures(options)  # a bad picture is told before TensorFlow takes seconds to load
-    with warnings.catch_warnings():
-        warnings.showwarning = shell.show_warning  # type: ignore[assignment]
-        result = _run(options)
+    options.content = sys.stdin.buffer.read() if options.content == str(STANDARD) else path_or_none(options.content)
+    _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
+    result = _run(options)
     _save(result, options.output)
     _report(options, result, time.perf_counter() - began)
     return 130 if result.stopped_by == "interrupt" else 0
+
+
+def _check_images(options: argparse.Namespace) -> None:
+    from neural_style import images
+    from neural_style.images import masks
+
+    styles = [path for path, _ in map(split_weight, options.styles) if not path.endswith(STYLE_TARGET_SUFFIX)]
+    for source in (options.content, *styles):
+        if source is not None:
+            images.load(source, size=options.size)
+    for path in (*(options.masks or ()), *filter(None, map(path_or_none, options.style_masks or ()))):
+        masks.read_mask(path, repr(path))
+
+
+def _run(options: argparse.Namespace) -> Result:
+    """Call `stylize` with every option that is one of its arguments."""
+    from neural_style.api import paint
+    from neural_style.callbacks import SaveEvery
+
+    given = stylize_arguments(options) | {"content": options.content}
+    callbacks = [] if options.save_every is None else [SaveEvery(options.output, options.save_every)]
+    return paint(**given, progress=not options.quiet, callbacks=callbacks)
 
 
 def _save(result: Result, output: Path) -> None:
@@ -115,28 +137,6 @@ def _save(result: Result, output: Path) -> None:
         result.save(Path(folder, "painted.png"))
         sys.stdout.buffer.write(Path(folder, "painted.png").read_bytes())
     sys.stdout.buffer.flush()
-
-
-def _check_pictures(options: argparse.Namespace) -> None:
-    from neural_style import images
-    from neural_style.images import masks as guides
-
-    styles = [path for path, _ in map(shell.weighted, options.styles) if not path.endswith(shell.TARGET)]
-    for source in (options.content, *styles):
-        if source is not None:
-            images.load(source, size=options.size)
-    for mask in (*(options.masks or ()), *filter(None, map(shell.none, options.style_masks or ()))):
-        guides.read_mask(mask, repr(mask))
-
-
-def _run(options: argparse.Namespace) -> Result:
-    """`stylize` with every option of that name, and all that the run tells."""
-    from neural_style.api import paint
-    from neural_style.callbacks import SaveEvery
-
-    given = shell.settings_of(options) | {"content": options.content}
-    callbacks = [] if options.save_every is None else [SaveEvery(options.output, options.save_every)]
-    return paint(**given, progress=not options.quiet, callbacks=callbacks)
 
 
 def _report(options: argparse.Namespace, result: Result, seconds: float) -> None:
@@ -151,7 +151,7 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> None
         "terms": dict(result.history[-1].terms) if result.history else {},
         "settings": result.settings,
     }
-    extractor = result.settings["extractor"].split(",")[0].rstrip(")") + ")"
-    line = f"{options.output}: {width}x{height}, {extractor}, {len(result.history)} steps, {seconds:.1f} s"
-    told = sys.stderr if options.output == STANDARD else sys.stdout
-    print(json.dumps(record) if options.json else line, file=told)
+    network = result.settings["extractor"].split(",")[0].rstrip(")") + ")"
+    line = f"{options.output}: {width}x{height}, {network}, {len(result.history)} steps, {seconds:.1f} s"
+    stream = sys.stderr if options.output == STANDARD else sys.stdout
+    print(json.dumps(record) if options.json else line, file=stream)

@@ -1,75 +1,97 @@
-"""What the commands share: options that are arguments of `stylize`, styles on the command line, messages."""
+"""Options that are arguments of `stylize`, declared once for all commands, and styles on the command line."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import os
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
-    "TARGET",
-    "add_settings",
+    "STYLE_TARGET_SUFFIX",
+    "add_max_seconds",
     "add_styles",
-    "fail",
-    "none",
-    "parsed",
-    "settings_of",
-    "show_warning",
-    "weighted",
+    "add_stylize_options",
+    "parse",
+    "path_or_none",
+    "split_weight",
+    "stylize_arguments",
 ]
 
-TARGET = ".npz"
+STYLE_TARGET_SUFFIX = ".npz"
+
+SIZE = "long side in pixels, or 'content' for the content's own (default: %(default)s)"
+STRENGTH = "0 keeps the content, 1 is all style (default: %(default)s)"
+STEPS = "total number of steps over all scales (default: the recipe's)"
+RECIPE = (
+    "default, gatys2016, johnson_losses, strotss, nnst, sliced_wasserstein, spst, or a plug-in's (default: %(default)s)"
+)
+QUALITY = "fast: mostly on a small network, in a fraction of the time; best: as in the recipe (default: %(default)s)"
+EXTRACTOR = "vgg19, vgg16 or lite (default: vgg19 if cached or downloadable, otherwise the bundled vgg16)"
+OPTIMIZER = "adam or lbfgs (default: the recipe's)"
+PRECISION = "of the convolutions: auto, float32, bfloat16 or float16 (default: %(default)s)"
+TILE = "side of the tiles in pixels, or 'auto' to use tiles if memory is short (default: no tiles)"
+INIT = "content, recolored, noise, an image, or the share of noise in the content, 0 to 1 (default: the recipe's)"
+MASKS = "region of a style, white on black, over the content; one for each style, in their order"
+STYLE_MASKS = "part of a style that counts, or 'none' for all of it; one for each style"
+BACKGROUND = "keep the content where no mask covers it"
+COLOR = (
+    "style: leave colors to the style; content: keep the content's; match, histogram: give the style the content's "
+    "palette first (default: %(default)s)"
+)
+COLOR_STRENGTH = "how much of --color to apply, from 0 to 1 (default: %(default)s)"
+STYLE_SCALE = "size of the style relative to the image: 2 for strokes twice as large (default: %(default)s)"
+PREVIEW = "at most 256 pixels and half the steps: a preview in a quarter of the time"
+SEED = "seed of the noise (default: %(default)s)"
 
 
 def add_styles(parser: argparse.ArgumentParser) -> None:
-    """STYLE ..., and `--style` for one more."""
-    styles = "a picture whose style to paint it in, or a style target (.npz); several are blended by their weights"
+    """Add the positional STYLE arguments, and `--style` for further ones."""
+    styles = "image or saved style target (.npz) to take the style from; several are blended by their weights"
     parser.add_argument("styles", nargs="*", metavar="STYLE[:WEIGHT]", help=styles)
-    one_more = "one more style"
+    further = "one more style"
     parser.add_argument(
-        "--style", action="append", default=[], dest="more_styles", metavar="PATH[:WEIGHT]", help=one_more
+        "--style", action="append", default=[], dest="more_styles", metavar="PATH[:WEIGHT]", help=further
     )
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """How to paint."""
-    from neural_style.api import QUALITIES, stylize
+def add_stylize_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command passes to `stylize`, with the defaults of its signature."""
+    from neural_style.api import QUALITIES
     from neural_style.transfer.controls import COLORS
 
-    defaults = {name: p.default for name, p in inspect.signature(stylize).parameters.items()}
-    add = parser.add_argument
-    add("--size", type=_size, default=defaults["size"], help="long side in pixels, or 'content' (%(default)s)")
-    add("--strength", type=float, default=defaults["strength"], help="0 keeps the content, 1 all style (%(default)s)")
-    add("--steps", type=int, default=defaults["steps"], help="total over all scales (the recipe's)")
-    add("--recipe", default=defaults["recipe"], help="which losses and schedule (%(default)s)")
-    fast = "fast: most of it by a small network, in a fraction of the time; best: as the recipe says (%(default)s)"
-    add("--quality", choices=QUALITIES, default=defaults["quality"], help=fast)
-    add("--extractor", default=defaults["extractor"], help="vgg19, vgg16 or lite (vgg19 if its weights can be had)")
-    add("--optimizer", default=defaults["optimizer"], help="adam or lbfgs (the recipe's)")
-    add("--precision", default=defaults["precision"], help="auto, float32, bfloat16 or float16 (%(default)s)")
-    add("--tile", type=_tile, default=defaults["tile"], help="paint in tiles of so many pixels, or 'auto' (untiled)")
-    starts = "content, recolored, noise, a picture, or the share of noise in the content, 0 to 1 (the recipe's)"
-    add("--init", type=_init, default=defaults["init"], help=starts)
-    mask = "where a style rules: white on black, over the content; once for each style, in their order"
-    add("--mask", action="append", dest="masks", metavar="PATH", help=mask)
-    mask = "the part of a style that counts, or 'none' for all of it; once for each style"
-    add("--style-mask", action="append", dest="style_masks", metavar="PATH", help=mask)
-    add("--background", choices=["content"], help="leave what no mask covers as it is in the content")
-    colors = "whose colours: leave it to the style, keep the content's, or give the style the content's palette first"
-    add("--color", choices=COLORS, default=defaults["color"], help=f"{colors} (%(default)s)")
-    strength = "how far --color goes, from 0 to 1 (%(default)s)"
-    add("--color-strength", type=float, default=defaults["color_strength"], metavar="S", help=strength)
-    scale = "size of the style beside the picture: 2 for strokes twice as large (%(default)s)"
-    add("--style-scale", type=float, default=defaults["style_scale"], metavar="S", help=scale)
-    add("--preview", action="store_true", help="at most 256 pixels and half the steps: see in a quarter of the time")
-    add("--seed", type=int, default=defaults["seed"], help="of the noise (%(default)s)")
+    def add(name: str, text: str, flag: str | None = None, **how: Any) -> None:
+        flag = f"--{name.replace('_', '-')}" if flag is None else flag
+        parser.add_argument(flag, dest=name, default=_default(name), help=text, **how)
+
+    add("size", SIZE, type=_size)
+    add("strength", STRENGTH, type=float)
+    add("steps", STEPS, type=int)
+    add("recipe", RECIPE)
+    add("quality", QUALITY, choices=QUALITIES)
+    add("extractor", EXTRACTOR)
+    add("optimizer", OPTIMIZER)
+    add("precision", PRECISION)
+    add("tile", TILE, type=_tile)
+    add("init", INIT, type=_init)
+    add("masks", MASKS, flag="--mask", action="append", metavar="PATH")
+    add("style_masks", STYLE_MASKS, flag="--style-mask", action="append", metavar="PATH")
+    add("background", BACKGROUND, choices=["content"])
+    add("color", COLOR, choices=COLORS)
+    add("color_strength", COLOR_STRENGTH, type=float, metavar="S")
+    add("style_scale", STYLE_SCALE, type=float, metavar="S")
+    add("preview", PREVIEW, action="store_true")
+    add("seed", SEED, type=int)
 
 
-def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    """The options, with all styles in one list and at least one there."""
+def add_max_seconds(parser: argparse.ArgumentParser, *, text: str) -> None:
+    """Add `--max-seconds`, which a video does not have; `text` is its help."""
+    parser.add_argument("--max-seconds", type=float, default=_default("max_seconds"), help=text)
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the options, collect all styles in `styles`, and require at least one."""
     options = parser.parse_intermixed_args(arguments)
     options.styles += options.more_styles
     if not options.styles:
@@ -77,14 +99,35 @@ def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
     return options
 
 
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `stylize` that options of their names give, and `style`."""
+def stylize_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `stylize`, from the options of the same names; `style` from `styles`."""
     from neural_style.api import stylize
 
     given = {name: getattr(options, name) for name in inspect.signature(stylize).parameters if name in options}
-    given["style"] = [(_style(path), weight) for path, weight in map(weighted, options.styles)]
-    given["style_masks"] = None if options.style_masks is None else [none(mask) for mask in options.style_masks]
+    given["style"] = [(_style(path), weight) for path, weight in map(split_weight, options.styles)]
+    given["style_masks"] = None if options.style_masks is None else list(map(path_or_none, options.style_masks))
     return given
+
+
+def path_or_none(text: str) -> str | None:
+    """A path, or None for the word `none`."""
+    return None if text == "none" else text
+
+
+def split_weight(text: str) -> tuple[str, float]:
+    """Split `PATH:WEIGHT`; the weight is 1 if there is none. A colon may also be part of the path."""
+    path, _, weight = text.rpartition(":")
+    try:
+        return (path, float(weight)) if path and not os.path.exists(text) else (text, 1.0)
+    except ValueError:
+        return text, 1.0
+
+
+def _default(name: str) -> Any:
+    """The default of an argument of `stylize`."""
+    from neural_style.api import stylize
+
+    return inspect.signature(stylize).parameters[name].default
 
 
 def _size(text: str) -> int | None:
@@ -92,7 +135,7 @@ def _size(text: str) -> int | None:
 
 
 def _init(text: str) -> str | float:
-    """A word, a path, or a number where no file is called so."""
+    """A word, a path, or a number if no file has that name."""
     try:
         return text if os.path.exists(text) else float(text)
     except ValueError:
@@ -103,23 +146,9 @@ def _tile(text: str) -> int | str:
     return text if text == "auto" else int(text)
 
 
-def none(text: str) -> str | None:
-    """A path, or None for the word."""
-    return None if text == "none" else text
-
-
-def weighted(text: str) -> tuple[str, float]:
-    """A path with its weight, 1 where none follows it."""
-    path, _, weight = text.rpartition(":")
-    try:
-        return (path, float(weight)) if path and not os.path.exists(text) else (text, 1.0)
-    except ValueError:
-        return text, 1.0
-
-
 def _style(path: str) -> Any:
-    """A picture's path, or the style target in a file."""
-    if not path.endswith(TARGET):
+    """The path of an image, or the style target in a file."""
+    if not path.endswith(STYLE_TARGET_SUFFIX):
         return path
     from neural_style.transfer.styles.style_target import StyleTarget
 
@@ -127,16 +156,3 @@ def _style(path: str) -> Any:
         return StyleTarget.load(path)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
-
-
-def show_warning(message: Warning | str, *_: Any) -> None:
-    """In place of `warnings.showwarning`: one line, without the place in the code."""
-    print(f"warning: {message}", file=sys.stderr)  # noqa: T201
-
-
-def fail(error: Exception, code: int, debug: bool) -> int:
-    """Tell what went wrong on one line; the exit code is handed back."""
-    if debug:
-        raise error
-    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-    return code

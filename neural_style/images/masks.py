@@ -69,7 +69,7 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
     Args:
         labels: label image over the content: one flat color per region, at most `MAX_LABELS` colors; in a lossless
             format such as PNG.
-        style_labels: label image over the style, in the same colors; None if each region has a style of its own.
+        style_labels: label image over the style, in the same colors; None if each region has its own style.
 
     Returns:
         A bool mask (height, width) for each color, the largest region first; with `style_labels`, a pair of masks

@@ -1,8 +1,8 @@
-"""Where things went from one frame of a video to the next, and pictures moved along.
+"""Optical flow between the frames of a video, and warping along it.
 
-The flow is OpenCV's dense inverse search (Kroeger et al., 2016). Where it can be relied on is found as in Ruder et
-al. (2016), with the thresholds of Sundaram et al. (2010): the flow forward, read where the flow backward leads, has to
-lead back, and at the edges of what moves neither is believed.
+The flow is OpenCV's dense inverse search (Kroeger et al., 2016). Occlusions and motion boundaries are detected as in
+Ruder et al. (2016), with the thresholds of Sundaram et al. (2010), by a forward-backward consistency check and the
+gradient of the flow.
 
 OpenCV is an extra: `pip install 'tf-neural-style[video]'`.
 """
@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from neural_style import images
+from neural_style import _optional, images
 
 __all__ = ["Motion", "flicker", "motion", "warp"]
 
 
 class Motion(NamedTuple):
-    """What moved where, seen from the later of two frames.
+    """Motion between two frames, on the pixels of the later one.
 
     Attributes:
-        flow: float32 (height, width, 2): for each pixel how far to the right and down in the frame before it is to
-            be found, in pixels.
-        seen: bool (height, width): whether it is to be found there at all.
+        flow: float32 (height, width, 2): displacement in pixels, to the right and down, from each pixel to its position
+            in the earlier frame.
+        seen: bool (height, width): whether the pixel is visible in the earlier frame.
 
     Example:
         >>> nothing_moved = Motion(np.zeros((48, 64, 2), np.float32), np.ones((48, 64), bool))
@@ -35,23 +35,23 @@ class Motion(NamedTuple):
 
 
 def motion(before: Any, after: Any) -> Motion:
-    r"""The motion between two frames.
+    r"""Estimate the motion between two frames.
 
-    With :math:`\hat w = (\hat u, \hat v)` the flow from `after` to `before` and :math:`\tilde w` the one from `before`
-    to `after`, read where :math:`\hat w` leads, a pixel counts as seen unless
+    With :math:`\hat w = (\hat u, \hat v)` the flow from `after` to `before` and :math:`\tilde w` the flow from `before`
+    to `after`, sampled at the positions that :math:`\hat w` points to, a pixel counts as seen unless
 
     .. math:: |\tilde w + \hat w|^2 > 0.01 (|\tilde w|^2 + |\hat w|^2) + 0.5 \quad\text{or}\quad
               |\nabla \hat u|^2 + |\nabla \hat v|^2 > 0.01 |\hat w|^2 + 0.002
 
-    as in Ruder et al. (2016); or :math:`\hat w` leads out of the picture.
+    as in Ruder et al. (2016), or :math:`\hat w` points outside the image.
 
     Args:
         before: a frame, as for `images.load`.
-        after: the next one, of the same size.
+        after: the next frame, of the same size.
 
     Raises:
         ImageError: a frame cannot be read.
-        ValueError: they differ in size.
+        ValueError: the frames differ in size.
         ImportError: OpenCV is not installed.
 
     Example:
@@ -61,54 +61,53 @@ def motion(before: Any, after: Any) -> Motion:
     """
     first, second = (_gray(frame) for frame in (before, after))
     if first.shape != second.shape:
-        raise ValueError(f"frames of one size are expected, not {first.shape[::-1]} and {second.shape[::-1]}")
+        raise ValueError(f"both frames must have one size, not {first.shape[::-1]} and {second.shape[::-1]}")
     search = _opencv().DISOpticalFlow_create(_opencv().DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(0)  # flow for every pixel: strokes are to stay where they are by less than one
+    search.setFinestScale(0)  # flow for every pixel, because strokes must follow the motion to less than one pixel
     backward, forward = search.calc(second, first, None), search.calc(first, second, None)
-    return Motion(backward, _agree(backward, forward) & ~_edges(backward) & _inside(backward))
+    return Motion(backward, _consistent(backward, forward) & ~_motion_boundaries(backward) & _inside(backward))
 
 
-def warp(picture: Any, flow: np.ndarray) -> np.ndarray:
-    """The frame before with everything moved to where it is now.
+def warp(image: Any, flow: np.ndarray) -> np.ndarray:
+    """Warp the earlier frame to the later one.
 
-    Read by Lanczos' kernel over 8 x 8 pixels: linear interpolation, frame after frame, would wash a picture out.
+    Interpolation uses the Lanczos kernel over 8 x 8 pixels; linear interpolation would blur the image more with every
+    frame.
 
     Args:
-        picture: as for `images.load`.
-        flow: a `Motion`'s, of the picture's size.
+        image: as for `images.load`.
+        flow: flow of a `Motion`, of the image's size.
 
     Returns:
-        float32 (1, height, width, 3) in [0, 1]. Where the flow leads out of the picture, its border goes on.
+        float32 (1, height, width, 3) in [0, 1]. Positions outside the image take the nearest border pixel.
 
     Raises:
-        ImageError: the picture cannot be read.
+        ImageError: the image cannot be read.
         ImportError: OpenCV is not installed.
 
     Example:
-        >>> picture = np.random.default_rng(0).random((20, 30, 3))
+        >>> image = np.random.default_rng(0).random((20, 30, 3))
         >>> one_to_the_right = np.full((20, 30, 2), (1.0, 0.0), np.float32)
-        >>> bool(np.allclose(warp(picture, one_to_the_right)[0, :, 5:20], picture[:, 6:21], atol=1e-5))
+        >>> bool(np.allclose(warp(image, one_to_the_right)[0, :, 5:20], image[:, 6:21], atol=1e-5))
         True
     """
-    pixels = images.load(picture)[0]
-    moved = _remap(pixels, flow, _opencv().INTER_LANCZOS4)
-    clipped: np.ndarray = np.clip(moved, 0.0, 1.0)[None]
-    return clipped
+    warped = _remap(images.load(image)[0], flow, _opencv().INTER_LANCZOS4)
+    return np.clip(warped, 0.0, 1.0)[None]
 
 
 def flicker(before: Any, after: Any, moved: Motion) -> float:
-    """How much two painted frames differ where they should not.
+    """Difference between two stylized frames where the motion says they should agree.
 
-    The root of the mean square difference of the later frame from the earlier with everything moved to where it is
-    now, over what is seen in both. The measure of Lai et al. (2018), under a root, and over all channels.
+    Root mean square difference between the later frame and the warped earlier one, over the pixels seen in both: the
+    measure of Lai et al. (2018) over all channels. Deviation: its root.
 
     Args:
-        before: a painted frame, as for `images.load`.
-        after: the next one, of the same size.
-        moved: the motion between the frames they were painted from.
+        before: a stylized frame, as for `images.load`.
+        after: the next stylized frame, of the same size.
+        moved: motion between the original frames.
 
     Returns:
-        At least 0, in units of the range [0, 1]; 0 where nothing is seen in both.
+        At least 0, in units of the pixel range [0, 1]; 0 if no pixel is seen in both.
 
     Example:
         >>> nothing_moved = Motion(np.zeros((48, 64, 2), np.float32), np.ones((48, 64), bool))
@@ -121,50 +120,39 @@ def flicker(before: Any, after: Any, moved: Motion) -> float:
 
 def _gray(frame: Any) -> np.ndarray:
     levels = np.round(255.0 * images.load(frame)[0]).astype(np.uint8)
-    gray: np.ndarray = _opencv().cvtColor(levels, _opencv().COLOR_RGB2GRAY)
-    return gray
+    return _opencv().cvtColor(levels, _opencv().COLOR_RGB2GRAY)
 
 
-def _agree(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    there = _remap(forward, backward, _opencv().INTER_LINEAR)
-    apart = np.sum((there + backward) ** 2, axis=-1)
-    agree: np.ndarray = apart <= 0.01 * (np.sum(there**2, axis=-1) + np.sum(backward**2, axis=-1)) + 0.5
-    return agree
+def _consistent(backward: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """Where the forward flow leads back to the pixel that the backward flow came from."""
+    sampled = _remap(forward, backward, _opencv().INTER_LINEAR)
+    error = np.sum((sampled + backward) ** 2, axis=-1)
+    return error <= 0.01 * (np.sum(sampled**2, axis=-1) + np.sum(backward**2, axis=-1)) + 0.5
 
 
-def _edges(flow: np.ndarray) -> np.ndarray:
-    """Where what moves meets what moves otherwise."""
-    steepness = np.sum([np.sum(np.square(slope), axis=-1) for slope in np.gradient(flow, axis=(0, 1))], axis=0)
-    edges: np.ndarray = steepness > 0.01 * np.sum(flow**2, axis=-1) + 0.002
-    return edges
+def _motion_boundaries(flow: np.ndarray) -> np.ndarray:
+    squared_gradient = np.sum([np.sum(np.square(along), axis=-1) for along in np.gradient(flow, axis=(0, 1))], axis=0)
+    return squared_gradient > 0.01 * np.sum(flow**2, axis=-1) + 0.002
 
 
 def _inside(flow: np.ndarray) -> np.ndarray:
+    """Where the flow points to a position inside the image."""
     height, width = flow.shape[:2]
-    x, y = np.moveaxis(_places(flow), -1, 0)
-    inside: np.ndarray = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return inside
+    x, y = np.moveaxis(_positions(flow), -1, 0)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
-def _places(flow: np.ndarray) -> np.ndarray:
-    """Where each pixel is read, (height, width, 2) of columns and rows."""
+def _positions(flow: np.ndarray) -> np.ndarray:
+    """The position that each pixel's flow points to, float32 (height, width, 2) of columns and rows."""
     height, width = flow.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
-    places: np.ndarray = (grid + flow).astype(np.float32)
-    return places
+    return (grid + flow).astype(np.float32)
 
 
 def _remap(values: np.ndarray, flow: np.ndarray, kernel: int) -> np.ndarray:
     cv2 = _opencv()
-    moved: np.ndarray = cv2.remap(values, _places(flow), None, kernel, borderMode=cv2.BORDER_REPLICATE)
-    return moved
+    return cv2.remap(values, _positions(flow), None, kernel, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _opencv() -> Any:
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "the motion between frames is found by OpenCV; install it with: pip install 'tf-neural-style[video]'"
-        ) from error
-    return cv2
+    return _optional.require("cv2", extra="video")

@@ -7,23 +7,23 @@ import pytest
 from PIL import Image
 
 from neural_style import stylize, sweep
-from neural_style.batch import sweep as explore
+from neural_style.batch import sweep as sweep_module
 from neural_style.optimizers import LBFGS, Adam
 
 FAST = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
 
-def test_every_picture_is_the_one_stylize_paints(content, style):
+def test_every_image_is_the_one_stylize_paints(content, style):
     found = sweep(content, style, strength=[0.2, 0.9], **FAST)
     assert found.settings == [{"strength": 0.2}, {"strength": 0.9}]
-    for setting, picture in zip(found.settings, found.pictures, strict=True):
+    for setting, picture in zip(found.settings, found.images, strict=True):
         np.testing.assert_array_equal(np.asarray(picture), np.asarray(stylize(content, style, **setting, **FAST)))
-    assert repr(found) == "<Sweep of 2 pictures; strength: 0.2, 0.9>"
+    assert repr(found) == "<Sweep of 2 images; strength: 0.2, 0.9>"
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Runs that only tell what they were asked for: a flat picture as bright as `strength`."""
+    """Runs replaced by flat images as bright as `strength`; their options."""
     calls = []
 
     class Painted:
@@ -37,7 +37,7 @@ def quick(monkeypatch):
         calls.append(options)
         return Painted(options)
 
-    monkeypatch.setattr(explore, "paint", paint)
+    monkeypatch.setattr(sweep_module, "paint", paint)
     return calls
 
 
@@ -49,7 +49,7 @@ def test_two_axes_make_a_grid_whose_last_axis_runs_along_the_rows(quick):
     assert all((call["content"], call["style"], call["size"]) == ("photo", "painting", 40) for call in quick)
     width, height = found.image.size
     pixels = np.asarray(found.image)
-    gap, across, down = explore.GAP, (width - explore.GAP) // 3, (height - explore.GAP) // 2
+    gap, across, down = sweep_module.GAP, (width - sweep_module.GAP) // 3, (height - sweep_module.GAP) // 2
     assert width == gap + 3 * across
     assert across > 40 + gap  # the captions are wider than the pictures
     for row in range(2):
@@ -62,15 +62,15 @@ def test_two_axes_make_a_grid_whose_last_axis_runs_along_the_rows(quick):
 
 def test_one_axis_is_a_row_and_three_are_rows_of_every_mixture(quick):
     row = sweep("photo", "painting", strength=[0.1, 0.2, 0.3, 0.4]).image
-    assert (row.size[0] - explore.GAP) % 4 == 0
-    assert row.size[1] < 30 + 3 * explore.GAP + explore.FONT
+    assert (row.size[0] - sweep_module.GAP) % 4 == 0
+    assert row.size[1] < 30 + 3 * sweep_module.GAP + sweep_module.FONT
     cube = sweep("photo", "painting", color=["style", "match"], style_scale=[0.5, 1, 2], strength=[0.1, 0.9])
-    assert len(cube.pictures) == 12
-    assert cube.image.size[1] > 6 * (30 + explore.GAP + 3 * explore.FONT)
+    assert len(cube.images) == 12
+    assert cube.image.size[1] > 6 * (30 + sweep_module.GAP + 3 * sweep_module.FONT)
     assert quick[0]["size"] == 256
 
 
-def test_lists_that_belong_to_a_run_are_no_axes_and_labelled_pictures_are(quick):
+def test_lists_that_belong_to_a_run_are_no_axes_and_labeled_images_are(quick):
     found = sweep("photo", {"sky": "a.png", "sea": ["b.png", "c.png"]}, masks=[1, 2], callbacks=[], style_masks=[None])
     assert list(found.axes.items()) == [("style", ["sky", "sea"])]
     assert [call["style"] for call in quick] == ["a.png", ["b.png", "c.png"]]
@@ -79,41 +79,41 @@ def test_lists_that_belong_to_a_run_are_no_axes_and_labelled_pictures_are(quick)
     assert quick[-1]["style"] == ["a.png", "b.png"]
 
 
-def test_values_are_labelled_shortly(quick):
+def test_labels_are_short(quick):
     assert sweep("p", "q", optimizer=[Adam(), LBFGS(), "adam", None]).axes == {
         "optimizer": ["Adam", "LBFGS", "adam", "None"]
     }
     assert sweep("p", "q", strength=[1 / 3]).axes == {"strength": ["0.333333"]}
 
 
-def test_pictures_of_several_sizes_share_a_sheet(content, style, tmp_path):
+def test_images_of_several_sizes_share_a_sheet(content, style, tmp_path):
     found = sweep(content, style, size=[24, 32], steps=1, extractor="vgg16")
-    assert [picture.size for picture in found.pictures] == [(24, 18), (32, 24)]
+    assert [picture.size for picture in found.images] == [(24, 18), (32, 24)]
     found.save(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as saved, Image.open(io.BytesIO(found._repr_png_())) as shown:
         assert saved.size == shown.size == found.image.size
 
 
-def test_control_c_ends_the_sweep_with_the_pictures_so_far(content, style):
+def test_control_c_ends_the_sweep_with_the_images_so_far(content, style):
     def interrupt(step):
         raise KeyboardInterrupt
 
     found = sweep(content, style, strength=[0.2, 0.5, 0.9], callbacks=[interrupt], **FAST)
-    assert len(found.pictures) == len(found.settings) == 1
+    assert len(found.images) == len(found.settings) == 1
     assert found.image.size[0] > 3 * 32
 
 
 @pytest.mark.parametrize("options", [{}, {"strength": []}, {"strength": 0.5}])
-def test_nothing_to_vary_is_told(options):
-    with pytest.raises(ValueError, match="a sweep varies something"):
+def test_nothing_to_vary_is_refused(options):
+    with pytest.raises(ValueError, match="a sweep varies at least one option"):
         sweep("photo", "painting", **options)
 
 
-def test_what_does_not_go_with_many_runs_is_told():
-    with pytest.raises(ValueError, match="a checkpoint keeps one"):
+def test_a_checkpoint_is_refused():
+    with pytest.raises(ValueError, match="a checkpoint holds one run"):
         sweep("photo", "painting", strength=[0.1, 0.2], checkpoint="run.npz")
 
 
-def test_an_unknown_setting_is_told(content, style):
+def test_an_unknown_option_is_named(content, style):
     with pytest.raises(TypeError, match="strenght"):
         sweep(content, style, strenght=[0.1, 0.2], extractor="vgg16")

@@ -29,8 +29,8 @@ def server():
     command = [sys.executable, "-c", program, "app", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            told = process.stdout.readline()
-            assert told == f"open http://127.0.0.1:{port}/ in a browser; Ctrl-C ends it\n"
+            line = process.stdout.readline()
+            assert line == f"open http://127.0.0.1:{port}/ in a browser; press Ctrl-C to stop\n"
             yield f"http://127.0.0.1:{port}"
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 0
@@ -97,7 +97,7 @@ def test_styles_are_blended_by_their_weights(client, arguments, content, style):
     np.testing.assert_array_equal(painted(last), expected)
 
 
-def test_the_picture_is_shown_as_it_comes_and_stop_keeps_it(client, arguments):
+def test_the_picture_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
     job = client.submit(*arguments(steps=400), api_name="/paint")
     deadline = time.monotonic() + 120
     while sum("step " in update[0] for update in job.outputs()) < 2:
@@ -117,12 +117,12 @@ def test_the_picture_is_shown_as_it_comes_and_stop_keeps_it(client, arguments):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"content": None}, "give a content: the picture to paint"),
-        ({"styles": 0}, "give a style: one picture, or several"),
-        ({"weights": "1 2"}, "1 styles need as many weights, not 2"),
-        ({"weights": "much"}, "weights are numbers, one for each style, not &#x27;much&#x27;"),
+        ({"content": None}, "Please upload a photo first."),
+        ({"styles": 0}, "Please upload at least one style."),
+        ({"weights": "1 2"}, "Please give one weight for each style: 1, not 2."),
+        ({"weights": "much"}, "Style weights must be numbers, one for each style, not &#x27;much&#x27;."),
     ],
 )
-def test_what_is_missing_is_told_on_the_page(client, arguments, changed, message):
+def test_what_is_missing_is_reported_on_the_page(client, arguments, changed, message):
     *_, last = client.submit(*arguments(**changed), api_name="/paint")
     assert f'<p role="alert">{message}</p>' == last[0]

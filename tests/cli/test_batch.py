@@ -54,11 +54,11 @@ def test_good_pictures_are_painted_bad_ones_listed_and_the_rest_is_done_the_next
     assert out == f"{folder / 'out'}: 3 done, 17 skipped\n"
 
 
-def test_json_tells_of_each_picture(run):
+def test_json_has_a_line_for_each_image(run):
     code, out, _ = run(*FAST, "--json", "--pattern", "0[89].png", "--suffix", ".jpg")
-    told = [json.loads(line) for line in out.splitlines()]
+    lines = [json.loads(line) for line in out.splitlines()]
     assert code == 1
-    assert [(each["status"], each["output"][-6:]) for each in told] == [("done", "08.jpg"), ("failed", "09.jpg")]
+    assert [(each["status"], each["output"][-6:]) for each in lines] == [("done", "08.jpg"), ("failed", "09.jpg")]
 
 
 def test_two_workers_share_the_folder(folder):
@@ -77,7 +77,7 @@ def test_two_workers_share_the_folder(folder):
         (["--color", "none"], "invalid choice"),
     ],
 )
-def test_bad_usage_is_told(run, capsys, change, message):
+def test_bad_usage_is_reported(run, capsys, change, message):
     with pytest.raises(SystemExit, match="2"):
         run(*change)
     assert message in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, files where they were asked for."""
 
+import argparse
 import importlib
 import inspect
 import io
@@ -15,7 +16,7 @@ import pytest
 from PIL import Image
 
 from neural_style import StyleTransfer, __version__, cli, recipes, stylize
-from neural_style.cli import options as shell
+from neural_style.cli.options import add_styles, add_stylize_options, parse, split_weight, stylize_arguments
 from neural_style.errors import NeuralStyleError
 from neural_style.features import registry
 
@@ -65,17 +66,17 @@ def test_pictures_come_and_go_through_pipes(pictures, content, style):
     assert b"-: 32x24, VGG16" in done.stderr
 
 
-def test_what_is_no_picture_on_stdin_is_refused(pictures):
+def test_stdin_that_is_not_an_image_is_refused(pictures):
     command = [sys.executable, "-m", "neural_style", "-", pictures[1], "-o", "-", *FAST]
     done = subprocess.run(command, input=b"no picture", capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"error: " in done.stderr
 
 
-def test_pictures_on_the_way_need_an_output_with_a_name(run):
+def test_saved_steps_need_an_output_with_a_name(run):
     code, _, err = run(*FAST, "--save-every", "1", output="-")
     assert code == 2
-    assert "'-o -' cannot" in err
+    assert "cannot be used with '-o -'" in err
 
 
 def test_json_goes_to_stdout_and_says_what_was_done(run, pictures):
@@ -90,7 +91,7 @@ def test_json_goes_to_stdout_and_says_what_was_done(run, pictures):
     assert "VGG16" in record["settings"]["extractor"]
 
 
-def test_pictures_on_the_way_are_saved_beside_the_result(run, tmp_path):
+def test_steps_are_saved_beside_the_result(run, tmp_path):
     code, _, _ = run("--size", "32", "--steps", "4", "--extractor", "vgg16", "--save-every", "2")
     assert code == 0
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
@@ -142,9 +143,9 @@ def test_several_styles_have_weights(pictures, how, content, style):
 def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "at 12:30").touch()
-    assert shell.weighted("at 12:30") == ("at 12:30", 1.0)
-    assert shell.weighted("at 12:30:0.5") == ("at 12:30", 0.5)
-    assert shell.weighted("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
+    assert split_weight("at 12:30") == ("at 12:30", 1.0)
+    assert split_weight("at 12:30:0.5") == ("at 12:30", 0.5)
+    assert split_weight("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
 
 
 def test_every_control_reaches_the_run(run, pictures, halves, content, style):
@@ -194,7 +195,7 @@ def test_a_saved_style_goes_where_a_picture_does(run, pictures, tmp_path, style)
 
 
 @pytest.mark.filterwarnings("default:VGG19:UserWarning")
-def test_falling_back_is_told_on_stderr(run, monkeypatch):
+def test_falling_back_is_reported_on_stderr(run, monkeypatch):
     monkeypatch.setattr(registry, "BUILT", {})
     code, out, err = run("--size", "32", "--steps", "1", "--json")
     assert code == 0
@@ -221,7 +222,7 @@ def no_run(monkeypatch):
         ({"content": "."}, "."),
     ],
 )
-def test_bad_files_are_told_in_one_line_before_the_run(run, wrong, message, tmp_path, monkeypatch):
+def test_bad_files_are_reported_on_one_line_before_the_run(run, wrong, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "not-a-picture.png").write_text("hello")
     before = sorted(tmp_path.iterdir())
@@ -253,7 +254,7 @@ def test_bad_files_are_told_in_one_line_before_the_run(run, wrong, message, tmp_
         (["--background", "content"], "needs masks"),
     ],
 )
-def test_bad_options_are_told_in_one_line(run, options, message, pictures, tmp_path):
+def test_bad_options_are_reported_on_one_line(run, options, message, pictures, tmp_path):
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*FAST, *options)
     assert (code, out) == (2, "")
@@ -326,12 +327,14 @@ def test_help_shows_every_option_with_its_default(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["--help"])
     assert caught.value.code == 0
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())
     for option in ("--size", "--strength", "--steps", "--recipe", "--extractor", "--init", "--seed", "--max-seconds"):
         assert option in text
         assert option[2:].replace("-", "_") in inspect.signature(stylize).parameters
-    assert "(512)" in text
-    assert "(0.5)" in text
+    assert "(default: 512)" in text
+    assert "(default: 0.5)" in text
+    for name in recipes.RECIPES:
+        assert name in text
 
 
 def test_the_version_is_the_packages(capsys):
@@ -343,7 +346,10 @@ def test_the_version_is_the_packages(capsys):
 
 @pytest.mark.parametrize(("text", "init"), [("0.3", 0.3), ("noise", "noise"), ("a.png", "a.png")])
 def test_a_start_is_a_word_a_path_or_a_share_of_noise(text, init):
-    assert shell._init(text) == init
+    parser = argparse.ArgumentParser()
+    add_styles(parser)
+    add_stylize_options(parser)
+    assert stylize_arguments(parse(parser, ["style.png", "--init", text]))["init"] == init
 
 
 def test_the_app_without_its_extra_says_which_to_install(monkeypatch, capsys):

@@ -35,7 +35,7 @@ def test_a_clip_is_painted(run, tmp_path):
     assert json.loads(out)["frames"] == 3
 
 
-def test_bad_input_is_told(run, tmp_path):
+def test_bad_input_is_reported(run, tmp_path):
     for options in ({"output": "out.gif"}, {"clip": tmp_path / "missing.mp4"}, {"clip": IMAGES / "README.md"}):
         code, out, err = run(*FAST, **options)
         assert (code, out) == (2, "")

@@ -1,4 +1,4 @@
-"""Where things went between frames: found to a part of a pixel, and not believed where something came into view."""
+"""Optical flow: accurate to a fraction of a pixel, and distrusted where something came into view."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def test_a_pan_is_found_to_a_tenth_of_a_pixel():
     np.testing.assert_allclose(still.mean(axis=0), -np.array(moving.PAN), atol=0.1)
 
 
-def test_what_comes_into_view_is_not_believed():
+def test_what_comes_into_view_is_not_seen_before():
     """A box that moves right by 12 pixels uncovers a strip of so many on its left."""
     rng = np.random.default_rng(0)
     behind, box = (rng.integers(0, 256, (96, 128, 3), np.uint8) // 2 + 64 * i for i in (0, 1))
@@ -42,13 +42,13 @@ def test_what_comes_into_view_is_not_believed():
     assert moved.seen[75:, :].mean() > 0.9
 
 
-def test_at_a_cut_hardly_anything_is_seen_again():
+def test_hardly_a_pixel_is_seen_across_a_cut():
     frames = clip(cuts=(3,))
     assert motion(frames[2], frames[3]).seen.mean() < 0.2
     assert motion(frames[3], frames[4]).seen.mean() > 0.8
 
 
-def test_a_frame_moved_is_the_next_where_both_show_the_same():
+def test_a_warped_frame_is_the_next_where_both_show_the_same():
     before, after = clip()[2:4]
     moved = motion(before, after)
     assert flicker(before, after, moved) < 0.02
@@ -65,7 +65,7 @@ def test_whole_pixels_are_moved_exactly(right, down):
     np.testing.assert_allclose(warp(picture, flow)[inner], expected[inner], atol=1e-5)
 
 
-def test_moved_again_and_again_a_picture_stays_sharp():
+def test_an_image_stays_sharp_when_warped_repeatedly():
     """Twenty half pixels to and fro; linear interpolation keeps a fifth of the grain, this kernel most of it."""
     picture = clip(1)[0] / np.float32(255)
     moved = picture
@@ -92,11 +92,11 @@ def test_flicker_is_the_root_mean_square_over_what_is_seen():
 
 
 def test_frames_of_two_sizes_are_refused():
-    with pytest.raises(ValueError, match="of one size"):
+    with pytest.raises(ValueError, match="must have one size"):
         motion(np.zeros((16, 20, 3)), np.zeros((20, 16, 3)))
 
 
-def test_a_missing_opencv_is_told(monkeypatch):
+def test_a_missing_opencv_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ImportError, match=r"tf-neural-style\[video\]"):
         warp(np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.float32))
