@@ -28,6 +28,16 @@ class Snapshot(NamedTuple):
     Attributes:
         step: the step, without its image.
         image: 8-bit RGB or RGBA image, of the canvas's size at that step unless `Timelapse` reduced it.
+
+    Example:
+        >>> import numpy as np
+        >>> from neural_style import StyleTransfer
+        >>> timelapse = Timelapse(count=1)
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=2, callbacks=[timelapse])
+        >>> snapshot = timelapse.frames[-1]
+        >>> snapshot.step.step, snapshot.image.size
+        (2, (48, 32))
     """
 
     step: Step
