@@ -21,7 +21,7 @@ import common
 
 if TYPE_CHECKING:
     from neural_style import Step, StyleTransfer
-    from neural_style.objective.whole import Objective
+    from neural_style.objective import WholeObjective
 
 FUNCTIONS = ("content", "target", "evaluate")
 SMALL = 64
@@ -107,7 +107,7 @@ def _parts_of_start(*, size: int, spawned_at: float) -> dict[str, Any]:
     tf.zeros([]).numpy()
     clock.mark("start of TensorFlow's runtime")
     from neural_style import StyleTransfer, images
-    from neural_style.objective.whole import objective_for
+    from neural_style.objective import objective_for
 
     clock.mark("rest of neural_style")
     extractor = neural_style.VGG16()
@@ -128,7 +128,7 @@ def _parts_of_start(*, size: int, spawned_at: float) -> dict[str, Any]:
     return {"seconds": clock.seconds, "traces": {"first": first, "second": second}}
 
 
-def _trace(objective: Objective, transfer: StyleTransfer, clock: _Clock) -> None:
+def _trace(objective: WholeObjective, transfer: StyleTransfer, clock: _Clock) -> None:
     """Call each compiled function once on a small image."""
     import tensorflow as tf
 

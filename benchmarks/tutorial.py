@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses import Features, Gram, Loss, Statistic
+from neural_style.losses import Context, Features, Gram, Loss, Statistic
 from neural_style.optimizers import Adam
 from neural_style.recipes import DEFAULT, Recipe
 from neural_style.scales import SingleScale
@@ -37,9 +37,9 @@ class RawContent(Loss):
     name: str = "raw_content"
     uses_content: ClassVar[bool] = True
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def statistic(self, features: Features, context: Context) -> Statistic:
         (layer,) = self.layers
-        distances = tf.math.squared_difference(features[layer], content[layer])
+        distances = tf.math.squared_difference(features[layer], context.content[layer])
         return tf.reduce_sum(distances), tf.cast(tf.size(distances), tf.float32)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
@@ -53,7 +53,7 @@ class RawVariation(Loss):
     layers: tuple[str, ...] = ("image",)
     name: str = "raw_variation"
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def statistic(self, features: Features, context: Context) -> Statistic:
         return tf.image.total_variation(features["image"])
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:

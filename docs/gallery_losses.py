@@ -65,7 +65,7 @@ LOSSES: dict[str, Loss | Sum] = {
     "relaxed_emd": CONTENT_TERM + RelaxedEMD() + SMOOTHNESS,
     "sinkhorn": 0.1 * Content() + 2.0 * Sinkhorn() + Moments(("block1_conv1",), name="color") + SMOOTHNESS,
     "attention": 0.1 * Content() + AttentionGram() + Moments(("block1_conv1",), name="color") + SMOOTHNESS,
-    "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), distance="euclidean", name="palette") + SMOOTHNESS,
+    "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), metric="euclidean", name="palette") + SMOOTHNESS,
     # smoothness
     "no_total_variation": CONTENT_TERM + TEXTURE,
     "total_variation_l1": CONTENT_TERM + TEXTURE + TotalVariation(exponent=1.0),

@@ -198,9 +198,8 @@ def clear_cache() -> None:
     Example:
         >>> clear_cache()
     """
+    from neural_style import objective
     from neural_style.features.registry import clear_extractors
-    from neural_style.objective import tile_programs, whole
 
-    for kept in (whole._cached_objective, tile_programs._cached_programs):
-        kept.cache_clear()
+    objective.clear_cache()
     clear_extractors()

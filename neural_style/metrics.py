@@ -18,7 +18,7 @@ import tensorflow as tf
 from neural_style import images
 from neural_style.features import Extractor, named_extractor
 from neural_style.features.base import check_layers
-from neural_style.losses import SlicedWasserstein, position_sums
+from neural_style.losses import Context, SlicedWasserstein, position_sums
 from neural_style.scales import fit
 
 __all__ = [
@@ -154,7 +154,7 @@ def sliced_wasserstein(
     pixels = images.load(image)
     loss = SlicedWasserstein(tuple(layers), directions=directions, seed=seed)
     goal = _resized_to(images.load(style), pixels)
-    found, target = (loss.statistic(_maps(each, layers, extractor), {}, {}) for each in (pixels, goal))
+    found, target = (loss.statistic(_maps(each, layers, extractor), Context()) for each in (pixels, goal))
     return float(loss.compare(found, target))
 
 

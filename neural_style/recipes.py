@@ -153,10 +153,10 @@ STROTSS = Recipe(
     "strokes, and a weak content loss added; moments compared layer by layer and relative to the style's; the "
     "palette in RGB; one content weight for all scales; a little total variation; Adam on the pixels in place of "
     "RMSprop on a pyramid; start from the content in its own colors.",
-    content=15.0 * SelfSimilarity(("block4_conv3",), every=1) + 0.2 * Content(("block4_conv2",)),
+    content=15.0 * SelfSimilarity(("block4_conv3",), stride=1) + 0.2 * Content(("block4_conv2",)),
     style=RelaxedEMD(DEEPER_LAYERS)
     + Moments(DEEPER_LAYERS, name="moments")
-    + 0.5 * RelaxedEMD(("image",), distance="euclidean", name="palette")
+    + 0.5 * RelaxedEMD(("image",), metric="euclidean", name="palette")
     + 0.5 * TotalVariation(),
     scales=CoarseToFine(smallest=128, factor=2.0, steps=50, decay=1.3, min_steps=10),
     optimizer=Adam(),

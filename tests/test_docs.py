@@ -13,7 +13,7 @@ import pytest
 
 import neural_style
 from neural_style import Extractor, StyleTransfer, images
-from neural_style.losses import Content
+from neural_style.losses import Content, Context
 from tests.examples import put_files, smaller
 
 ROOT = Path(__file__).parents[1]
@@ -95,7 +95,7 @@ def check_template(names):
     rng = np.random.default_rng(0)
     maps = [{"image": rng.random((1, 6, 7, 3), np.float32)} for _ in range(3)]
     loss = names["MeanColor"]()
-    painted, wanted = (loss.statistic(maps[index], {}, {}) for index in (0, 2))
+    painted, wanted = (loss.statistic(maps[index], Context()) for index in (0, 2))
     assert float(loss.compare(painted, wanted)) == pytest.approx(names["mean_color"](*maps), rel=1e-4)
     result = StyleTransfer(Content() + loss, "vgg16", tile=32).run(
         *rng.random((2, 64, 64, 3), np.float32), size=64, steps=2

@@ -1,7 +1,7 @@
 """What a picture is judged by: losses that add, scale and report."""
 
 from neural_style.losses.attention import AttentionGram
-from neural_style.losses.base import PREVIOUS, Custom, Features, Loss, Statistic, Sum, Term, custom
+from neural_style.losses.base import Context, Custom, Features, Loss, Statistic, Sum, Term, custom
 from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
@@ -12,9 +12,9 @@ from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, 
 from neural_style.losses.temporal import Temporal
 
 __all__ = [
-    "PREVIOUS",
     "AttentionGram",
     "Content",
+    "Context",
     "Custom",
     "Features",
     "Gram",

@@ -6,8 +6,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Statistic
-from neural_style.losses.point_sets import CloudLoss
+from neural_style.losses.base import Context, Features, Statistic
+from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, unit
 from neural_style.losses.style import check_layer_weights, over_layers
 
@@ -15,7 +15,7 @@ __all__ = ["AttentionGram"]
 
 
 @dataclasses.dataclass(frozen=True)
-class AttentionGram(CloudLoss):
+class AttentionGram(PointSetLoss):
     r"""Squared distance of the Gram matrices of self-attention.
 
     .. math:: \sum_l w_l \frac{\lVert G(A^l F^l) - G(\hat A^l S^l) \rVert^2}{\lVert G(\hat A^l S^l) \rVert^2}
@@ -35,17 +35,17 @@ class AttentionGram(CloudLoss):
         layer_weights: one for each layer; None weights them alike.
         sharpness: s. At 0 every place attends to all alike, and only the mean is compared; at 100 and more it is the
             Gram matrix itself.
-        most: a map is taken on a grid of at most about so many places; memory grows with the square.
+        max_vectors: a map is taken on a grid of at most about so many places; memory grows with the square.
         name: what it is reported by.
 
     Raises:
-        ValueError: layer weights that do not fit, a `sharpness` below 0, or `most` less than 1.
+        ValueError: layer weights that do not fit, a `sharpness` below 0, or `max_vectors` less than 1.
 
     Example:
         Of two opposite vectors each attends to itself alone:
 
         >>> loss, maps = AttentionGram(("a",)), tf.constant([[[[3.0, 0.0], [-3.0, 0.0]]]])
-        >>> (share, gram), = loss.statistic({"a": maps}, {}, {})["a"]
+        >>> (share, gram), = loss.statistic({"a": maps}, Context())["a"]
         >>> gram.numpy().round(2).tolist()
         [[9.0, 0.0], [0.0, 0.0]]
     """
@@ -53,19 +53,19 @@ class AttentionGram(CloudLoss):
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")
     layer_weights: tuple[float, ...] | None = None
     sharpness: float = 10.0
-    most: int = 1024
+    max_vectors: int = 1024
     name: str = "attention"
 
     def __post_init__(self) -> None:
         check_layer_weights(self)
-        check_counts(most=self.most)
+        check_counts(max_vectors=self.max_vectors)
         if not 0.0 <= self.sharpness < float("inf"):
             raise ValueError(f"sharpness is at least 0 and finite, not {self.sharpness!r}")
 
-    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
-        return {layer: hypercolumns(features, [layer], 1, self.most) for layer in self.layers}
+    def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
+        return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}
 
-    def told(self, cloud: Statistic) -> Statistic:
+    def summarize(self, cloud: Statistic) -> Statistic:
         """The mean outer product of the attended vectors, (channels, channels)."""
         vectors = flat(cloud)
         units = unit(vectors, tf.reduce_mean(tf.reduce_sum(tf.square(vectors), axis=-1)))
@@ -74,8 +74,8 @@ class AttentionGram(CloudLoss):
         count = tf.cast(tf.maximum(1, tf.shape(vectors)[0]), tf.float32)
         return tf.matmul(attended, attended, transpose_a=True) / count
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         return tf.reduce_sum(tf.math.squared_difference(ours, style)) / (tf.reduce_sum(tf.square(style)) + 1e-8)
 
-    def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
+    def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
         return over_layers(self, distances)

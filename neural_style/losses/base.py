@@ -1,50 +1,83 @@
-"""What a loss is, and how losses add, scale and report.
+"""What a loss is, and how losses are added, weighted and reported.
 
-A loss is an immutable description. It is written in two steps, because almost every loss of this field
-depends on a picture only through sums over positions::
+A loss is an immutable description. Almost every loss in this field depends on an image only through sums over
+positions, so a loss is written in two steps::
 
-    statistic(features, content, guides)  ->  tensors that add over disjoint regions of the picture
-    compare(statistic, target)            ->  a scalar >= 0
+    statistic(features, context)  ->  tensors that add up over disjoint parts of the image
+    compare(statistic, target)    ->  a scalar >= 0
 
-The whole picture is one region; a tiled run adds the statistics of many. The target is the statistic of the
-style picture, computed once and passed in; several styles are one target, their weighted sum. A loss whose
-statistic does not add says `additive = False`: it works untiled, and a tiled run refuses it.
+An untiled run computes the statistic of the whole image; a tiled run adds the statistics of its tiles. The target is
+the statistic of the style, computed once and passed as an argument; the target of several styles is the weighted sum
+of their statistics. A loss whose statistic does not add up sets `additive = False`: it works untiled, and a tiled run
+refuses it.
 """
 
 from __future__ import annotations
 
 import abc
 import dataclasses
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["PREVIOUS", "ByLayer", "Custom", "Features", "Loss", "Sum", "Term", "custom"]
+__all__ = [
+    "ByLayer",
+    "Context",
+    "Custom",
+    "Features",
+    "Loss",
+    "Statistic",
+    "Sum",
+    "Term",
+    "custom",
+    "layer_names",
+]
 
 Features = Mapping[str, tf.Tensor]
-"""Maps by their layers, each (1, rows, columns, channels); the reserved layer `"image"` is the picture itself."""
+"""Feature maps by layer, each (1, rows, columns, channels); the reserved layer `"image"` is the image itself."""
 
 Statistic = Any
 """Tensors in any nest of dicts and tuples."""
 
-PREVIOUS = "previous"
-"""The guide that is a picture to hold on to, its colours and how far they hold, (1, rows, columns, 4)."""
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Context:
+    """What a statistic may depend on besides the features.
+
+    Attributes:
+        content: float32 feature maps of the content, of the shapes of the features, for the layers of losses that set
+            `uses_content`; empty without a content.
+        guides: for each layer the weight of each cell in each region, (1, rows, columns, regions), in [0, 1]; empty for
+            one region that is the whole image.
+        previous: the previous frame of a video and its mask, float32 (1, height, width, 4); None without one.
+        step: number of the optimizer's step, an int32 scalar; None if the run does not count steps.
+
+    Example:
+        >>> Context(content={"image": tf.zeros([1, 2, 2, 3])}).guides
+        {}
+    """
+
+    content: Features = dataclasses.field(default_factory=dict)
+    guides: Features = dataclasses.field(default_factory=dict)
+    previous: tf.Tensor | None = None
+    step: tf.Tensor | None = None
 
 
 class _Composable(abc.ABC):
-    """Arithmetic shared by a loss and a sum of losses: `2.0 * a + b`, `sum([a, b, c])`."""
+    """Arithmetic of losses and sums of losses: `2.0 * a + b`, `sum([a, b, c])`."""
 
     @property
     @abc.abstractmethod
     def terms(self) -> tuple[Term, ...]:
-        """The parts in order, each with its weight and the name it is reported by."""
+        """The terms in order, each with its weight."""
 
     @property
     @abc.abstractmethod
     def layers(self) -> tuple[str, ...]:
-        """What is needed from the extractor, and `"image"` where the pixels themselves are."""
+        """The layers that are read, with `"image"` for the pixels."""
 
     def __add__(self, other: object) -> Sum:
         if not isinstance(other, _Composable):
@@ -63,22 +96,27 @@ class _Composable(abc.ABC):
 
 
 class Loss(_Composable):
-    """One loss. Subclasses are frozen dataclasses with the fields `layers` and `name`.
+    """Base class of losses. A subclass is a frozen dataclass with the fields `layers` and `name`.
+
+    A subclass sets the flags below as class attributes, or overrides them as properties.
 
     Attributes:
-        layers: what it needs from the extractor.
-        name: what its value is reported by.
-        additive: whether statistics of disjoint regions add up to that of their union.
-        guided: whether a loss that does not add heeds guides; one that adds is taken to.
+        layers: layers that the loss reads.
+        name: name of the term in reports.
+        additive: whether the statistics of disjoint parts of an image add up to that of their union.
+        guided: whether a loss that is not additive uses guides; an additive loss always does.
         uses_content: whether `statistic` reads the content's features.
-        uses_style: whether `compare` reads a target made from the style.
-        uses_previous: whether `statistic` reads the guide `PREVIOUS`.
-        reach: for a loss that reads only `"image"`: its statistic is a sum of terms, each of pixels inside the
-            region and within so many rows of one another, so that a tiled run can take it band by band. None
-            if that is not so: then it is taken of the whole canvas at once.
+        uses_style: whether `compare` reads a target.
+        uses_previous: whether `statistic` reads the previous frame.
+        support: for an additive loss that reads only `"image"`: how many rows beyond its first a term of the sum spans,
+            so that a tiled run can evaluate the loss in bands. None if unknown: the loss is then evaluated on the whole
+            canvas at once.
+
+    Raises:
+        TypeError: a subclass defines `statistic` or `of_layer` with other parameters.
 
     Example:
-        A loss that wants the mean brightness of the style:
+        Squared difference of the mean brightness:
 
         >>> @dataclasses.dataclass(frozen=True)
         ... class Brightness(Loss):
@@ -86,7 +124,7 @@ class Loss(_Composable):
         ...     name: str = "brightness"
         ...     uses_style = True
         ...
-        ...     def statistic(self, features, content, guides):
+        ...     def statistic(self, features, context):
         ...         image = features["image"]
         ...         return tf.reduce_sum(image), tf.cast(tf.size(image), tf.float32)
         ...
@@ -97,60 +135,100 @@ class Loss(_Composable):
     """
 
     name: str
-    additive: ClassVar[bool] = True
-    guided: ClassVar[bool] = False
-    uses_content: ClassVar[bool] = False
-    uses_style: ClassVar[bool] = False
-    uses_previous: ClassVar[bool] = False
-    reach: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _check_parameters(cls, "statistic", ("features", "context"))
+        _check_parameters(cls, "of_layer", ("layer", "features", "context"))
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def guided(self) -> bool:
+        return False
+
+    @property
+    def uses_content(self) -> bool:
+        return False
+
+    @property
+    def uses_style(self) -> bool:
+        return False
+
+    @property
+    def uses_previous(self) -> bool:
+        return False
+
+    @property
+    def support(self) -> int | None:
+        return None
 
     @property
     def terms(self) -> tuple[Term, ...]:
         return (Term(1.0, self),)
 
     def without_content(self) -> Loss | None:
-        """What is left of it where there is no content: itself, if it reads none; None for nothing."""
+        """The loss for a run without content: this loss if it reads none, else None."""
         return None if self.uses_content else self
 
     @abc.abstractmethod
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        """What the loss needs to know of a region.
+    def statistic(self, features: Features, context: Context) -> Statistic:
+        """What the loss measures of an image, or of a part of it.
 
         Args:
-            features: float32 maps of the region, for `self.layers`.
-            content: the content picture's maps of the same region and shapes; empty unless `uses_content`.
-            guides: for each layer the weight of each position in each style's region, (1, rows, columns,
-                styles), in [0, 1]; none when there is one style and it rules everywhere. And `PREVIOUS`, where the
-                run has been given one.
+            features: float32 feature maps of `self.layers`.
+            context: content, guides, previous frame and step, cropped to the same part of the image.
         """
 
     @abc.abstractmethod
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        """The loss, a scalar of at least 0 and of the order of 1 for an unrelated picture.
+        """The loss: a scalar, at least 0, and of the order of 1 for an unrelated image.
 
         Args:
-            statistic: of the whole picture.
-            target: the same of the style, or None unless `uses_style`.
+            statistic: statistic of the whole image.
+            target: statistic of the style; None unless `uses_style`.
         """
 
 
-class ByLayer(Loss):
-    """A loss whose statistic is a dict with an entry for each layer, made of that layer's maps alone.
+def _check_parameters(cls: type, method: str, names: tuple[str, ...]) -> None:
+    """Raise `TypeError` if a class defines a method that cannot be called with these parameters."""
+    function = vars(cls).get(method)
+    if not inspect.isfunction(function):
+        return
+    try:
+        inspect.signature(function).bind(None, *names)
+    except TypeError:
+        raise TypeError(
+            f"{cls.__name__}.{method} takes (self, {', '.join(names)}), not {inspect.signature(function)}; the content "
+            "and the guides are context.content and context.guides"
+        ) from None
 
-    A step takes such a statistic anew at each layer on the way back, and that layer's part only. Others work as well;
-    they take a little longer to compile.
+
+class ByLayer(Loss):
+    """A loss whose statistic is a dict with an entry for each layer, computed from the maps of that layer alone.
+
+    The backward pass then recomputes only one layer's part of the statistic at a time. A loss that derives from `Loss`
+    directly works as well, but takes a little longer to compile.
     """
 
     @abc.abstractmethod
-    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
-        """One layer's entry in the statistic; the arguments are those of `statistic`."""
+    def of_layer(self, layer: str, features: Features, context: Context) -> Statistic:
+        """One layer's entry in the statistic.
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        return {layer: self.of_layer(layer, features, content, guides) for layer in self.layers}
+        Args:
+            layer: one of `self.layers`.
+            features: see `statistic`.
+            context: see `statistic`.
+        """
+
+    def statistic(self, features: Features, context: Context) -> Statistic:
+        return {layer: self.of_layer(layer, features, context) for layer in self.layers}
 
 
 def layer_names(layers: str | Sequence[str]) -> tuple[str, ...]:
-    """Names as a tuple, whatever they came in: a loss has to be hashable."""
+    """One layer name or several as a tuple, since losses have to be hashable."""
     return (layers,) if isinstance(layers, str) else tuple(layers)
 
 
@@ -160,10 +238,10 @@ class Term:
 
     Args:
         weight: at least 0 and finite.
-        loss: the loss.
+        loss: a loss.
 
     Raises:
-        ValueError: the weight is out of range.
+        ValueError: the weight is negative or not finite.
 
     Example:
         >>> from neural_style.losses import Gram
@@ -180,10 +258,10 @@ class Term:
 
 
 class Sum(_Composable):
-    """A weighted sum of losses; each stays visible as a `Term`.
+    """A weighted sum of losses, each of which stays accessible as a `Term`.
 
     Args:
-        terms: the parts; two of one name become `name` and `name_2`.
+        terms: terms of the sum; two of the same name are reported as `name` and `name_2`.
 
     Example:
         >>> from neural_style.losses import Content, Gram, TotalVariation
@@ -217,7 +295,7 @@ class Sum(_Composable):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each term is reported by."""
+        """The name of each term in reports."""
         names: list[str] = []
         for term in self._terms:
             numbered = (f"{term.loss.name}_{count}" for count in itertools.count(2))
@@ -227,12 +305,12 @@ class Sum(_Composable):
 
 @dataclasses.dataclass(frozen=True)
 class Custom(Loss):
-    """A loss made of one plain function; see `custom`.
+    """A loss defined by a function; made by `custom`.
 
     Args:
         function: see `custom`.
         layers: see `custom`.
-        name: what it is reported by.
+        name: name of the term in reports.
 
     Example:
         >>> Custom(lambda features, content, style: tf.reduce_mean(features["image"]), ("image",), "darkness").layers
@@ -242,13 +320,13 @@ class Custom(Loss):
     function: Callable[[Features, Features, Features], tf.Tensor]
     layers: tuple[str, ...] = ()
     name: str = "custom"
-    additive: ClassVar[bool] = False
-    uses_content: ClassVar[bool] = True
-    uses_style: ClassVar[bool] = True
+    additive = False
+    uses_content = True
+    uses_style = True
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        wanted = {layer: features[layer] for layer in self.layers}
-        return wanted, {layer: content[layer] for layer in self.layers if layer in content}
+    def statistic(self, features: Features, context: Context) -> Statistic:
+        own = {layer: features[layer] for layer in self.layers}
+        return own, {layer: context.content[layer] for layer in self.layers if layer in context.content}
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         features, content = statistic
@@ -261,14 +339,14 @@ def custom(
     *,
     name: str | None = None,
 ) -> Custom:
-    """Make a loss of one plain function. It works untiled; for tiled runs subclass `Loss`.
+    """Make a loss from a function. The loss works untiled; for tiled runs subclass `Loss`.
 
     Args:
         function: `(features, content, style) -> scalar`; each argument is `{layer: map}` with maps of shape
-            (1, rows, columns, channels), of the picture being painted, the content and the style (whose rows
-            and columns differ). Define it once, at module level: a new function object is a new trace.
-        layers: the layers it reads, `"image"` for pixels.
-        name: what it is reported by; the function's own name by default.
+            (1, rows, columns, channels), of the canvas, the content and the style (whose rows and columns differ).
+            Define the function once, at module level: each new function object is traced anew.
+        layers: layers that the function reads; `"image"` for pixels.
+        name: name of the term in reports; by default the function's name.
 
     Example:
         >>> def brightness(features, content, style):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses.base import ByLayer, Features, Loss, Statistic, layer_names
+from neural_style.losses.base import ByLayer, Context, Features, Loss, Statistic, layer_names
 
 __all__ = ["Content", "Laplacian"]
 
@@ -33,14 +32,14 @@ class Content(ByLayer):
 
     layers: tuple[str, ...] = ("block4_conv2",)
     name: str = "content"
-    uses_content: ClassVar[bool] = True
+    uses_content = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
 
-    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
-        apart = features[layer] - content[layer]
-        return 2.0 * tf.nn.l2_loss(apart), 2.0 * tf.nn.l2_loss(content[layer])  # keeps no map of squares
+    def of_layer(self, layer: str, features: Features, context: Context) -> Statistic:
+        apart = features[layer] - context.content[layer]
+        return 2.0 * tf.nn.l2_loss(apart), 2.0 * tf.nn.l2_loss(context.content[layer])  # keeps no map of squares
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [distance / (energy + 1e-8) for distance, energy in statistic.values()]
@@ -72,13 +71,13 @@ class Laplacian(Loss):
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Laplacian(pool=2)
-        >>> float(loss.compare(loss.statistic(picture, picture, {}), None))
+        >>> float(loss.compare(loss.statistic(picture, Context(picture)), None))
         0.0
     """
 
     pool: int = 4
     name: str = "laplacian"
-    uses_content: ClassVar[bool] = True
+    uses_content = True
 
     def __post_init__(self) -> None:
         if self.pool < 1:
@@ -89,12 +88,12 @@ class Laplacian(Loss):
         return ("image",)
 
     @property
-    def reach(self) -> int:  # type: ignore[override]
+    def support(self) -> int:
         """A mean's rows, a mean's shift up and one down; a term spans three times `pool` rows."""
         return 3 * self.pool - 1
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        ours, goal = (_laplacian(maps["image"], self.pool) for maps in (features, content))
+    def statistic(self, features: Features, context: Context) -> Statistic:
+        ours, goal = (_laplacian(maps["image"], self.pool) for maps in (features, context.content))
         apart = tf.reduce_sum(tf.math.squared_difference(ours, goal))
         return apart, tf.reduce_sum(tf.square(goal)), tf.cast(tf.size(goal), tf.float32)
 

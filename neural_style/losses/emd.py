@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic, layer_names
-from neural_style.losses.point_sets import CloudLoss
-from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
+from neural_style.losses.base import Context, Features, Loss, Statistic, layer_names
+from neural_style.losses.point_sets import PointSetLoss
+from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, subsample, unit
 
 __all__ = ["RelaxedEMD", "SelfSimilarity"]
 
 
 @dataclasses.dataclass(frozen=True)
-class RelaxedEMD(CloudLoss):
+class RelaxedEMD(PointSetLoss):
     r"""Relaxed earth mover's distance between the picture's feature vectors and the style's.
 
     .. math:: \max\left(\frac1N \sum_i \min_j d(x_i, s_j),\ \frac1M \sum_j \min_i d(x_i, s_j)\right)
 
     Kolkin et al. (2019): the larger of the two costs that are left when one side of the transport may be
     shared freely. The first asks that all of the picture look like the style, the second that all of the style be
-    in the picture. :math:`d` is the cosine distance of hypercolumns; with `distance="euclidean"` the Euclidean one
+    in the picture. :math:`d` is the cosine distance of hypercolumns; with `metric="euclidean"` the Euclidean one
     over the style's root mean square, which on `layers=("image",)` is the paper's loss of the palette.
 
     Deviations: every position of a regular grid in place of 1024 random ones that change every few steps, so that the
@@ -33,44 +32,44 @@ class RelaxedEMD(CloudLoss):
 
     Args:
         layers: whose maps are stacked.
-        every: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
-        most: of more style vectors than this, so many are drawn once and for all.
-        distance: `"cosine"` or `"euclidean"`.
+        stride: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
+        max_vectors: of more style vectors than this, so many are drawn once and for all.
+        metric: `"cosine"` or `"euclidean"`.
         name: what it is reported by.
 
     Raises:
-        ValueError: an unknown distance, or `every` or `most` is less than 1.
+        ValueError: an unknown metric, or `stride` or `max_vectors` is less than 1.
 
     Example:
         Its distance from itself:
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
-        >>> loss = RelaxedEMD(("image",), every=1, distance="euclidean")
-        >>> own = loss.statistic(picture, {}, {})
+        >>> loss = RelaxedEMD(("image",), stride=1, metric="euclidean")
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4)
         0.0
     """
 
     layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv1")
-    every: int = 4
-    most: int = 2048
-    distance: str = "cosine"
+    stride: int = 4
+    max_vectors: int = 2048
+    metric: str = "cosine"
     name: str = "relaxed_emd"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(every=self.every, most=self.most)
-        if self.distance not in ("cosine", "euclidean"):
-            raise ValueError(f"distance is 'cosine' or 'euclidean', not {self.distance!r}")
+        check_counts(stride=self.stride, max_vectors=self.max_vectors)
+        if self.metric not in ("cosine", "euclidean"):
+            raise ValueError(f"metric is 'cosine' or 'euclidean', not {self.metric!r}")
 
-    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
-        return {self.layers[0]: hypercolumns(features, self.layers, self.every)}
+    def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
+        return {self.layers[0]: hypercolumns(features, self.layers, self.stride)}
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         ours, style = flat(ours), flat(style)
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
-        apart = _cosines if self.distance == "cosine" else _lengths
-        forward, backward = apart(ours, thinned(style, self.most), energy)
+        apart = _cosines if self.metric == "cosine" else _lengths
+        forward, backward = apart(ours, subsample(style, self.max_vectors), energy)
         return tf.maximum(tf.reduce_mean(forward), tf.reduce_mean(backward))
 
 
@@ -116,35 +115,37 @@ class SelfSimilarity(Loss):
 
     Args:
         layers: whose maps are stacked.
-        every: a place for so many cells of the largest map along each axis; see `hypercolumns`.
-        most: the grid has at most about so many places; memory grows with the square.
+        stride: a place for so many cells of the largest map along each axis; see `hypercolumns`.
+        max_vectors: the grid has at most about so many places; memory grows with the square.
         name: what it is reported by.
 
     Raises:
-        ValueError: `every` or `most` is less than 1.
+        ValueError: `stride` or `max_vectors` is less than 1.
 
     Example:
         The content's distance from itself:
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
-        >>> loss = SelfSimilarity(("image",), every=1)
-        >>> float(loss.compare(loss.statistic(picture, picture, {}), None))
+        >>> loss = SelfSimilarity(("image",), stride=1)
+        >>> float(loss.compare(loss.statistic(picture, Context(picture)), None))
         0.0
     """
 
     layers: tuple[str, ...] = ("block2_conv2", "block3_conv3", "block4_conv3", "block5_conv1")
-    every: int = 2
-    most: int = 1024
+    stride: int = 2
+    max_vectors: int = 1024
     name: str = "self_similarity"
-    additive: ClassVar[bool] = False
-    uses_content: ClassVar[bool] = True
+    additive = False
+    uses_content = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(every=self.every, most=self.most)
+        check_counts(stride=self.stride, max_vectors=self.max_vectors)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
-        columns = [flat(hypercolumns(maps, self.layers, self.every, self.most)) for maps in (features, content)]
+    def statistic(self, features: Features, context: Context) -> Statistic:
+        columns = [
+            flat(hypercolumns(maps, self.layers, self.stride, self.max_vectors)) for maps in (features, context.content)
+        ]
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(columns[1]), axis=-1))
         return tuple(_shares_of_distance(unit(vectors, energy)) for vectors in columns)
 

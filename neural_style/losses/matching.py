@@ -8,15 +8,15 @@ from typing import Any
 import tensorflow as tf
 
 from neural_style.images.augmentation import Copy, all_copies
-from neural_style.losses.base import Features, Loss, Statistic, layer_names
-from neural_style.losses.point_sets import CloudLoss
-from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, thinned, unit
+from neural_style.losses.base import Context, Features, Loss, Statistic, layer_names
+from neural_style.losses.point_sets import PointSetLoss
+from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, subsample, unit
 
 __all__ = ["NearestNeighbor", "Patches"]
 
 
 @dataclasses.dataclass(frozen=True)
-class NearestNeighbor(CloudLoss):
+class NearestNeighbor(PointSetLoss):
     r"""Mean cosine distance of each feature vector to the style's vector nearest to it.
 
     .. math:: \frac{1}{N} \sum_i \left(1 - \cos(x_i, s_{m(i)})\right), \quad
@@ -34,8 +34,8 @@ class NearestNeighbor(CloudLoss):
 
     Args:
         layers: whose maps are stacked; one alone compares that layer's own vectors.
-        every: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
-        most: of more style vectors than this, so many are drawn once and for all. Time grows with it, memory
+        stride: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
+        max_vectors: of more style vectors than this, so many are drawn once and for all. Time grows with it, memory
             hardly does. A style of more vectors than this is not quite at distance 0 from itself.
         anchor: how much of the content there is in what is matched, in [0, 1].
         angles: degrees counterclockwise, of copies of the style that are searched, too; `(0.0,)` for the style alone.
@@ -44,21 +44,21 @@ class NearestNeighbor(CloudLoss):
         name: what it is reported by.
 
     Raises:
-        ValueError: `every` or `most` is less than 1, `anchor` not in [0, 1], or a scale not above 0.
+        ValueError: `stride` or `max_vectors` is less than 1, `anchor` not in [0, 1], or a scale not above 0.
 
     Example:
         Its distance from itself:
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
-        >>> loss = NearestNeighbor(("image",), every=1)
-        >>> own = loss.statistic(picture, {}, {})
+        >>> loss = NearestNeighbor(("image",), stride=1)
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """
 
     layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
-    every: int = 4
-    most: int = 4096
+    stride: int = 4
+    max_vectors: int = 4096
     anchor: float = 0.0
     angles: tuple[float, ...] = (0.0,)
     scales: tuple[float, ...] = (1.0,)
@@ -66,18 +66,18 @@ class NearestNeighbor(CloudLoss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(every=self.every, most=self.most)
+        check_counts(stride=self.stride, max_vectors=self.max_vectors)
         check_copies(self)
         if not 0.0 <= self.anchor <= 1.0:
             raise ValueError(f"anchor is between 0 (match the picture) and 1 (match the content), not {self.anchor}")
 
     @property
-    def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
+    def copies(self) -> tuple[Copy, ...]:
         """Every angle at every scale."""
         return all_copies(self.angles, self.scales)
 
     @property
-    def uses_content(self) -> bool:  # type: ignore[override]
+    def uses_content(self) -> bool:
         """Whether the content is read, which it is where there is an anchor."""
         return self.anchor > 0.0
 
@@ -85,18 +85,18 @@ class NearestNeighbor(CloudLoss):
         """The same, matching the picture itself."""
         return dataclasses.replace(self, anchor=0.0)
 
-    def maps(self, features: Features, content: Features) -> dict[str, Statistic]:
+    def feature_maps(self, features: Features, context: Context) -> dict[str, Statistic]:
         """The hypercolumns and, where there are an anchor and a content, what they are matched by in their place."""
-        ours = hypercolumns(features, self.layers, self.every)
-        if not self.uses_content or not content:
+        ours = hypercolumns(features, self.layers, self.stride)
+        if not self.uses_content or not context.content:
             return {self.layers[0]: (ours,)}
-        kept = hypercolumns(content, self.layers, self.every)
+        kept = hypercolumns(context.content, self.layers, self.stride)
         return {self.layers[0]: (ours, (1.0 - self.anchor) * ours + self.anchor * kept)}
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         ours, asked, style = flat(ours[0]), flat(ours[-1]), flat(style[0])
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
-        kept = thinned(style, self.most)
+        kept = subsample(style, self.max_vectors)
         found = match(
             unit(asked - tf.reduce_mean(asked, axis=0), energy), unit(kept - tf.reduce_mean(style, axis=0), energy)
         )
@@ -112,7 +112,7 @@ def check_copies(loss: Any) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Patches(CloudLoss):
+class Patches(PointSetLoss):
     r"""Mean squared distance of each patch of a map to the style's patch most like it.
 
     .. math:: \frac{1}{L} \sum_l \frac{\frac1N \sum_i \lVert p_i - q_{m(i)} \rVert^2}
@@ -130,7 +130,7 @@ class Patches(CloudLoss):
         layers: where to compare; patches of each layer are matched on their own.
         size: side of a patch in cells. A map with a shorter side is filled up with zeros.
         stride: cells from one patch to the next.
-        most: of more style patches than this, so many are drawn once and for all. Time grows with it, memory
+        max_vectors: of more style patches than this, so many are drawn once and for all. Time grows with it, memory
             hardly does. A style of more patches than this is not quite at distance 0 from itself.
         angles: degrees counterclockwise, of copies of the style that are searched, too; `(0.0,)` for the style alone.
             Quarter turns lose nothing; of others the largest upright middle is left.
@@ -138,14 +138,14 @@ class Patches(CloudLoss):
         name: what it is reported by.
 
     Raises:
-        ValueError: `size`, `stride` or `most` is less than 1, or a scale is not above 0.
+        ValueError: `size`, `stride` or `max_vectors` is less than 1, or a scale is not above 0.
 
     Example:
         Its distance from itself:
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Patches(("image",))
-        >>> own = loss.statistic(picture, {}, {})
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """
@@ -153,28 +153,28 @@ class Patches(CloudLoss):
     layers: tuple[str, ...] = ("block3_conv1", "block4_conv1")
     size: int = 3
     stride: int = 1
-    most: int = 2048
+    max_vectors: int = 2048
     angles: tuple[float, ...] = (0.0,)
     scales: tuple[float, ...] = (1.0,)
     name: str = "patches"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(size=self.size, stride=self.stride, most=self.most)
+        check_counts(size=self.size, stride=self.stride, max_vectors=self.max_vectors)
         check_copies(self)
 
     @property
-    def copies(self) -> tuple[Copy, ...]:  # type: ignore[override]
+    def copies(self) -> tuple[Copy, ...]:
         """Every angle at every scale."""
         return all_copies(self.angles, self.scales)
 
-    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
+    def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: self._patches(features[layer]) for layer in self.layers}
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         patches, style = flat(ours), flat(style)
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
-        kept = thinned(style, self.most)
+        kept = subsample(style, self.max_vectors)
         goal = tf.gather(kept, match(unit(patches, energy), unit(kept, energy)).forward)
         apart = tf.reduce_mean(tf.reduce_sum(tf.math.squared_difference(patches, goal), axis=-1))
         return apart / (energy + 1e-8)

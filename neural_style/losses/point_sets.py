@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import tensorflow as tf
 
 from neural_style.images.augmentation import Copy
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import Context, Features, Loss, Statistic
 from neural_style.losses.sampling import flat
 
-__all__ = ["CloudLoss"]
+__all__ = ["PointSetLoss"]
 
 
-class CloudLoss(Loss):
+class PointSetLoss(Loss):
     """A loss between the vectors of a picture and those of a style, wherever they stand.
 
     With guides each region has a cloud of its own, compared with its own style's, as in the guided transport of
@@ -23,30 +22,32 @@ class CloudLoss(Loss):
     region counts by its share of the picture.
     """
 
-    additive: ClassVar[bool] = False
-    guided: ClassVar[bool] = True
-    uses_style: ClassVar[bool] = True
+    additive = False
+    guided = True
+    uses_style = True
 
-    copies: ClassVar[tuple[Copy, ...]] = ()
-    """Turned and scaled copies of the style whose vectors are in its cloud; none: the style as it is."""
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """Rotated and scaled copies of the style whose vectors are added to its set; empty for the style alone."""
+        return ()
 
     @abc.abstractmethod
-    def maps(self, features: Features, content: Features) -> Mapping[str, Statistic]:
+    def feature_maps(self, features: Features, context: Context) -> Mapping[str, Statistic]:
         """For each cloud, by a layer whose guide fits it, a map or a tuple of maps (1, rows, columns, channels)."""
 
-    def told(self, cloud: Statistic) -> Statistic:
+    def summarize(self, cloud: Statistic) -> Statistic:
         """What is kept of a cloud, the map or maps of one region as (1, 1, positions, channels)."""
         return cloud
 
     @abc.abstractmethod
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         """How far two clouds are apart, both as they are told; a scalar."""
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def statistic(self, features: Features, context: Context) -> Statistic:
         found = {}
-        for layer, maps in self.maps(features, content).items():
-            inside = _inside(tf.nest.flatten(maps)[0], guides.get(layer))
-            found[layer] = tuple((share, self.told(_part(maps, where))) for share, where in inside)
+        for layer, maps in self.feature_maps(features, context).items():
+            inside = _inside(tf.nest.flatten(maps)[0], context.guides.get(layer))
+            found[layer] = tuple((share, self.summarize(_part(maps, where))) for share, where in inside)
         return found
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
@@ -54,18 +55,18 @@ class CloudLoss(Loss):
         distances = []
         for layer, ours in statistic.items():
             if len(ours) == 1:
-                distances.append(self.apart(ours[0][1], target[layer][0][1]))
+                distances.append(self.distance(ours[0][1], target[layer][0][1]))
                 continue
             whole = tf.add_n([share for share, _ in ours])
             parts = [share * self._if_any(*both) for (share, _), *both in zip(ours, ours, target[layer], strict=True)]
             distances.append(tf.add_n(parts) / (whole + 1e-8))
-        return self.mean(distances)
+        return self.average(distances)
 
-    def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
-        """Of the clouds' distances, in the order of `maps`."""
+    def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
+        """Of the clouds' distances, in the order of `feature_maps`."""
         return tf.add_n(distances) / len(distances)
 
-    def joined(self, statistics: Sequence[Statistic]) -> Statistic:
+    def concatenate(self, statistics: Sequence[Statistic]) -> Statistic:
         """One statistic of a style and its copies, where what is told of a cloud is the cloud."""
 
         def union(*maps: tf.Tensor) -> tf.Tensor:
@@ -81,7 +82,7 @@ class CloudLoss(Loss):
     def _if_any(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         """How far they are apart, and 0 for a region that either does not have."""
         both = tf.minimum(ours[0], style[0]) > 0.0
-        return tf.cond(both, lambda: self.apart(ours[1], style[1]), lambda: tf.constant(0.0))
+        return tf.cond(both, lambda: self.distance(ours[1], style[1]), lambda: tf.constant(0.0))
 
 
 def _inside(maps: tf.Tensor, guide: tf.Tensor | None) -> list[tuple[tf.Tensor, tf.Tensor | None]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Loss, Statistic
+from neural_style.losses.base import Context, Features, Loss, Statistic
 
 __all__ = ["Range", "TotalVariation"]
 
@@ -34,13 +33,13 @@ class TotalVariation(Loss):
 
     Example:
         >>> loss = TotalVariation()
-        >>> float(loss.compare(loss.statistic({"image": tf.ones([1, 4, 4, 3])}, {}, {}), None))
+        >>> float(loss.compare(loss.statistic({"image": tf.ones([1, 4, 4, 3])}, Context()), None))
         0.0
     """
 
     exponent: float = 2.0
     name: str = "total_variation"
-    reach: ClassVar[int | None] = 1
+    support = 1
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.exponent < float("inf"):
@@ -50,7 +49,7 @@ class TotalVariation(Loss):
     def layers(self) -> tuple[str, ...]:
         return ("image",)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def statistic(self, features: Features, context: Context) -> Statistic:
         x = features["image"]
         rows = tf.reshape(x, [tf.shape(x)[1], -1])  # one long line each: arrays that end in 3 are slow to cut
         differences = [(weight, _differences(rows, *way, x.shape[-1])) for weight, way in _DIRECTIONS]
@@ -114,14 +113,14 @@ class Range(Loss):
 
     Example:
         >>> loss = Range()
-        >>> float(loss.compare(loss.statistic({"image": tf.constant([[[[-1.0, 0.5, 1.0]]]])}, {}, {}), None))
+        >>> float(loss.compare(loss.statistic({"image": tf.constant([[[[-1.0, 0.5, 1.0]]]])}, Context()), None))
         0.3333333432674408
     """
 
     low: float = 0.0
     high: float = 1.0
     name: str = "range"
-    reach: ClassVar[int | None] = 0
+    support = 0
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -131,7 +130,7 @@ class Range(Loss):
     def layers(self) -> tuple[str, ...]:
         return ("image",)
 
-    def statistic(self, features: Features, content: Features, guides: Features) -> Statistic:
+    def statistic(self, features: Features, context: Context) -> Statistic:
         x = features["image"]
         outside = x - tf.clip_by_value(x, self.low, self.high)
         return tf.reduce_sum(tf.square(outside)), tf.cast(tf.size(x), tf.float32)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from neural_style.losses.base import Features
 
-__all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "thinned", "unit"]
+__all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsample", "unit"]
 
 STRIP = 2**22  # inner products held at a time: 16 MiB
 
@@ -25,26 +25,26 @@ def check_counts(**counts: int) -> None:
             raise ValueError(f"{name} is at least 1, not {count}")
 
 
-def hypercolumns(features: Features, layers: Sequence[str], every: int, most: int | None = None) -> tf.Tensor:
+def hypercolumns(features: Features, layers: Sequence[str], stride: int, max_vectors: int | None = None) -> tf.Tensor:
     """The maps of several layers, brought to one grid and stacked (Hariharan et al., 2015).
 
     The grid is that of the largest map, thinned out; values between cells are interpolated bilinearly. With
-    `every=4` on a picture's own grid each value is the mean of four pixels' and, through a 3x3 convolution, no
+    `stride=4` on a picture's own grid each value is the mean of four pixels' and, through a 3x3 convolution, no
     pixel goes unseen.
 
     Args:
         features: maps (1, rows, columns, channels).
         layers: which.
-        every: a position of the grid for so many cells of the largest map, along each axis.
-        most: the grid is thinned out further until it has at most about so many positions.
+        stride: a position of the grid for so many cells of the largest map, along each axis.
+        max_vectors: the grid is thinned out further until it has at most about so many positions.
 
     Returns:
         (1, rows, columns, all channels).
     """
     sides = tf.reduce_max(tf.stack([tf.shape(features[layer])[1:3] for layer in layers]), axis=0)
-    factor = tf.cast(every, tf.float32)
-    if most is not None:
-        factor = tf.maximum(factor, tf.sqrt(tf.cast(tf.reduce_prod(sides), tf.float32) / most))
+    factor = tf.cast(stride, tf.float32)
+    if max_vectors is not None:
+        factor = tf.maximum(factor, tf.sqrt(tf.cast(tf.reduce_prod(sides), tf.float32) / max_vectors))
     grid = tf.maximum(1, tf.cast(tf.cast(sides, tf.float32) / factor, tf.int32))
     return tf.concat([tf.image.resize(features[layer], grid) for layer in layers], axis=-1)
 
@@ -54,11 +54,11 @@ def flat(maps: tf.Tensor) -> tf.Tensor:
     return tf.reshape(maps, [-1, maps.shape[-1]])
 
 
-def thinned(vectors: tf.Tensor, most: int, seed: int = 0) -> tf.Tensor:
+def subsample(vectors: tf.Tensor, max_vectors: int, seed: int = 0) -> tf.Tensor:
     """At most so many of the vectors, (positions, channels); which, `seed` decides."""
     count = tf.shape(vectors)[0]
     order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=[seed, 0])
-    return tf.cond(count > most, lambda: tf.gather(vectors, tf.sort(order[:most])), lambda: vectors)
+    return tf.cond(count > max_vectors, lambda: tf.gather(vectors, tf.sort(order[:max_vectors])), lambda: vectors)
 
 
 def unit(vectors: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:

@@ -6,15 +6,15 @@ import dataclasses
 
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Statistic, layer_names
-from neural_style.losses.point_sets import CloudLoss
+from neural_style.losses.base import Context, Features, Statistic, layer_names
+from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns
 
 __all__ = ["Sinkhorn"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Sinkhorn(CloudLoss):
+class Sinkhorn(PointSetLoss):
     r"""Sinkhorn divergence between the picture's feature vectors and the style's.
 
     .. math:: \frac{1}{L} \sum_l \left( T_\varepsilon(F^l, S^l) - \tfrac12 T_\varepsilon(F^l, F^l)
@@ -42,18 +42,18 @@ class Sinkhorn(CloudLoss):
         blur: root of :math:`\varepsilon`, in units of the style's root mean square vector. With less the plan is
             nearer to a matching, with more nearer to a comparison of means.
         steps: updates of the potentials.
-        most: a cloud has at most about so many vectors; time and memory grow with the square.
+        max_vectors: a cloud has at most about so many vectors; time and memory grow with the square.
         name: what it is reported by.
 
     Raises:
-        ValueError: `blur` is not above 0, or `steps` or `most` is less than 1.
+        ValueError: `blur` is not above 0, or `steps` or `max_vectors` is less than 1.
 
     Example:
         A cloud moved by (1, 0), where the mean square is 2:
 
         >>> style = tf.constant([[[[1.0, -1.0], [-1.0, 1.0]]]])
         >>> loss = Sinkhorn(("a",))
-        >>> moved, goal = (loss.statistic({"a": maps}, {}, {}) for maps in (style + [1.0, 0.0], style))
+        >>> moved, goal = (loss.statistic({"a": maps}, Context()) for maps in (style + [1.0, 0.0], style))
         >>> round(float(loss.compare(moved, goal)), 3)
         0.25
     """
@@ -61,24 +61,24 @@ class Sinkhorn(CloudLoss):
     layers: tuple[str, ...] = ("block2_conv1", "block3_conv1", "block4_conv1")
     blur: float = 0.2
     steps: int = 16
-    most: int = 1024
+    max_vectors: int = 1024
     name: str = "sinkhorn"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(steps=self.steps, most=self.most)
+        check_counts(steps=self.steps, max_vectors=self.max_vectors)
         if not 0.0 < self.blur < float("inf"):
             raise ValueError(f"blur is above 0 and finite, not {self.blur!r}")
 
-    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
-        return {layer: hypercolumns(features, [layer], 1, self.most) for layer in self.layers}
+    def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
+        return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}
 
-    def told(self, cloud: Statistic) -> Statistic:
+    def summarize(self, cloud: Statistic) -> Statistic:
         """The vectors and, of use for a style only, what it costs to move them to themselves."""
         vectors = flat(cloud)
         return cloud, self._cost(vectors, vectors, _mean_square(vectors))
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         vectors, goal = flat(ours[0]), flat(style[0])
         energy = _mean_square(goal)
         own = self._cost(vectors, vectors, energy)

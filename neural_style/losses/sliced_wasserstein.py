@@ -8,8 +8,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from neural_style.losses.base import Features, Statistic
-from neural_style.losses.point_sets import CloudLoss
+from neural_style.losses.base import Context, Features, Statistic
+from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import flat
 from neural_style.losses.style import STYLE_LAYERS, check_layer_weights, over_layers
 
@@ -17,7 +17,7 @@ __all__ = ["Histogram", "SlicedWasserstein", "quantiles"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Sorted(CloudLoss):
+class _Sorted(PointSetLoss):
     """What `SlicedWasserstein` and `Histogram` share: rows of sorted numbers, compared quantile by quantile."""
 
     layers: tuple[str, ...] = STYLE_LAYERS
@@ -31,20 +31,20 @@ class _Sorted(CloudLoss):
         """(positions, channels) -> the numbers to be sorted, (rows, positions)."""
         raise NotImplementedError
 
-    def maps(self, features: Features, content: Features) -> dict[str, tf.Tensor]:
+    def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: features[layer] for layer in self.layers}
 
-    def told(self, cloud: Statistic) -> Statistic:
+    def summarize(self, cloud: Statistic) -> Statistic:
         # Of rank 4, whose two middle sides a trace leaves open: styles of all sizes share one.
         return tf.sort(self.rows(flat(cloud)))[None, :, :, None]
 
-    def apart(self, ours: Statistic, style: Statistic) -> tf.Tensor:
+    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
         """Mean squared distance of the quantiles over the style's mean square."""
         values, goal = ours[0, :, :, 0], style[0, :, :, 0]
         gaps = tf.reduce_mean(tf.math.squared_difference(values, quantiles(goal, tf.shape(values)[1])))
         return gaps / (tf.reduce_mean(tf.square(goal)) + 1e-8)
 
-    def mean(self, distances: list[tf.Tensor]) -> tf.Tensor:
+    def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
         return over_layers(self, distances)
 
 
@@ -160,7 +160,7 @@ class Histogram(_Sorted):
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Histogram(("image",))
-        >>> own = loss.statistic(picture, {}, {})
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """

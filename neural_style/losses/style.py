@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from neural_style.losses.base import ByLayer, Features, Statistic, layer_names
+from neural_style.losses.base import ByLayer, Context, Features, Statistic, layer_names
 
 __all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
 
@@ -144,13 +144,13 @@ class _Distribution(ByLayer):
     layers: tuple[str, ...] = STYLE_LAYERS
     layer_weights: tuple[float, ...] | None = None
     name: str = "style"
-    uses_style: ClassVar[bool] = True
+    uses_style = True
 
     def __post_init__(self) -> None:
         check_layer_weights(self)
 
-    def of_layer(self, layer: str, features: Features, content: Features, guides: Features) -> Statistic:
-        return position_sums(features[layer], guides.get(layer))
+    def of_layer(self, layer: str, features: Features, context: Context) -> Statistic:
+        return position_sums(features[layer], context.guides.get(layer))
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [
@@ -196,7 +196,7 @@ class Gram(_Distribution):
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Gram(("image",))
-        >>> own = loss.statistic(picture, {}, {})
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """
@@ -250,7 +250,7 @@ class Moments(_Distribution):
 
         >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Moments(("image",), spread="wasserstein")
-        >>> own = loss.statistic(picture, {}, {})
+        >>> own = loss.statistic(picture, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """

@@ -1,8 +1,8 @@
-"""How many bytes a graph holds at most while it runs, told from the graph alone.
+"""Peak memory of a graph by liveness analysis.
 
-Operations run in the order they were made; a tensor lives from the operation that makes it to the last that reads
-it. TensorFlow's executor may run what is ready earlier, and its allocator has holes: what is measured is somewhat
-more (see `memory.SLACK`).
+Operations are assumed to run in the order of their creation; a tensor lives from the operation that creates it to the
+last one that reads it. TensorFlow's executor may run operations earlier, and its allocator fragments memory, so the
+measured memory is somewhat larger, see `memory.SLACK`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["most_alive"]
+__all__ = ["peak_bytes"]
 
 SAME_MEMORY = frozenset(
     ["ExpandDims", "Identity", "IdentityN", "PreventGradient", "Reshape", "Snapshot", "Squeeze", "StopGradient"]
@@ -20,10 +20,14 @@ SAME_MEMORY = frozenset(
 IN_PLACE = frozenset(["Add", "AddN", "AddV2", "BiasAdd", "Mul", "RealDiv", "Relu", "ReluGrad", "Sub"])
 
 
-def most_alive(goal: tf.Tensor) -> int:
-    """The most bytes held at once on the way to a tensor of a graph with known shapes."""
+def peak_bytes(goal: tf.Tensor) -> int:
+    """The most bytes alive at once while a tensor is computed.
+
+    Args:
+        goal: a tensor of a graph whose shapes are all known.
+    """
     order = _in_order(goal)
-    owner: dict[tuple[str, int], tuple[str, int]] = {}  # whose memory a tensor lies in
+    owner: dict[tuple[str, int], tuple[str, int]] = {}  # the tensor whose memory a tensor shares
     size: dict[tuple[str, int], int] = {}
     last: dict[tuple[str, int], str] = {}
     for op in order:
@@ -34,17 +38,17 @@ def most_alive(goal: tf.Tensor) -> int:
             owner[_key(value)] = owner[_key(op.inputs[index])] if shared else _key(value)
             if not shared:
                 size[_key(value)] = 0 if op.type in ("Const", "Placeholder") else _bytes(value)
-    alive = most = 0
+    alive = peak = 0
     for op in order:
         freed = sum(size[each] for each in {owner[_key(value)] for value in op.inputs} if last[each] == op.name)
         made = sum(size.get(_key(value), 0) for value in op.outputs)
-        most = max(most, alive + _beside(op) + (max(made - freed, 0) if op.type in IN_PLACE else made))
+        peak = max(peak, alive + _workspace(op) + (max(made - freed, 0) if op.type in IN_PLACE else made))
         alive += made - freed
-    return most
+    return peak
 
 
 def _in_order(goal: tf.Tensor) -> list[Any]:
-    """The operations a tensor needs, in the order they were made."""
+    """The operations that a tensor depends on, in the order of their creation."""
     needed, found = [goal.op], {goal.op}
     while needed:
         for before in _before(needed.pop()):
@@ -59,8 +63,8 @@ def _before(op: Any) -> Iterator[Any]:
     yield from op.control_inputs
 
 
-def _beside(op: Any) -> int:
-    """What a convolution's own gradient unfolds: its output's cells, each with all the kernel reads (measured)."""
+def _workspace(op: Any) -> int:
+    """The im2col buffer of TensorFlow's own convolution gradient: the kernel's inputs for each cell (measured)."""
     if op.type != "Conv2DBackpropInput":
         return 0
     height, width, channels, _ = op.inputs[1].shape

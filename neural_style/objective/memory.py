@@ -1,47 +1,56 @@
-"""How much memory a picture takes, told before TensorFlow asks the system for it.
+"""Estimate the peak memory of a step before it runs, and choose tiles that fit.
 
-A step holds the network's maps of one piece (the picture, or a tile's window) and some arrays of the picture's own
-size. The maps are counted on the graph of a step, as `liveness` tells; `SLACK` is what is measured beyond that.
+A step holds the feature maps of one piece (the whole image, or the window of a tile) and a few arrays of the size of
+the image. The maps are counted on the graph of a step by liveness analysis, see `graph_memory`; `SLACK` is the measured
+excess over that count.
 """
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses.base import PREVIOUS, Loss
-from neural_style.objective.graph_memory import most_alive
-from neural_style.objective.tiled import TiledObjective, check_tiled
-from neural_style.objective.whole import Objective, objective_for
-from neural_style.optimizers import Optimizer
+from neural_style.losses.base import Features, Loss
+from neural_style.objective.base import Objective, Targets
+from neural_style.objective.graph_memory import peak_bytes
+from neural_style.objective.system_memory import available_bytes
+from neural_style.objective.tiled import TiledObjective, check_tiled, is_tileable
+from neural_style.objective.tracing import cached
+from neural_style.objective.whole import WholeObjective, objective_for
+from neural_style.optimizers.base import PIXEL_BYTES, Optimizer
 
-__all__ = ["Estimate", "Tile", "available_bytes", "objective_within", "plan"]
+__all__ = ["Estimate", "TileSize", "choose_objective", "estimate_memory", "max_style_pixels", "style_target"]
 
-Tile = int | Literal["auto"] | None
+TileSize = int | Literal["auto"] | None
+"""Side of the tiles in pixels; `"auto"` to choose it by the available memory; None for no tiles."""
 
-FIXED = 300 * 2**20  # plans, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
+FIXED = 300 * 2**20  # oneDNN primitives, statistics, the allocator's slack: measured 250 to 300 MiB on two cores
 SLACK = 1.2
-PIXEL = 12  # bytes of a float32 pixel
-ARRAYS = 8  # content, canvas, the next and the best, gradient and its sum, and what passes between them
-STATES = 3  # copies of an optimiser's state: the last, the next, and one to compute with
-PROBE = 1024  # side of the picture the maps are counted on; nothing of this size is allocated
-UNKNOWN = 4 * 2**30  # what "auto" makes do with where nobody says how much there is
-TILES = (2048, 1024, 512, 256, 128)
+ARRAYS = 8  # content, canvas, the next and the best canvas, gradient and its sum, and temporaries
+STATES = 3  # copies of the optimizer's state: the last, the next, and a temporary one
+PROBE = 1024  # side of the image for which the maps are counted; nothing of this size is allocated
+ASSUMED = 4 * 2**30  # available memory assumed by tile="auto" if the system does not report it
+TILES = (2048, 1024, 512, 256, 128)  # sides that tile="auto" chooses from
+MAX_STEP_BYTES = 2**14
+"""More than any step takes per pixel and region: all built-in losses together take 10 KiB on VGG16."""
+
+MAX_STYLE_PIXELS = 2**20
+"""A style is measured in one piece up to this size, or up to the size of the canvas if that is larger."""
+
+STYLE_TILE = 512
+"""Side of the tiles in which a larger style is measured."""
 
 
 class Estimate(NamedTuple):
-    """What a run at some size takes.
+    """Estimated memory of a run.
 
     Attributes:
-        bytes: at the peak of a step, beyond what the process has now.
-        tile: side of the tiles, None for untiled.
-        available: bytes there are now; None where nobody says.
+        bytes: peak of a step, in addition to what the process holds now.
+        tile: side of the tiles in pixels; None for untiled.
+        available: bytes available now; None if the system does not report them.
     """
 
     bytes: int
@@ -50,90 +59,124 @@ class Estimate(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether there is room, as far as known."""
+        """Whether the available memory suffices; True if it is unknown."""
         return self.available is None or self.bytes <= self.available
 
 
 class _Demand(NamedTuple):
-    """Bytes by what they grow with."""
+    """Bytes per pixel.
+
+    Attributes:
+        maps: of one piece.
+        content: of the image, for the content's maps.
+        arrays: of the image, for arrays of its size.
+    """
 
     maps: float
     content: float
     arrays: float
 
     def of(self, pixels: int, piece: int | None = None) -> int:
-        """For a picture of so many pixels, in pieces of at most so many."""
+        """Bytes for an image of this many pixels, in pieces of at most `piece` pixels."""
         kept = self.content * pixels
         return int(FIXED + kept + self.arrays * pixels + self.maps * min(pixels, piece or pixels))
 
 
-def plan(
+def estimate_memory(
     losses: Sequence[Loss],
     extractor: Extractor,
     optimizer: Optimizer,
     size: tuple[int, int],
-    tile: Tile = None,
+    tile: TileSize = None,
     available: int | None = None,
     regions: int = 0,
 ) -> Estimate:
-    """What a picture of (width, height) takes with these tiles; for `"auto"`, with those that it would choose.
+    """Estimate the memory of a run with these tiles, or with those that `"auto"` would choose.
 
     Args:
-        losses: what is minimised.
-        extractor: what gives the layers.
-        optimizer: whose state counts too.
+        losses: losses that are minimized.
+        extractor: network that computes their layers.
+        optimizer: optimizer, whose state is included.
         size: (width, height) in pixels.
-        tile: None for untiled; `"auto"` for untiled where that fits, else the largest tiles that do.
-        available: bytes there are; None for `available_bytes()`.
-        regions: how many masks share the picture out; each takes a look of its own at the maps.
+        tile: side of the tiles; `"auto"` for untiled if that fits, else the largest tiles that fit.
+        available: available bytes; None for `available_bytes()`.
+        regions: number of masks; each region needs another pass over the maps.
 
     Raises:
-        ValueError: the losses or the extractor cannot be tiled, but an integer `tile` asks for it.
+        ValueError: `tile` is a number, and the losses or the extractor cannot be tiled.
     """
     available = available_bytes() if available is None else available
     demand, pixels = _demand(tuple(losses), extractor, optimizer, regions), size[0] * size[1]
     if tile != "auto":
         return Estimate(demand.of(pixels, _piece(losses, extractor, tile)), tile, available)
-    room = UNKNOWN if available is None else available
-    choices = [None, *(side for side in TILES if _can_tile(losses, extractor))]
+    room = ASSUMED if available is None else available
+    choices = [None, *(TILES if is_tileable(losses, extractor) else ())]
     estimates = [Estimate(demand.of(pixels, _piece(losses, extractor, side)), side, available) for side in choices]
     return next((each for each in estimates if each.bytes <= room), estimates[-1])
 
 
-def objective_within(
+def choose_objective(
     losses: Sequence[Loss],
     extractor: Extractor,
     optimizer: Optimizer,
     size: tuple[int, int],
-    tile: Tile,
+    tile: TileSize,
     regions: int = 0,
-) -> Objective | TiledObjective:
-    """The objective that evaluates a picture of (width, height) with these tiles in the memory there is.
+) -> Objective:
+    """The objective that evaluates an image of (width, height) with these tiles in the available memory.
 
-    Args are those of `plan`.
+    The arguments are those of `estimate_memory`.
 
     Raises:
-        MemoryError: it does not fit; the text names a tile or a size that would.
-        ValueError: the losses or the extractor cannot be tiled, but an integer `tile` asks for it.
+        MemoryError: it does not fit; the message names a tile or a size that would.
+        ValueError: `tile` is a number, and the losses or the extractor cannot be tiled.
     """
     losses, available = tuple(losses), available_bytes()
     if isinstance(tile, int):
         check_tiled(losses, extractor)
-    if available is not None and tile is None and size[0] * size[1] * 2**14 * (1 + regions) < available:
-        return objective_for(losses, extractor)  # small beyond doubt, and not worth counting
-    chosen = plan(losses, extractor, optimizer, size, tile, available, regions)
+    if available is not None and tile is None and size[0] * size[1] * MAX_STEP_BYTES * (1 + regions) < available:
+        return objective_for(losses, extractor)  # certainly fits, so the graph of a step need not be traced
+    chosen = estimate_memory(losses, extractor, optimizer, size, tile, available, regions)
     if not chosen.fits:
-        raise MemoryError(_story(losses, extractor, optimizer, size, chosen, regions))
+        raise MemoryError(_message(losses, extractor, optimizer, size, chosen, regions))
     if chosen.tile is None:
         return objective_for(losses, extractor)
-    room = UNKNOWN if available is None else available
+    room = ASSUMED if available is None else available
     demand = _demand(losses, extractor, optimizer, regions)
     whole = int((room - FIXED) / sum(demand)) if tile == "auto" else 0
     piece = _piece(losses, extractor, chosen.tile) or 0
     return TiledObjective(losses, extractor, chosen.tile, whole=max(whole, piece), keep=room / 4)
 
 
-def _story(
+def max_style_pixels(objective: Objective, long_side: int) -> float:
+    """Number of pixels beyond which a style has to be cropped; infinite if `style_target` can measure it in tiles.
+
+    Args:
+        objective: objective of the run.
+        long_side: long side of the canvas in pixels.
+    """
+    readers = [loss for loss in objective.losses if loss.uses_style]
+    return float("inf") if is_tileable(readers, objective.extractor) else max(MAX_STYLE_PIXELS, long_side**2)
+
+
+def style_target(objective: Objective, image: tf.Tensor, guides: Features, long_side: int) -> Targets:
+    """`objective.target`, computed in tiles for an image that has more than `MAX_STYLE_PIXELS` and than the canvas.
+
+    Args:
+        objective: objective of the run.
+        image: the style, float32 (1, height, width, 3).
+        guides: see `Objective.target`.
+        long_side: long side of the canvas in pixels.
+    """
+    pixels, readers = image.shape[1] * image.shape[2], [loss for loss in objective.losses if loss.uses_style]
+    in_one_piece = pixels <= max(MAX_STYLE_PIXELS, long_side**2) or not is_tileable(readers, objective.extractor)
+    if in_one_piece or objective.tile is not None:
+        return objective.target(image, guides)
+    found = iter(TiledObjective(readers, objective.extractor, STYLE_TILE).target(image, guides))
+    return tuple(next(found) if loss.uses_style else None for loss in objective.losses)
+
+
+def _message(
     losses: Sequence[Loss],
     extractor: Extractor,
     optimizer: Optimizer,
@@ -146,29 +189,20 @@ def _story(
     width, height = size
     how = "untiled" if chosen.tile is None else f"in tiles of {chosen.tile}"
     remedies = []
-    better = plan(losses, extractor, optimizer, size, "auto", room, regions)
+    better = estimate_memory(losses, extractor, optimizer, size, "auto", room, regions)
     if better.fits and better.tile is not None:
         remedies.append(f"tile={better.tile}")
-    most = _longest_side(
-        losses, extractor, _demand(tuple(losses), extractor, optimizer, regions), size, chosen.tile, room
-    )
-    if most:
-        remedies.append(f"size={most}")
+    demand = _demand(tuple(losses), extractor, optimizer, regions)
+    longest = _longest_side(demand, size, _piece(losses, extractor, chosen.tile), room)
+    if longest:
+        remedies.append(f"size={longest}")
     advice = " or ".join(remedies) or "a machine with more memory"
-    needed, there = (f"{value / 2**30:.1f} GiB" for value in (chosen.bytes, room))
-    return f"a picture of {width}x{height} {how} needs about {needed}, and {there} are free. Try {advice}."
+    needed, free = (f"{value / 2**30:.1f} GiB" for value in (chosen.bytes, room))
+    return f"an image of {width}x{height} {how} needs about {needed}, and {free} are free. Try {advice}."
 
 
-def _longest_side(
-    losses: Sequence[Loss],
-    extractor: Extractor,
-    demand: _Demand,
-    size: tuple[int, int],
-    tile: int | None,
-    room: int,
-) -> int:
-    """The longest side, in steps of 16 pixels, of a picture of this shape that fits; 0 if none does."""
-    piece = _piece(losses, extractor, tile)
+def _longest_side(demand: _Demand, size: tuple[int, int], piece: int | None, room: int) -> int:
+    """The longest side, in steps of 16 pixels, of an image of this shape that fits; 0 if none does."""
     shape = min(size) / max(size)
     sides = range(max(size) // 16 * 16, 0, -16)
     return next((side for side in sides if demand.of(int(side * side * shape), piece) <= room), 0)
@@ -179,80 +213,32 @@ def _piece(losses: Sequence[Loss], extractor: Extractor, tile: int | None) -> in
     return None if tile is None else TiledObjective(losses, extractor, tile).window ** 2
 
 
-def _can_tile(losses: Sequence[Loss], extractor: Extractor) -> bool:
-    try:
-        check_tiled(losses, extractor)
-    except ValueError:
-        return False
-    return True
-
-
 def _demand(losses: tuple[Loss, ...], extractor: Extractor, optimizer: Optimizer, regions: int) -> _Demand:
     kept = optimizer.state_bytes(PROBE**2) / PROBE**2
-    maps, content = _map_bytes(losses, extractor, regions)  # type: ignore[arg-type]
-    return _Demand(maps, content, ARRAYS * PIXEL + STATES * kept)
+    maps, content = _map_bytes(losses, extractor, regions)
+    return _Demand(maps, content, ARRAYS * PIXEL_BYTES + STATES * kept)
 
 
-@functools.lru_cache(maxsize=64)
+@cached(maxsize=64)
 def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0) -> tuple[float, float]:
-    """Bytes a pixel at the peak of a step, and of the content's maps that are kept."""
-    objective = Objective(losses, extractor)
-
+    """Bytes per pixel at the peak of a step, and of the content's maps."""
+    objective = WholeObjective(losses, extractor)
     side = PROBE * max(1, objective.smallest_side // PROBE)
-
     cells = {layer: side // stride for layer, stride in objective.strides(objective.style_layers).items()}
     guides = {layer: tf.TensorSpec([1, count, count, regions]) for layer, count in cells.items() if regions}
-    if any(loss.uses_previous for loss in losses):
-        guides[PREVIOUS] = tf.TensorSpec([1, side, side, 4])
-    canvas = tf.TensorSpec([1, side, side, 3])
-    content = _outputs(objective._content, canvas)
-    targets = _outputs(objective._target, canvas, guides)
-    step = _outputs(objective._evaluate, canvas, content, targets, tf.TensorSpec([len(losses)]), guides)
+    previous = tf.TensorSpec([1, side, side, 4]) if any(loss.uses_previous for loss in losses) else None
+    canvas, eager = tf.TensorSpec([1, side, side, 3]), objective.eager()
+    content = _outputs(eager.content, canvas)
+    targets = _outputs(eager.target, canvas, guides)
+    weights = tf.TensorSpec([len(losses)])
+    step = _outputs(eager.evaluate, canvas, content, targets, weights, guides, previous)
     kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
-    return SLACK * most_alive(step.gradient) / side**2, kept / side**2
+    return SLACK * peak_bytes(step.gradient) / side**2, kept / side**2
 
 
 def _outputs(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function gives, traced for these shapes and not run."""
+    """The result of a function as specs, traced for arguments of these shapes and not run."""
     specs = tf.nest.map_structure(
         lambda value: value if value is None else tf.TensorSpec(value.shape, value.dtype), arguments
     )
     return tf.function(function, autograph=False).get_concrete_function(*specs).structured_outputs
-
-
-def available_bytes() -> int | None:
-    """What this process may still take: of the machine and of its control group; None where nobody says.
-
-    Where TensorFlow sees an accelerator the maps lie in memory that it does not tell about: None.
-    """
-    if tf.config.list_physical_devices("GPU"):
-        return None
-    known = [value for value in (_machine_bytes(), _group_bytes()) if value is not None]
-    return min(known, default=None)
-
-
-def _machine_bytes() -> int | None:
-    """Linux's own estimate, or half of what is built in."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _group_bytes() -> int | None:
-    """What a container leaves, by either version of control groups."""
-    for most, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            limit, taken = (Path("/sys/fs/cgroup", name).read_text().strip() for name in (most, used))
-            return None if limit == "max" else max(0, int(limit) - int(taken))
-        except (OSError, ValueError):
-            continue
-    return None

@@ -1,38 +1,38 @@
-"""Where the tiles of a picture lie: cores that share it out, windows that hold all their cells see.
+"""Geometry of tiles: cores that partition the image, and windows that contain the receptive fields of the cores.
 
-Along each axis the cores are equal and start at multiples of the deepest stride, so every feature cell belongs
-to exactly one of them. A window is its core and a halo on the sides where the picture goes on; where the
-picture ends the window ends with it, so a network pads there as it does for the whole picture and nowhere else
-that matters.
+Along each axis the cores are equal and start at multiples of the deepest stride, so that every feature cell belongs to
+exactly one core. A window is a core with a halo on each side where the image continues; at the border of the image the
+window ends as well, so that the network pads there as it does for the whole image, and nowhere else that matters.
 
-Windows come in few sizes, because TensorFlow keeps a plan for each it has met: cores are multiples of an
-eighth of the tile, and a window near the end reaches further back rather than be smaller. All sizes agree with
-the picture's modulo the stride, so even a network that pads strided layers by parity sees the same phase.
+Windows have few different sizes, because TensorFlow keeps a oneDNN primitive for each size it has met: cores are
+multiples of an eighth of the tile, and a window near the border extends further inward rather than being smaller. All
+sizes are congruent to that of the image modulo the stride, so that even a network that pads strided layers by parity
+pads them in the same phase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from neural_style.features.base import ReceptiveField
 
-__all__ = ["Region", "Span", "halo_of", "rounded_up", "spans", "strips", "tiles"]
+__all__ = ["Span", "Tile", "bands", "halo_of", "rounded_up", "spans", "tiles"]
 
-END = 2**30  # as the end of a slice: as far as there is anything
+END = 2**30  # as the end of a slice: to the end of the axis
 
 
 class Span(NamedTuple):
-    """A stretch of one axis, in pixels.
+    """The extent of a tile along one axis, in pixels.
 
     Attributes:
-        begin: of the core.
-        end: of the core, exclusive.
-        window_begin: of the window, at most `begin`.
-        window_end: of the window, at least `end`.
-        last: whether the core ends where the picture does.
+        begin: begin of the core.
+        end: end of the core, exclusive.
+        window_begin: begin of the window, at most `begin`.
+        window_end: end of the window, at least `end`.
+        last: whether the core ends at the border of the image.
     """
 
     begin: int
@@ -42,22 +42,22 @@ class Span(NamedTuple):
     last: bool
 
     def crop(self, stride: int) -> tuple[int, int]:
-        """The core's cells within the window's map, as a slice."""
+        """The core's cells within the map of the window: begin and end of a slice."""
         start = (self.begin - self.window_begin) // stride
         return start, END if self.last else start + (self.end - self.begin) // stride
 
     def cells(self, stride: int) -> slice:
-        """The core's cells within the whole picture's map."""
+        """The core's cells within the map of the whole image."""
         return slice(self.begin // stride, None if self.last else self.end // stride)
 
 
-class Region(NamedTuple):
-    """A part of a picture whose statistic is taken.
+class Tile(NamedTuple):
+    """A part of an image, with a core whose statistic is computed and a window that the network is applied to.
 
     Attributes:
-        rows: its vertical extent.
-        columns: its horizontal extent.
-        sign: 1, or -1 for an overlap that two others have counted.
+        rows: vertical extent.
+        columns: horizontal extent.
+        sign: 1, or -1 for an overlap that two other tiles have counted.
     """
 
     rows: Span
@@ -75,17 +75,13 @@ class Region(NamedTuple):
         )
 
     def crops(self, strides: Sequence[int]) -> np.ndarray:
-        """For each stride the core's cells in the window's map: int32 (strides, 4), row and column slices."""
+        """For each stride the core's cells in the map of the window: int32 (strides, 4), row and column slices."""
         bounds = [self.rows.crop(stride) + self.columns.crop(stride) for stride in strides]
         return np.array(bounds, np.int32).reshape(-1, 4)
 
-    def of(self, maps: Mapping[str, Any], strides: Mapping[str, int]) -> dict[str, Any]:
-        """The core's part of whole maps, for the layers that have a stride here."""
-        return {
-            layer: value[:, self.rows.cells(strides[layer]), self.columns.cells(strides[layer])]
-            for layer, value in maps.items()
-            if layer in strides
-        }
+    def core(self, maps: Any, stride: int) -> Any:
+        """The core's part of a map of the whole image, (1, rows, columns, channels)."""
+        return maps[:, self.rows.cells(stride), self.columns.cells(stride)]
 
 
 def rounded_up(value: int, multiple: int) -> int:
@@ -94,7 +90,9 @@ def rounded_up(value: int, multiple: int) -> int:
 
 
 def halo_of(fields: Sequence[ReceptiveField]) -> tuple[int, int]:
-    """(halo, stride) in pixels that serve all these layers; the halo is a multiple of the stride.
+    """The halo and stride in pixels that suffice for layers of these receptive fields.
+
+    The halo is a multiple of the stride.
 
     >>> halo_of([ReceptiveField(1, 2), ReceptiveField(16, 58)])
     (64, 16)
@@ -104,13 +102,13 @@ def halo_of(fields: Sequence[ReceptiveField]) -> tuple[int, int]:
 
 
 def spans(length: int, tile: int, halo: int, stride: int) -> tuple[Span, ...]:
-    """Share out one axis.
+    """Partition one axis.
 
     Args:
-        length: of the picture, in pixels.
-        tile: most pixels of a core, a multiple of `stride` (the last core also gets the `length % stride` left).
-        halo: what a window adds on each side that is not the picture's border, a multiple of `stride`.
-        stride: of the deepest layer.
+        length: pixels of the image along the axis.
+        tile: largest core in pixels, a multiple of `stride`; the last core also gets the remainder `length % stride`.
+        halo: pixels that a window adds on each side that is not a border of the image, a multiple of `stride`.
+        stride: stride of the deepest layer.
     """
     rest = length % stride
     even = length - rest
@@ -120,52 +118,51 @@ def spans(length: int, tile: int, halo: int, stride: int) -> tuple[Span, ...]:
     found = []
     for begin in range(0, even, core):
         end = min(begin + core, even)
-        reach = min(end + halo, even)
+        window_end = min(end + halo, even)
         inner_sides = (begin > 0) + (end < even)
-        window_begin = max(0, reach - core - inner_sides * halo)
+        window_begin = max(0, window_end - core - inner_sides * halo)
         last = end == even
-        found.append(Span(begin, length if last else end, window_begin, reach + rest, last))
+        found.append(Span(begin, length if last else end, window_begin, window_end + rest, last))
     return tuple(found)
 
 
 def _core(even: int, tile: int, stride: int) -> int:
-    """Equal cores, as many as must be, rounded up so that few sizes occur."""
+    """Side of equal cores: as few cores as possible, rounded up so that few different sizes occur."""
     count = -(-even // tile)
     grain = max(stride, tile // 8 // stride * stride)
     return min(tile, rounded_up(-(-even // count), grain))
 
 
-def tiles(size: tuple[int, int], tile: int, halo: int, stride: int) -> tuple[Region, ...]:
-    """The regions of a picture of (width, height), row by row; see `spans`."""
+def tiles(size: tuple[int, int], tile: int, halo: int, stride: int) -> tuple[Tile, ...]:
+    """The tiles of an image of (width, height), row by row; see `spans`."""
     width, height = size
     columns = spans(width, tile, halo, stride)
-    return tuple(Region(rows, each) for rows in spans(height, tile, halo, stride) for each in columns)
+    return tuple(Tile(rows, each) for rows in spans(height, tile, halo, stride) for each in columns)
 
 
-def strips(size: tuple[int, int], pixels: int, reach: int | None) -> tuple[Region, ...]:
+def bands(size: tuple[int, int], pixels: int, support: int | None) -> tuple[Tile, ...]:
     """Bands of full width for a sum of local terms over the pixels.
 
-    A band reaches `reach` rows into the next, so that every term lies within one; the terms within the overlap
-    are then in both, and the overlap is a region of its own to take off again.
+    Adjacent bands overlap by `support` rows, so that every term lies within one band. Terms within an overlap lie in
+    both bands, so the overlap is a tile of its own that is subtracted.
 
     Args:
-        size: (width, height) of the picture.
-        pixels: about how many a band may have.
-        reach: how many rows a term spans beyond its first; None if unknown: then one band is the picture.
+        size: (width, height) of the image.
+        pixels: approximate number of pixels of a band.
+        support: rows that a term spans beyond its first; None if unknown: a single band is then the whole image.
     """
     width, height = size
     columns = Span(0, width, 0, width, True)
-    rows = height if reach is None else max(reach + 1, pixels // width)
-    reach = reach or 0
+    rows = height if support is None else max(support + 1, pixels // width)
+    support = support or 0
     found = []
     for begin in range(0, height, rows):
-        end = min(begin + rows + reach, height)
-        found.append(Region(_plain(begin, end), columns))
-        if begin + rows < height and reach:
-            found.append(Region(_plain(begin + rows, end), columns, -1.0))
+        end = min(begin + rows + support, height)
+        found.append(Tile(_without_halo(begin, end), columns))
+        if begin + rows < height and support:
+            found.append(Tile(_without_halo(begin + rows, end), columns, -1.0))
     return tuple(found)
 
 
-def _plain(begin: int, end: int) -> Span:
-    """A span that is its own window."""
+def _without_halo(begin: int, end: int) -> Span:
     return Span(begin, end, begin, end, False)

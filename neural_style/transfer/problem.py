@@ -14,10 +14,8 @@ import tensorflow as tf
 from neural_style import color, images
 from neural_style.features.base import Extractor
 from neural_style.images import masks as guides
-from neural_style.losses import PREVIOUS, Features, Loss, Statistic, Sum
-from neural_style.objective.memory import Tile, objective_within
-from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import Objective, Several
+from neural_style.losses import Features, Loss, Sum
+from neural_style.objective import Objective, Targets, TileSize, choose_objective
 from neural_style.optimizers import Evaluation, Optimizer
 from neural_style.scales import Relay, Scale, Schedule, SingleScale
 from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
@@ -39,7 +37,7 @@ class Painter(Protocol):
     finish: Optimizer
     scales: Schedule
     relay: Relay | None
-    tile: Tile
+    tile: TileSize
     detail: float
 
 
@@ -75,7 +73,7 @@ class Painting:
                 each.warn_if_small(max(self.size))
         losses = tuple(term.loss for term in self.loss)
         regions = len(controls.masks)
-        self.objective = objective_within(losses, painter.extractor, painter.finish, self.size, painter.tile, regions)
+        self.objective = choose_objective(losses, painter.extractor, painter.finish, self.size, painter.tile, regions)
         self._check()
         self.shares = guides.mask_shares(controls.masks, self.size, controls.background) if controls.masks else None
         cover = None if self.shares is None or controls.background is None else guides.coverage(self.shares)
@@ -125,13 +123,13 @@ class Painting:
 
     def _by_scale(
         self, painter: Painter, legs: Sequence[tuple[Scale, bool]], losses: tuple[Loss, ...], regions: int
-    ) -> list[Objective | TiledObjective]:
+    ) -> list[Objective]:
         """What is minimised at each scale."""
         others = [(scale.width, scale.height) for scale, other in legs if other]
         if painter.relay is None or not others:
             return [self.objective] * len(legs)
         network: Any = painter.relay.extractor
-        other = objective_within(losses, network, painter.finish, max(others), painter.tile, regions)
+        other = choose_objective(losses, network, painter.finish, max(others), painter.tile, regions)
         return [other if is_other else self.objective for _, is_other in legs]
 
     def paint(
@@ -237,7 +235,8 @@ class Painting:
             {} if content is None else objective.content(content),
             targets or (None,) * len(self.loss.terms),
             self._weights(cover),
-            self._guides(shares, objective) | self._held(size),
+            self._guides(shares, objective),
+            self._held(size),
             content,
             None if cover is None else tf.constant(cover),
         )
@@ -247,7 +246,7 @@ class Painting:
         painted = 1.0 if cover is None else float(cover.mean())
         return tf.constant([term.weight * (painted if term.loss.uses_style else 1.0) for term in self.loss], tf.float32)
 
-    def _guides(self, shares: np.ndarray | None, objective: Objective | TiledObjective) -> dict[str, tf.Tensor]:
+    def _guides(self, shares: np.ndarray | None, objective: Objective) -> dict[str, tf.Tensor]:
         """Each style's region at each layer, times the style's weight: guides weigh whole regions, too."""
         if shares is None:
             return {}
@@ -258,41 +257,44 @@ class Painting:
         found = guides.guides_per_layer(shares * (weights / weights.max()), strides)
         return {layer: tf.constant(guide) for layer, guide in found.items()}
 
-    def _held(self, size: tuple[int, int]) -> dict[str, tf.Tensor]:
-        """The picture that is held on to, at a scale."""
+    def _held(self, size: tuple[int, int]) -> tf.Tensor | None:
+        """The previous frame and its mask, resized to a scale."""
         if self.previous is None:
-            return {}
+            return None
         held, cover = self.previous[..., :3], self.previous[..., 3:]
         parts = [images.resize(held, size), guides.resize_mask(cover, size)]
-        return {PREVIOUS: tf.constant(np.concatenate(parts, axis=-1))}
+        return tf.constant(np.concatenate(parts, axis=-1))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
     """An objective with everything but the canvas filled in."""
 
-    objective: Objective | TiledObjective
+    objective: Objective
     names: tuple[str, ...]
     content: Any
-    targets: tuple[Statistic | Several | None, ...]
+    targets: Targets
     weights: tf.Tensor
     guides: Features
+    previous: tf.Tensor | None = None
     behind: tf.Tensor | None = None
     cover: tf.Tensor | None = None
 
     def __call__(self, canvas: tf.Tensor) -> Evaluation:
-        found: Evaluation = self.objective.evaluate(
-            self._seen(canvas), self.content, self.targets, self.weights, self.guides
+        found = self.objective.evaluate(
+            self._seen(canvas), self.content, self.targets, self.weights, self.guides, self.previous
         )
         return found if self.cover is None else found._replace(gradient=self.cover * found.gradient)
 
     def blame(self, canvas: tf.Tensor) -> list[str]:
         """The terms whose gradient cannot be used, each on its own: in their sum the others are lost."""
         guilty = []
-        weights, seen = self.weights.numpy(), self._seen(canvas)
-        for index, (name, weight) in enumerate(zip(self.names, weights, strict=True)):
-            gradient = weight * self.objective.slope(index, seen, self.content, self.targets, self.guides)
-            if not np.isfinite(tf.nn.l2_loss(gradient)):
+        seen = self._seen(canvas)
+        for index, name in enumerate(self.names):
+            alone, weight = self.objective.only(index), self.weights[index : index + 1]
+            content = {} if self.behind is None else alone.content(self.behind)
+            found = alone.evaluate(seen, content, (self.targets[index],), weight, self.guides, self.previous)
+            if not np.isfinite(tf.nn.l2_loss(found.gradient)):
                 guilty.append(name)
         return guilty
 

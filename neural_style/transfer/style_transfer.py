@@ -13,9 +13,7 @@ from neural_style import recipes
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.features.precision import in_precision
 from neural_style.losses import Loss, Sum
-from neural_style.objective.memory import Estimate, Tile, plan
-from neural_style.objective.tiled import check_tiled
-from neural_style.objective.whole import objective_for
+from neural_style.objective import Estimate, TileSize, check_tiled, estimate_memory, objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
 from neural_style.scales import Relay, Schedule
 from neural_style.transfer.checkpoint import Checkpoint
@@ -78,7 +76,7 @@ class StyleTransfer:
         finish: Optimizer | str | None = None,
         precision: str = "auto",
         scales: Schedule | None = None,
-        tile: Tile = None,
+        tile: TileSize = None,
         relay: Relay | None = None,
         detail: float | None = None,
     ) -> None:
@@ -95,7 +93,7 @@ class StyleTransfer:
         self.finish: Optimizer = self.optimizer if finish is None else named_optimizer(finish)
         self.scales: Schedule = recipe.scales if scales is None else scales
         _check_tile(tile)
-        self.tile: Tile = tile
+        self.tile: TileSize = tile
         if not 0.0 <= detail <= 1.0:
             raise ValueError(f"detail is between 0 and 1, not {detail!r}")
         self.detail = float(detail)
@@ -129,7 +127,7 @@ class StyleTransfer:
             >>> small.bytes < large.bytes
             True
         """
-        return plan(self._objective.losses, self.extractor, self.finish, size, self.tile)
+        return estimate_memory(self._objective.losses, self.extractor, self.finish, size, self.tile)
 
     def run(
         self,

@@ -11,9 +11,8 @@ import tensorflow as tf
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features import VGG16, Lite, named_extractor
 from neural_style.features.weights import BUNDLED_SHA256
-from neural_style.losses import Content, Moments, TotalVariation
-from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import objective_for
+from neural_style.losses import Content, Context, Moments, TotalVariation
+from neural_style.objective import TiledObjective, objective_for
 from neural_style.recipes import RECIPES
 
 WEIGHTS = resources.files("neural_style.features") / "pretrained"
@@ -65,7 +64,7 @@ def test_its_statistics_are_near_vgg16s(lite, vgg16, images):
     loss = Moments(layer_weights=(3.0, 2.0, 1.0, 1.0, 0.5))
     values = []
     for network in (lite, vgg16):
-        sums = [loss.statistic(network(each, loss.layers), {}, {}) for each in images]
+        sums = [loss.statistic(network(each, loss.layers), Context()) for each in images]
         values.append(float(loss.compare(*sums)))
     assert 0.6 < values[0] / values[1] < 1.4
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from neural_style import StyleTransfer, recipes
 from neural_style.features import ReceptiveField, precision
-from neural_style.objective.whole import objective_for
+from neural_style.objective import objective_for
 
 CPU_INFO = "processor : 0\nflags\t\t: fpu avx2 {extra}\n"
 

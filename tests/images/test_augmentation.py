@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from neural_style.images.augmentation import all_copies, make_copy
 from neural_style.losses import NearestNeighbor, Patches
-from neural_style.objective.whole import Objective
+from neural_style.objective import WholeObjective
 from neural_style.transfer.styles.image_style import PictureStyle
 from tests import tiny
 
@@ -63,7 +63,7 @@ def test_a_rotated_style_is_at_distance_zero_if_rotations_are_searched(kind, mas
     mask = np.ones((1, 12, 18, 1), np.float32) if masked else None
     options = {"size": 3} if kind is Patches else {"every": 1}
     for angles, zero in ((QUARTERS, True), ((0.0,), kind is NearestNeighbor)):
-        objective = Objective([kind(("image",), angles=angles, **options)], tiny.TINY)
+        objective = WholeObjective([kind(("image",), angles=angles, **options)], tiny.TINY)
         target = PictureStyle(style, mask=mask).measure(objective, 18, 0).statistic
         canvas = tf.constant(np.rot90(style, axes=(1, 2)).copy())
         value = float(objective.evaluate(canvas, objective.content(canvas), target, tf.ones([1]), {}).loss)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from neural_style.errors import ImageError
 from neural_style.images import masks
-from neural_style.objective.whole import fitted
+from neural_style.objective import crop_guides
 from tests import tiny
 
 
@@ -122,7 +122,7 @@ def test_guides_fit_the_maps_of_a_network_whose_poolings_halve_and_floor(vgg16, 
     maps = vgg16(tf.zeros([1, height, width, 3]), layers)
     strides = {layer: vgg16.layers[layer].stride for layer in layers}
     shares = np.random.default_rng(0).random((1, height, width, 2)).astype(np.float32)
-    for layer, guide in fitted(masks.guides_per_layer(shares, strides), maps).items():
+    for layer, guide in crop_guides(masks.guides_per_layer(shares, strides), maps).items():
         assert guide.shape == (*maps[layer].shape[:3], 2)
         stride, (rows, columns) = strides[layer], maps[layer].shape[1:3]
         for row, column in ((0, 0), (rows - 1, columns - 1), (rows // 2, 0)):

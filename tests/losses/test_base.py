@@ -7,17 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_style import losses
-from neural_style.losses import Content, Gram, Moments, Sum, Term, TotalVariation, custom
-from neural_style.objective.whole import Objective
+from neural_style.losses import Content, Gram, Loss, Moments, Sum, Term, TotalVariation, custom
+from neural_style.losses.base import ByLayer
+from neural_style.objective import WholeObjective
 
 PARTS = (Content(("deep",)), Gram(("shallow",)), TotalVariation())
 
 
 def value(loss, network, painted, kept, wanted):
-    objective = Objective([term.loss for term in loss.terms], network)
+    objective = WholeObjective([term.loss for term in loss.terms], network).eager()
     weights = tf.constant([term.weight for term in loss.terms], tf.float32)
-    target = objective._target(wanted, {})
-    return objective._evaluate(painted, objective._content(kept), target, weights, {}).loss.numpy()
+    target = objective.target(wanted, {})
+    return objective.evaluate(painted, objective.content(kept), target, weights, {}).loss.numpy()
 
 
 @settings(max_examples=15)
@@ -117,3 +118,24 @@ def test_a_plain_function_sees_the_three_pictures(network, painted, kept, wanted
     value(custom(look, ["image"]), network, painted, kept, wanted)
     for name, picture in (("features", painted), ("content", kept), ("style", wanted)):
         np.testing.assert_array_equal(seen[name]["image"], picture)
+
+
+def test_a_statistic_with_the_former_parameters_is_refused_with_the_new_ones():
+    with pytest.raises(
+        TypeError, match=r"Old\.statistic takes \(self, features, context\), not .*guides.*context\.content"
+    ):
+
+        class Old(Loss):
+            def statistic(self, features, content, guides): ...
+
+    with pytest.raises(TypeError, match=r"OldByLayer\.of_layer takes \(self, layer, features, context\)"):
+
+        class OldByLayer(ByLayer):
+            def of_layer(self, layer, features, content, guides): ...
+
+
+def test_a_statistic_may_have_parameters_with_defaults():
+    class Lenient(Loss):
+        def statistic(self, features, context, *, axis=None): ...
+
+    assert Lenient.additive.fget(None)

@@ -12,9 +12,9 @@ from scipy.special import logsumexp, softmax
 
 from neural_style import losses
 from neural_style.losses import (
-    PREVIOUS,
     AttentionGram,
     Content,
+    Context,
     Gram,
     Histogram,
     Laplacian,
@@ -31,7 +31,7 @@ from neural_style.losses import (
     TotalVariation,
     custom,
 )
-from neural_style.objective.whole import Objective
+from neural_style.objective import WholeObjective
 from neural_style.optimizers import Adam, Progress
 
 BOTH = ("shallow", "deep")
@@ -290,9 +290,9 @@ def held(painted, kept, wanted):
     return np.mean(trusted(kept["image"].shape) * (painted["image"] - kept["image"]) ** 2)
 
 
-def guides_of(loss, kept):
-    """The kept picture as the frame before, for a loss that holds on to one."""
-    return {PREVIOUS: tf.concat([kept, trusted(kept.shape)], axis=-1)} if loss.uses_previous else {}
+def previous_of(loss, kept):
+    """The kept picture as the previous frame, for a loss that reads one."""
+    return tf.concat([kept, trusted(kept.shape)], axis=-1) if loss.uses_previous else None
 
 
 ROWS = {
@@ -305,14 +305,14 @@ ROWS = {
     "wasserstein": Row(Moments(BOTH, spread="wasserstein"), over_layers(gaussians_apart)),
     "sliced wasserstein": Row(SLICED, slices, nudge=0.0005),
     "histogram": Row(Histogram(BOTH), histograms, nudge=0.0005),
-    "nearest neighbor": Row(NearestNeighbor(BOTH, every=2), at_the_nearest(0), nudge=0.002),
-    "anchored neighbor": Row(NearestNeighbor(BOTH, every=2, anchor=0.7), at_the_nearest(0.7), nudge=0.002),
+    "nearest neighbor": Row(NearestNeighbor(BOTH, stride=2), at_the_nearest(0), nudge=0.002),
+    "anchored neighbor": Row(NearestNeighbor(BOTH, stride=2, anchor=0.7), at_the_nearest(0.7), nudge=0.002),
     "patches": Row(Patches(BOTH, size=2), at_the_best_patch, nudge=0.0005),
-    "relaxed emd": Row(RelaxedEMD(BOTH, every=1), transported, nudge=0.002),
-    "palette": Row(RelaxedEMD(("image",), every=1, distance="euclidean"), palettes, nudge=0.0002),
+    "relaxed emd": Row(RelaxedEMD(BOTH, stride=1), transported, nudge=0.002),
+    "palette": Row(RelaxedEMD(("image",), stride=1, metric="euclidean"), palettes, nudge=0.0002),
     "sinkhorn": Row(Sinkhorn(BOTH, blur=0.5), divergences),
     "attention": Row(AttentionGram(BOTH, layer_weights=(2.0, 1.0), sharpness=5.0), attended),
-    "self-similarity": Row(SelfSimilarity(BOTH, every=1), likeness, nudge=0.002),
+    "self-similarity": Row(SelfSimilarity(BOTH, stride=1), likeness, nudge=0.002),
     "total variation": Row(TotalVariation(), total_variation(2), at_best="flat"),
     "total variation, 1.25": Row(TotalVariation(exponent=1.25), total_variation(1.25), at_best="flat", nudge=0.002),
     "total variation, 1": Row(TotalVariation(exponent=1.0), total_variation(1), at_best="flat", nudge=0.0005),
@@ -334,7 +334,7 @@ def objective_of(network):
     made = {}
 
     def of(loss):
-        return made.setdefault(loss, Objective([loss], network))
+        return made.setdefault(loss, WholeObjective([loss], network))
 
     return of
 
@@ -345,8 +345,8 @@ def evaluate(row, objective_of, kept, wanted):
     objective = objective_of(row.loss)
 
     def at(canvas, kept=kept, wanted=wanted):
-        target, guides = objective.target(wanted, {}), guides_of(row.loss, kept)
-        return objective.evaluate(canvas, objective.content(kept), target, tf.ones([1]), guides)
+        target, previous = objective.target(wanted, {}), previous_of(row.loss, kept)
+        return objective.evaluate(canvas, objective.content(kept), target, tf.ones([1]), {}, previous)
 
     return at
 
@@ -396,10 +396,9 @@ def test_three_small_steps_make_it_smaller(evaluate, painted):
 
 
 def test_eager_equals_compiled(row, evaluate, objective_of, painted, kept, wanted):
-    objective = objective_of(row.loss)
-    target = objective._target(wanted, {})
-    guides = guides_of(row.loss, kept)
-    eager = objective._evaluate(painted, objective._content(kept), target, tf.ones([1]), guides)
+    functions = objective_of(row.loss).eager()
+    target, previous = functions.target(wanted, {}), previous_of(row.loss, kept)
+    eager = functions.evaluate(painted, functions.content(kept), target, tf.ones([1]), {}, previous)
     compiled = evaluate(painted)
     np.testing.assert_allclose(eager.loss, compiled.loss, rtol=1e-5)
     scale = np.abs(compiled.gradient).max()
@@ -421,14 +420,14 @@ def test_its_representation_pastes_back(loss):
 
 @pytest.mark.parametrize(
     "loss",
-    [pytest.param(row.loss, id=name) for name, row in ROWS.items() if row.loss.additive and row.loss.reach is None],
+    [pytest.param(row.loss, id=name) for name, row in ROWS.items() if row.loss.additive and row.loss.support is None],
 )
 def test_statistics_of_two_halves_add_up(loss, network, painted, kept):
     """Cut the maps, not the picture: what a cell sees is the extractor's affair."""
 
     def statistic(part):
         maps, held = ({k: v[:, part] for k, v in network(x, BOTH).items()} for x in (painted, kept))
-        return loss.statistic(maps, held, {})
+        return loss.statistic(maps, Context(held))
 
     whole = statistic(slice(None))
     parts = tf.nest.map_structure(lambda a, b: a + b, statistic(slice(0, 3)), statistic(slice(3, None)))
@@ -440,8 +439,8 @@ def test_statistics_of_two_halves_add_up(loss, network, painted, kept):
 def test_it_scales(row, evaluate, objective_of, painted, kept, wanted):
     objective = objective_of(row.loss)
     weights = tf.constant([term.weight for term in (3.0 * row.loss).terms])
-    target, guides = objective.target(wanted, {}), guides_of(row.loss, kept)
-    scaled = objective.evaluate(painted, objective.content(kept), target, weights, guides)
+    target, previous = objective.target(wanted, {}), previous_of(row.loss, kept)
+    scaled = objective.evaluate(painted, objective.content(kept), target, weights, {}, previous)
     np.testing.assert_allclose(scaled.loss, 3.0 * evaluate(painted).loss, rtol=1e-5)
     np.testing.assert_allclose(scaled.gradient, 3.0 * evaluate(painted).gradient, rtol=1e-4, atol=1e-7)
 

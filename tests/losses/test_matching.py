@@ -6,19 +6,19 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neural_style.losses import NearestNeighbor, Patches, RelaxedEMD, SelfSimilarity, sampling
-from neural_style.losses.sampling import hypercolumns, match, thinned, unit
+from neural_style.losses import Context, NearestNeighbor, Patches, RelaxedEMD, SelfSimilarity, sampling
+from neural_style.losses.sampling import hypercolumns, match, subsample, unit
 
 LOSSES = [
-    NearestNeighbor(("a",), every=1),
+    NearestNeighbor(("a",), stride=1),
     Patches(("a",), size=2),
-    RelaxedEMD(("a",), every=1),
-    RelaxedEMD(("a",), every=1, distance="euclidean"),
+    RelaxedEMD(("a",), stride=1),
+    RelaxedEMD(("a",), stride=1, metric="euclidean"),
 ]
 
 
 def worth(loss, features, style):
-    statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, {}, {}) for maps in (features, style))
+    statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, Context()) for maps in (features, style))
     return float(loss.compare(*statistics))
 
 
@@ -49,12 +49,12 @@ def test_matches_in_strips_equal_those_of_the_whole_matrix(sizes, strip, seed):
 
 def test_thinning_keeps_some_of_the_vectors_and_the_same_ones_each_time(style):
     vectors = style.reshape(-1, 4)
-    kept = thinned(tf.constant(vectors), 10).numpy()
+    kept = subsample(tf.constant(vectors), 10).numpy()
     assert kept.shape == (10, 4)
     assert {tuple(row) for row in kept} <= {tuple(row) for row in vectors}
     assert len({tuple(row) for row in kept}) == 10
-    np.testing.assert_array_equal(thinned(tf.constant(vectors), 10), kept)
-    np.testing.assert_array_equal(thinned(tf.constant(vectors), 1000), vectors)
+    np.testing.assert_array_equal(subsample(tf.constant(vectors), 10), kept)
+    np.testing.assert_array_equal(subsample(tf.constant(vectors), 1000), vectors)
 
 
 def test_unit_vectors_have_length_one_but_for_nothing(features):
@@ -67,7 +67,7 @@ def test_hypercolumns_stack_maps_of_all_sizes_on_one_grid(vgg16):
     layers = ("block1_conv1", "block3_conv1")
     maps = vgg16(tf.random.stateless_uniform([1, 32, 48, 3], [1, 2]), layers)
     assert hypercolumns(maps, layers, 4).shape == (1, 8, 12, 64 + 256)
-    assert hypercolumns(maps, layers, 1, most=100).shape[1:3] == (8, 12)
+    assert hypercolumns(maps, layers, 1, max_vectors=100).shape[1:3] == (8, 12)
     assert hypercolumns(maps, layers, 1000).shape[1:3] == (1, 1)
     np.testing.assert_allclose(hypercolumns(maps, layers, 4)[..., 64:], maps["block3_conv1"], rtol=1e-5)
 
@@ -99,14 +99,14 @@ def test_its_order_of_magnitude_is_one(loss, features, style):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_fewer_style_vectors_mean_no_smaller_a_cost_of_the_best_match(loss, features, style):
-    few = type(loss)(**{**vars(loss), "most": 4})
+    few = type(loss)(**{**vars(loss), "max_vectors": 4})
     if not isinstance(loss, RelaxedEMD):
         assert worth(few, features, style) > worth(loss, features, style)
     assert np.isfinite(worth(few, features, style))
 
 
 def test_a_nearest_neighbor_does_not_depend_on_the_scale_of_the_features(features, style):
-    loss = NearestNeighbor(("a",), every=1)
+    loss = NearestNeighbor(("a",), stride=1)
     assert worth(loss, 50 * features, 50 * style) == pytest.approx(worth(loss, features, style), rel=1e-4)
 
 
@@ -123,10 +123,11 @@ def test_patches_tell_an_order_that_single_vectors_do_not(style):
 
 
 def test_self_similarity_lets_all_features_change_together(features):
-    loss = SelfSimilarity(("a",), every=1)
+    loss = SelfSimilarity(("a",), stride=1)
 
     def apart(painted):
-        return float(loss.compare(loss.statistic({"a": tf.constant(painted)}, {"a": tf.constant(features)}, {}), None))
+        context = Context({"a": tf.constant(features)})
+        return float(loss.compare(loss.statistic({"a": tf.constant(painted)}, context), None))
 
     turned = features @ np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0].astype(np.float32)
     assert apart(features) == 0.0
@@ -136,9 +137,9 @@ def test_self_similarity_lets_all_features_change_together(features):
 
 
 def test_self_similarity_in_bounded_memory(vgg16):
-    loss = SelfSimilarity(("block1_conv1",), every=1, most=50)
+    loss = SelfSimilarity(("block1_conv1",), stride=1, max_vectors=50)
     maps = vgg16(tf.random.stateless_uniform([1, 64, 48, 3], [1, 2]), loss.layers)
-    ours, theirs = loss.statistic(maps, maps, {})
+    ours, theirs = loss.statistic(maps, Context(maps))
     assert ours.shape == theirs.shape
     assert 25 <= ours.shape[0] <= 60
 
@@ -148,10 +149,10 @@ def test_self_similarity_in_bounded_memory(vgg16):
 def test_a_flat_or_tiny_picture_gives_a_finite_gradient(loss, vgg16, content, flat):
     picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
     other = vgg16(tf.fill([1, 32, 32, 3] if loss.uses_content else [1, 16, 16, 3], flat), loss.layers)
-    target = None if loss.uses_content else loss.statistic(other, {}, {})
+    target = None if loss.uses_content else loss.statistic(other, Context())
     with tf.GradientTape() as tape:
         tape.watch(picture)
-        value = loss.compare(loss.statistic(vgg16(picture, loss.layers), other, {}), target)
+        value = loss.compare(loss.statistic(vgg16(picture, loss.layers), Context(other)), target)
     assert 0 < float(value) < 1000
     assert np.isfinite(tape.gradient(value, picture)).all()
 
@@ -159,12 +160,12 @@ def test_a_flat_or_tiny_picture_gives_a_finite_gradient(loss, vgg16, content, fl
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (NearestNeighbor, {"every": 0}, "every is at least 1, not 0"),
-        (NearestNeighbor, {"most": 0}, "most is at least 1"),
+        (NearestNeighbor, {"stride": 0}, "stride is at least 1, not 0"),
+        (NearestNeighbor, {"max_vectors": 0}, "max_vectors is at least 1"),
         (Patches, {"size": 0}, "size is at least 1"),
         (Patches, {"stride": -1}, "stride is at least 1"),
-        (RelaxedEMD, {"distance": "manhattan"}, "distance is 'cosine' or 'euclidean', not 'manhattan'"),
-        (SelfSimilarity, {"most": 0}, "most is at least 1"),
+        (RelaxedEMD, {"metric": "manhattan"}, "metric is 'cosine' or 'euclidean', not 'manhattan'"),
+        (SelfSimilarity, {"max_vectors": 0}, "max_vectors is at least 1"),
     ],
 )
 def test_wrong_arguments_are_told(kind, options, message):
@@ -176,12 +177,12 @@ def test_wrong_arguments_are_told(kind, options, message):
 def test_a_tiled_run_is_refused(loss):
     from tests.tiny import transfer
 
-    with pytest.raises(ValueError, match="needs the whole picture at once"):
+    with pytest.raises(ValueError, match="needs the whole image at once"):
         transfer(1.0 * loss, tile=16)
 
 
 @pytest.mark.parametrize(
-    "loss", [NearestNeighbor(("deep",), every=1, anchor=0.5), Patches(("deep",)), RelaxedEMD(("deep",))]
+    "loss", [NearestNeighbor(("deep",), stride=1, anchor=0.5), Patches(("deep",)), RelaxedEMD(("deep",))]
 )
 def test_styles_mix_and_are_kept_without_their_pictures(loss, tmp_path):
     from neural_style import StyleTarget

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from neural_style.losses import (
     AttentionGram,
+    Context,
     Gram,
     Histogram,
     NearestNeighbor,
@@ -14,15 +15,15 @@ from neural_style.losses import (
     Sinkhorn,
     SlicedWasserstein,
 )
-from neural_style.objective.whole import Objective, Several
+from neural_style.objective import Several, WholeObjective
 from tests.tiny import TINY
 
 LOSSES = [
     AttentionGram(("a",)),
     Histogram(("a",)),
-    NearestNeighbor(("a",), every=1),
+    NearestNeighbor(("a",), stride=1),
     Patches(("a",), size=1),
-    RelaxedEMD(("a",), every=1),
+    RelaxedEMD(("a",), stride=1),
     Sinkhorn(("a",)),
     SlicedWasserstein(("a",)),
 ]
@@ -34,7 +35,9 @@ def maps(seed, shape=(6, 8), mean=1.0):
 
 def worth(loss, features, style, guides=None, style_guides=None):
     told = [
-        loss.statistic({"a": each}, {"a": each}, {} if guide is None else {"a": tf.constant(guide, tf.float32)})
+        loss.statistic(
+            {"a": each}, Context({"a": each}, {} if guide is None else {"a": tf.constant(guide, tf.float32)})
+        )
         for each, guide in ((features, guides), (style, style_guides))
     ]
     return float(loss.compare(*told))
@@ -81,7 +84,7 @@ def test_a_region_weighs_as_its_guide_does(loss):
 def test_styles_of_regions_are_one_target(loss):
     """As a run has it: two styles, each in its own region, in one evaluation with a gradient everywhere."""
     loss = type(loss)(**{**vars(loss), "layers": ("shallow",)})
-    objective = Objective([loss], TINY)
+    objective = WholeObjective([loss], TINY)
     canvas, *styles = (
         tf.constant(np.random.default_rng(seed).uniform(0, 1, (1, 16, 20, 3)), tf.float32) for seed in (1, 2, 3)
     )
@@ -113,7 +116,7 @@ def test_transport_sees_a_shift_as_half_its_square():
 def test_transport_asks_for_each_vector_as_often_as_it_is_there():
     one, other = np.zeros(4, np.float32), np.full(4, 2.0, np.float32)
     rare, even = (np.stack([one] * count + [other] * (8 - count))[None, None] for count in (7, 4))
-    assert worth(RelaxedEMD(("a",), every=1, distance="euclidean"), tf.constant(rare), tf.constant(even)) < 1e-5
+    assert worth(RelaxedEMD(("a",), stride=1, metric="euclidean"), tf.constant(rare), tf.constant(even)) < 1e-5
     assert worth(Sinkhorn(("a",)), tf.constant(rare), tf.constant(even)) > 0.05
 
 
@@ -148,10 +151,10 @@ def test_attention_and_transport_are_blind_to_position():
 @pytest.mark.parametrize("flat", [0.0, 0.5])
 def test_a_flat_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content, flat):
     picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
-    target = loss.statistic(vgg16(tf.fill([1, 16, 16, 3], flat), loss.layers), {}, {})
+    target = loss.statistic(vgg16(tf.fill([1, 16, 16, 3], flat), loss.layers), Context())
     with tf.GradientTape() as tape:
         tape.watch(picture)
-        value = loss.compare(loss.statistic(vgg16(picture, loss.layers), {}, {}), target)
+        value = loss.compare(loss.statistic(vgg16(picture, loss.layers), Context()), target)
     assert 0 < float(value) < 1000
     assert np.isfinite(tape.gradient(value, picture)).all()
 
@@ -161,9 +164,9 @@ def test_a_flat_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content, flat
     [
         (Sinkhorn, {"blur": 0.0}, "blur is above 0 and finite, not 0.0"),
         (Sinkhorn, {"steps": 0}, "steps is at least 1, not 0"),
-        (Sinkhorn, {"most": 0}, "most is at least 1, not 0"),
+        (Sinkhorn, {"max_vectors": 0}, "max_vectors is at least 1, not 0"),
         (AttentionGram, {"sharpness": -1.0}, "sharpness is at least 0 and finite, not -1.0"),
-        (AttentionGram, {"most": 0}, "most is at least 1, not 0"),
+        (AttentionGram, {"max_vectors": 0}, "max_vectors is at least 1, not 0"),
         (AttentionGram, {"layer_weights": (1.0,)}, "3 layers need as many weights, not 1"),
     ],
 )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.losses import Range, TotalVariation
+from neural_style.losses import Context, Range, TotalVariation
 
 
 def worth(image, loss=TotalVariation()):  # noqa: B008 (a loss is immutable)
-    return float(loss.compare(loss.statistic({"image": tf.constant(image, tf.float32)}, {}, {}), None))
+    return float(loss.compare(loss.statistic({"image": tf.constant(image, tf.float32)}, Context()), None))
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def test_the_thinnest_pictures_work(shape):
 def test_bands_that_share_a_border_row_make_up_the_whole(picture):
     """The terms reach `reach` rows: two bands that overlap by so many hold every term once, the overlap's twice."""
     loss = TotalVariation()
-    reach = loss.reach
+    reach = loss.support
 
     def statistic(rows):
-        return [x.numpy() for x in loss.statistic({"image": tf.constant(picture[:, rows], tf.float32)}, {}, {})]
+        return [x.numpy() for x in loss.statistic({"image": tf.constant(picture[:, rows], tf.float32)}, Context())]
 
     whole, upper, lower, shared = map(
         statistic, (slice(None), slice(0, 4 + reach), slice(4, None), slice(4, 4 + reach))

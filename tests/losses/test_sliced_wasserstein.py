@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neural_style.losses import Histogram, Moments, SlicedWasserstein
+from neural_style.losses import Context, Histogram, Moments, SlicedWasserstein
 from neural_style.losses.sliced_wasserstein import quantiles
 
 rows = hnp.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 9)), elements=st.floats(-5, 5, width=32))
@@ -15,7 +15,7 @@ LOSSES = [SlicedWasserstein(("a",)), Histogram(("a",))]
 
 
 def worth(loss, features, style):
-    statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, {}, {}) for maps in (features, style))
+    statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, Context()) for maps in (features, style))
     return float(loss.compare(*statistics))
 
 
@@ -95,9 +95,9 @@ def test_they_see_what_moments_do_not(loss):
 def test_a_flat_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content):
     picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
     for style in (tf.fill([1, 16, 16, 3], 0.5), tf.zeros([1, 40, 16, 3])):
-        target = loss.statistic(vgg16(style, loss.layers), {}, {})
+        target = loss.statistic(vgg16(style, loss.layers), Context())
         with tf.GradientTape() as tape:
             tape.watch(picture)
-            value = loss.compare(loss.statistic(vgg16(picture, loss.layers), {}, {}), target)
+            value = loss.compare(loss.statistic(vgg16(picture, loss.layers), Context()), target)
         assert 0 < float(value) < 1000
         assert np.isfinite(tape.gradient(value, picture)).all()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from neural_style.losses import Gram, Moments, gram_matrix, position_sums
+from neural_style.losses import Context, Gram, Moments, gram_matrix, position_sums
 
 maps = hnp.arrays(
     np.float32,
@@ -86,7 +86,7 @@ def test_hard_guides_cut_a_map_in_two(features):
 )
 def test_regions_count_by_their_share(loss, features, guide):
     target = {"a": position_sums(features[:, ::-1] * 0.5 + 1.0, guide)}
-    sums = loss.statistic({"a": features}, {}, {"a": guide})
+    sums = loss.statistic({"a": features}, Context(guides={"a": guide}))
     apart = loss.distance(sums["a"], target["a"]).numpy()
     share = guide.sum(axis=(0, 1, 2)) / guide.sum()
     assert apart.shape == (2,)
@@ -102,8 +102,8 @@ def test_an_empty_region_counts_for_nothing(features):
     with tf.GradientTape() as tape:
         x = tf.constant(features)
         tape.watch(x)
-        value = loss.compare(loss.statistic({"a": x}, {}, {"a": guide}), target)
-    expected = loss.compare(loss.statistic({"a": features}, {}, {}), alone)
+        value = loss.compare(loss.statistic({"a": x}, Context(guides={"a": guide})), target)
+    expected = loss.compare(loss.statistic({"a": features}, Context()), alone)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
     assert np.isfinite(tape.gradient(value, x)).all()
 
@@ -113,7 +113,7 @@ def test_moments_hear_the_spread_that_a_mean_drowns():
     calm, wild = (rng.normal(10.0, spread, (1, 20, 20, 3)).astype(np.float32) for spread in (1.0, 3.0))
 
     def worth(loss):
-        return float(loss.compare(loss.statistic({"a": wild}, {}, {}), loss.statistic({"a": calm}, {}, {})))
+        return float(loss.compare(loss.statistic({"a": wild}, Context()), loss.statistic({"a": calm}, Context())))
 
     assert worth(Gram(("a",))) < 0.01
     assert worth(Moments(("a",))) > 0.5
@@ -123,11 +123,11 @@ def test_moments_hear_the_spread_that_a_mean_drowns():
 def test_a_style_without_spread_does_not_drown_the_rest(spread, features):
     """A flat style, or one so small that a deep layer has a single cell of it."""
     loss = Moments(("a",), spread=spread)
-    target = loss.statistic({"a": features[:, :1, :1]}, {}, {})
+    target = loss.statistic({"a": features[:, :1, :1]}, Context())
     with tf.GradientTape() as tape:
         x = tf.constant(features)
         tape.watch(x)
-        value = loss.compare(loss.statistic({"a": x}, {}, {}), target)
+        value = loss.compare(loss.statistic({"a": x}, Context()), target)
     assert 0.1 < float(value) < 1000
     assert np.isfinite(tape.gradient(value, x)).all()
 

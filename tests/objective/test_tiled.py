@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from neural_style import stylize
 from neural_style.features import VGG16, KerasExtractor, ReceptiveField
 from neural_style.losses import (
-    PREVIOUS,
     Content,
+    Context,
     Custom,
     Gram,
     Laplacian,
@@ -28,8 +28,7 @@ from neural_style.losses import (
     TotalVariation,
     custom,
 )
-from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import objective_for
+from neural_style.objective import TiledObjective, is_tileable, objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.style_transfer import StyleTransfer
@@ -79,7 +78,7 @@ class MeanColor(Loss):
     layers: ClassVar = ("image",)
     uses_style: ClassVar = True
 
-    def statistic(self, features, content, guides):
+    def statistic(self, features, context):
         image = features["image"]
         return {"sum": tf.reduce_sum(image, axis=[0, 1, 2]), "count": tf.cast(tf.size(image), tf.float32)}
 
@@ -125,21 +124,20 @@ def picture(height, width, seed=0):
     return tf.constant(np.clip(0.85 * smooth + 0.15 * random.random(smooth.shape), 0, 1), tf.float32)
 
 
-def both(losses, extractor, tile, size, *, guides=None, **settings):
+def both(losses, extractor, tile, size, *, guides=None, previous=None, **settings):
     """The untiled and the tiled evaluation of one canvas."""
     width, height = size
     content, canvas, style = picture(height, width), picture(height, width, 1), picture(height + 9, width - 4, 2)
     weights = tf.range(1.0, len(losses) + 1)
     guides = guides or {}
-    layers = [layer for layer in guides if layer != PREVIOUS]
-    style_guides = {layer: tf.ones_like(_map(extractor, style, layer)[..., :1]) * [[0.3, 0.7]] for layer in layers}
+    style_guides = {layer: tf.ones_like(_map(extractor, style, layer)[..., :1]) * [[0.3, 0.7]] for layer in guides}
     found = []
     for objective in (
         objective_for(losses, extractor),
         TiledObjective(losses, extractor, tile, **{"whole": 0, **settings}),
     ):
         targets = objective.target(style, style_guides)
-        found.append(objective.evaluate(canvas, objective.content(content), targets, weights, guides))
+        found.append(objective.evaluate(canvas, objective.content(content), targets, weights, guides, previous))
     return found
 
 
@@ -189,10 +187,42 @@ def test_guides_are_cut_with_the_picture():
     assert_same(*both(losses, Small(), 16, (width, height), guides=guides))
 
 
-def test_the_frame_before_is_cut_with_the_picture():
-    held = tf.concat([picture(53, 71, 5), tf.linspace(tf.zeros([1, 53, 1]), tf.ones([1, 53, 1]), 71, axis=2)], axis=-1)
+def test_the_previous_frame_is_cropped_to_each_tile():
+    previous = tf.concat(
+        [picture(53, 71, 5), tf.linspace(tf.zeros([1, 53, 1]), tf.ones([1, 53, 1]), 71, axis=2)], axis=-1
+    )
     losses = (Temporal(), Gram(SMALL))
-    assert_same(*both(losses, Small(), 16, (71, 53), guides={PREVIOUS: held}))
+    assert_same(*both(losses, Small(), 16, (71, 53), previous=previous))
+
+
+@dataclasses.dataclass(frozen=True)
+class Annealed(MeanColor):
+    """A loss whose statistic depends on the number of the step."""
+
+    def statistic(self, features, context):
+        sums = super().statistic(features, context)
+        share = 1.0 if context.step is None else 1.0 / (1.0 + tf.cast(context.step, tf.float32))
+        return {"sum": share * sums["sum"], "count": sums["count"]}
+
+
+def test_losses_read_the_number_of_the_step_whole_and_tiled():
+    canvas, style = picture(40, 50), picture(30, 30, 1)
+    losses = (Annealed(name="annealed"), Gram(SMALL))
+    objectives = objective_for(losses, Small()), TiledObjective(losses, Small(), 16, whole=0)
+    for objective in objectives:
+        targets = objective.target(style, {})
+        terms = [
+            objective.evaluate(
+                canvas, objective.content(canvas), targets, tf.ones([2]), {}, step=tf.constant(step)
+            ).terms
+            for step in range(3)
+        ]
+        expected = [
+            Annealed().compare(Annealed().statistic({"image": canvas}, Context(step=step)), targets[0])
+            for step in range(3)
+        ]
+        np.testing.assert_allclose([each[0] for each in terms], expected, rtol=1e-4)
+    assert objectives[0].evaluate.traces == 1
 
 
 @pytest.mark.parametrize(("pooling", "size"), [("max", (149, 117)), ("average", (160, 112))])
@@ -223,8 +253,9 @@ def test_one_trace_serves_every_size_and_tile():
     for tile, size in ((16, (64, 48)), (24, (71, 53)), (40, (90, 66))):
         both(losses, Small(), tile, size)
     objective = TiledObjective(losses, Small(), 16, whole=0)
-    (part,) = objective._parts(picture(48, 64))
-    assert [part.programs.statistics.traces, part.programs.pull_back.traces, part.programs.target.traces] == [1, 1, 1]
+    (group,) = objective._groups(picture(48, 64))
+    programs = group.programs
+    assert [programs.statistics.traces, programs.pull_back.traces, programs.target.traces] == [1, 1, 1]
 
 
 def test_a_picture_no_larger_than_a_window_is_taken_whole():
@@ -236,8 +267,10 @@ def test_a_picture_no_larger_than_a_window_is_taken_whole():
 
 
 def test_a_loss_that_does_not_add_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"'first_mean'.*does not add.*tile=None"):
+    with pytest.raises(ValueError, match=r"'first_mean'.*does not add up.*tile=None"):
         TiledObjective((Gram(("deep",)), custom(first_mean, ["shallow"])), Small(), 16)
+    assert not is_tileable([custom(first_mean, ["shallow"])], Small())
+    assert is_tileable([Gram(("deep",))], Small())
     assert not Custom.additive
 
 
@@ -246,7 +279,7 @@ def test_an_extractor_without_radii_is_refused():
 
     pixels = keras.Input((None, None, 3))
     model = keras.Model(pixels, keras.layers.Conv2D(2, 3, padding="same", name="only")(pixels))
-    with pytest.raises(ValueError, match=r"how far 'only' sees.*fields="):
+    with pytest.raises(ValueError, match=r"receptive field of 'only'.*unknown.*fields="):
         TiledObjective((Gram(("only",)),), KerasExtractor(model), 16)
     told = KerasExtractor(model, fields={"only": ReceptiveField(1, 1)})
     assert_same(*both((Gram(("only",)),), told, 16, (40, 30)))
@@ -305,11 +338,17 @@ def test_the_term_to_blame_is_found_in_tiles():
     losses = (Gram(SMALL), Broken())
     objective = TiledObjective(losses, Small(), 16, whole=0)
     canvas, style = picture(48, 64), picture(48, 64, 1)
-    targets, content = objective.target(style, {}), objective.content(canvas)
-    good, bad = (objective.slope(index, canvas, content, targets, {}).numpy() for index in (0, 1))
+    targets = objective.target(style, {})
+
+    def only(objective, index):
+        alone = objective.only(index)
+        found = alone.evaluate(canvas, alone.content(canvas), (targets[index],), tf.ones([1]), {})
+        return found.gradient.numpy()
+
+    good, bad = (only(objective, index) for index in (0, 1))
     assert np.isfinite(good).all()
     assert not np.isfinite(bad).all()
-    untiled = objective_for(losses, Small()).slope(0, canvas, {}, targets, {})
+    untiled = only(objective_for(losses, Small()), 0)
     np.testing.assert_allclose(good, untiled, atol=1e-4 * np.abs(good).max())
 
 
@@ -320,15 +359,15 @@ def test_two_devices_share_the_tiles():
         import tensorflow as tf
         processor = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-        from neural_style.objective.tile_programs import spread
-        from tests import test_tiles
+        from neural_style.objective import map_over_devices
+        from tests.objective import test_tiled
         def where(_):
             time.sleep(0.1)
             return tf.zeros([]).device[-5:]
-        assert set(spread(where, range(6))) == {"CPU:0", "CPU:1"}
-        losses = tuple(test_tiles.LOSSES[name] for name in ("content", "covariance", "total_variation"))
-        test_tiles.assert_same(*test_tiles.both(losses, test_tiles.Small(), 16, (71, 53)))
-        first, second = (test_tiles.both(losses, test_tiles.Small(), 16, (71, 53))[1] for _ in range(2))
+        assert set(map_over_devices(where, range(6))) == {"CPU:0", "CPU:1"}
+        losses = tuple(test_tiled.LOSSES[name] for name in ("content", "covariance", "total_variation"))
+        test_tiled.assert_same(*test_tiled.both(losses, test_tiled.Small(), 16, (71, 53)))
+        first, second = (test_tiled.both(losses, test_tiled.Small(), 16, (71, 53))[1] for _ in range(2))
         assert (first.gradient.numpy() == second.gradient.numpy()).all()
     """
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neural_style.features.base import ReceptiveField
-from neural_style.objective.tiling import halo_of, spans, strips, tiles
+from neural_style.objective.tiling import bands, halo_of, spans, tiles
 
 strides = st.sampled_from([1, 2, 4, 8, 16])
 
@@ -78,7 +78,7 @@ def test_strips_count_every_neighbourhood_once(height, width, pixels, reach):
     def statistic(part):
         return int((part[:, lag:] * part[:, : part.shape[1] - lag]).sum()), part.size
 
-    regions = strips((width, height), pixels, reach)
+    regions = bands((width, height), pixels, reach)
     total = np.sum([region.sign * np.array(statistic(picture[region.window])) for region in regions], axis=0)
     assert total.tolist() == list(statistic(picture))
 

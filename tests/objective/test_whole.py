@@ -8,9 +8,8 @@ import tensorflow as tf
 
 from neural_style.features import named_extractor
 from neural_style.features.base import DifferentiableExtractor
-from neural_style.losses import Content, Gram, Loss, Moments, Range, TotalVariation, custom
-from neural_style.objective import memory
-from neural_style.objective.whole import Objective, objective_for
+from neural_style.losses import Content, Context, Gram, Loss, Moments, Range, TotalVariation, custom
+from neural_style.objective import WholeObjective, memory, objective_for
 
 LOSS = 0.1 * Content() + Gram(name="gram") + Moments() + 0.5 * TotalVariation()
 
@@ -25,7 +24,7 @@ def losses(loss):
 
 @pytest.fixture(scope="module")
 def objective(vgg16):
-    return Objective(losses(LOSS), vgg16)
+    return WholeObjective(losses(LOSS), vgg16)
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ class Odd(Loss):
     layers: tuple[str, ...] = ("block1_conv1", "block3_conv1")
     name: str = "odd"
 
-    def statistic(self, features, content, guides):
+    def statistic(self, features, context):
         shallow, deep = (tf.reduce_mean(features[layer]) for layer in self.layers)
         return shallow * deep, tf.size(features[self.layers[0]]), 2.0, None
 
@@ -84,14 +83,14 @@ def test_the_gradient_is_that_of_automatic_differentiation_for_every_kind_of_los
         extractor = Plain(extractor)
         assert not isinstance(extractor, DifferentiableExtractor)
     terms = (1.0 * loss).terms
-    objective = Objective([term.loss for term in terms], extractor)
+    objective = WholeObjective([term.loss for term in terms], extractor)
     canvas, content = picture(1, 30, 26), objective.content(picture(2, 30, 26))
     targets = objective.target(picture(3, 20, 24), {})
     with tf.GradientTape() as tape:
         tape.watch(canvas)
         features = objective.features(canvas, objective.layers)
         values = [
-            term.weight * term.loss.compare(term.loss.statistic(features, content, {}), target)
+            term.weight * term.loss.compare(term.loss.statistic(features, Context(content)), target)
             for term, target in zip(terms, targets, strict=True)
         ]
         total = tf.add_n(values)
@@ -126,7 +125,7 @@ def test_terms_are_the_weighted_parts_of_the_loss(evaluate):
 
 
 def test_any_sizes_and_weights_cause_one_trace(vgg16):
-    objective = Objective(losses(LOSS), vgg16)
+    objective = WholeObjective(losses(LOSS), vgg16)
     for height, width in ((32, 32), (33, 47), (48, 16)):
         canvas = picture(1, height, width)
         target = objective.target(picture(3, width, height), {})
@@ -153,7 +152,7 @@ def test_the_image_is_handed_on_untouched(objective):
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_losses_see_float32_whatever_the_extractor_computes_in(vgg16, precision):
-    objective = Objective([Gram(("block1_conv1",))], vgg16.with_precision(precision))
+    objective = WholeObjective([Gram(("block1_conv1",))], vgg16.with_precision(precision))
     assert objective.features(picture(1, 16, 16), ["block1_conv1"])["block1_conv1"].dtype == tf.float32
 
 
@@ -161,9 +160,9 @@ def test_losses_see_float32_whatever_the_extractor_computes_in(vgg16, precision)
     ("loss", "side"), [(Content(), 8), (Gram(), 16), (Gram(("block1_conv1",)), 1), (TotalVariation(), 1)]
 )
 def test_the_smallest_side_is_that_of_the_deepest_layer(vgg16, loss, side):
-    assert Objective([loss], vgg16).smallest_side == side
+    assert WholeObjective([loss], vgg16).smallest_side == side
 
 
 def test_a_layer_the_extractor_lacks_is_refused_at_once(vgg16):
     with pytest.raises(ValueError, match="no layer 'block9_conv1'; it has block1_conv1"):
-        Objective([Gram(("block9_conv1",))], vgg16)
+        WholeObjective([Gram(("block9_conv1",))], vgg16)

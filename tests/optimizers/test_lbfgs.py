@@ -6,7 +6,7 @@ import scipy.optimize
 import tensorflow as tf
 
 from neural_style.losses import Content, Gram
-from neural_style.objective.whole import objective_for
+from neural_style.objective import objective_for
 from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress
 
 

@@ -122,7 +122,7 @@ def test_moments_of_several_pictures_are_those_of_each():
 def test_the_lessons_loss_is_the_recipes(vgg16, content, style):
     """But for total variation, and for a single-precision hair."""
     from neural_style import recipes
-    from neural_style.objective.whole import objective_for
+    from neural_style.objective import objective_for
 
     pair = [tf.constant(each[None, :48, :48] / np.float32(255.0)) for each in (content, style)]
     canvas = tf.constant(np.random.default_rng(3).random((1, 48, 48, 3), np.float32))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from neural_style import StyleTransfer, images, recipes, stylize
 from neural_style.color import to_oklab
 from neural_style.errors import CheckpointError
-from neural_style.losses import Content, Gram, Moments, RelaxedEMD, Sinkhorn, TotalVariation, custom
+from neural_style.losses import Content, Context, Gram, Moments, RelaxedEMD, Sinkhorn, TotalVariation, custom
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.controls import Controls
@@ -51,7 +51,7 @@ def apart(vgg16, pixels, style, loss=STYLE):
 
     def statistic(picture):
         floats = picture / 255.0 if picture.dtype == np.uint8 else picture
-        return loss.statistic(vgg16(tf.constant(floats[None], tf.float32), SHALLOW), {}, {})
+        return loss.statistic(vgg16(tf.constant(floats[None], tf.float32), SHALLOW), Context())
 
     return float(loss.compare(statistic(pixels), statistic(style)))
 
@@ -71,7 +71,7 @@ def test_each_region_takes_its_own_style_and_not_the_others(transfer, vgg16, con
 
 def test_losses_that_search_paint_each_region_in_its_own_style_too(vgg16, content, tints):
     """By transport, which asks for all of a region's style and nothing of the other's."""
-    loss = Sinkhorn(SHALLOW[:2], most=256) + 0.2 * RelaxedEMD(SHALLOW)
+    loss = Sinkhorn(SHALLOW[:2], max_vectors=256) + 0.2 * RelaxedEMD(SHALLOW)
     transfer = StyleTransfer(loss, vgg16, scales=TWO_SCALES, optimizer=LBFGS(), precision="float32")
     painted = transfer.run(content, tints, size=48, steps=16, masks=list(halves())).pixels
     for own, region in enumerate((painted[:, :21], painted[:, 27:])):

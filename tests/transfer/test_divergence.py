@@ -25,7 +25,7 @@ class Cliff(Loss):
     name: str = "cliff"
     layers: tuple[str, ...] = ("image",)
 
-    def statistic(self, features, content, guides):
+    def statistic(self, features, context):
         return tf.reduce_mean(features["image"])
 
     def compare(self, statistic, target):
@@ -40,8 +40,8 @@ class Distance(Loss):
     layers: tuple[str, ...] = ("image",)
     uses_content = True
 
-    def statistic(self, features, content, guides):
-        return tf.reduce_sum((features["image"] - content["image"]) ** 2)
+    def statistic(self, features, context):
+        return tf.reduce_sum((features["image"] - context.content["image"]) ** 2)
 
     def compare(self, statistic, target):
         return tf.sqrt(statistic)

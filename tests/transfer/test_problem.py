@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from neural_style import StyleTransfer, recipes, stylize
-from neural_style.losses import Content, Moments, TotalVariation, custom
+from neural_style.losses import Content, Context, Moments, TotalVariation, custom
 from neural_style.optimizers import LBFGS
 from neural_style.scales import CoarseToFine, SingleScale
 from tests import tiny
@@ -24,8 +24,8 @@ def transfer(vgg16):
 def distance(vgg16, loss, painted, goal):
     maps = [vgg16(tf.constant(each[None] / np.float32(1.0)), loss.layers) for each in (painted, goal)]
     if loss.uses_content:
-        return float(loss.compare(loss.statistic(maps[0], maps[1], {}), None))
-    return float(loss.compare(*(loss.statistic(each, {}, {}) for each in maps)))
+        return float(loss.compare(loss.statistic(maps[0], Context(maps[1])), None))
+    return float(loss.compare(*(loss.statistic(each, Context()) for each in maps)))
 
 
 # --- textures ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from PIL import Image
 from neural_style import recipes
 from neural_style.errors import DivergenceError
 from neural_style.features import KerasExtractor, ReceptiveField
-from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
+from neural_style.losses import Content, Context, Gram, Moments, TotalVariation, custom
 from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.style_transfer import StyleTransfer
@@ -62,8 +62,8 @@ def measured(vgg16, content, style, floats):
         painted = maps(StyleTransfer(loss, vgg16).run(content, style, size=64, steps=15).pixels)
         kept, liked = Content(), Moments()
         return (
-            float(kept.compare(kept.statistic(painted, held, {}), None)),
-            float(liked.compare(liked.statistic(painted, {}, {}), liked.statistic(wanted, {}, {}))),
+            float(kept.compare(kept.statistic(painted, Context(held)), None)),
+            float(liked.compare(liked.statistic(painted, Context()), liked.statistic(wanted, Context()))),
         )
 
     return [measure(strength) for strength in (0.1, 0.3, 0.9)]

@@ -21,7 +21,7 @@ from neural_style._fingerprint import reason_unidentified
 from neural_style.api import paint
 from neural_style.images.video_file import frames
 from neural_style.losses import Content, Gram, Temporal, TotalVariation, custom
-from neural_style.objective.whole import objective_for
+from neural_style.objective import objective_for
 from neural_style.optimizers import Adam
 from neural_style.scales import SingleScale
 from neural_style.video import flow

@@ -17,22 +17,16 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import color, images
-from neural_style.features.base import Extractor
 from neural_style.images import masks as guides
 from neural_style.images.augmentation import Copy, make_copy
 from neural_style.losses import Loss, Statistic
-from neural_style.losses.point_sets import CloudLoss
-from neural_style.objective.tiled import TiledObjective, check_tiled
-from neural_style.objective.whole import Objective, Several
+from neural_style.losses.point_sets import PointSetLoss
+from neural_style.objective import Objective, Several, Targets, max_style_pixels, style_target
 from neural_style.scales import fit
 from neural_style.transfer.checkpoint import fingerprint
 
-__all__ = ["LARGEST", "Measured", "PictureStyle", "Style", "target_of", "weighted"]
+__all__ = ["Measured", "PictureStyle", "Style", "target_of", "weighted"]
 
-LARGEST = 2**20
-"""Pixels of a style that are looked at in one piece; more go in tiles, or are cropped where a loss cannot."""
-
-TILE = 512
 MOST_ENLARGED = 2.0
 AS_IT_IS: tuple[Copy, ...] = ((0.0, 1.0),)
 
@@ -67,7 +61,7 @@ class Style(Protocol):
         """A hash of what is measured."""
         ...
 
-    def measure(self, objective: Objective | TiledObjective, long_side: int, regions: int) -> Measured:
+    def measure(self, objective: Objective, long_side: int, regions: int) -> Measured:
         """For a canvas of that long side, whose picture is shared out among so many regions (0: no masks)."""
         ...
 
@@ -122,33 +116,32 @@ class PictureStyle:
                 stacklevel=2,
             )
 
-    def measure(self, objective: Objective | TiledObjective, long_side: int, regions: int) -> Measured:
+    def measure(self, objective: Objective, long_side: int, regions: int) -> Measured:
         size = self.size_at(long_side, objective.smallest_side)
         pixels = images.resize(self.pixels, size)
         if self.recolor is not None:
             pixels = self.recolor(pixels, long_side)
         share = None if self.mask is None else guides.resize_mask(self.mask, size)
-        limit = max(LARGEST, long_side**2)
-        if pixels.shape[1] * pixels.shape[2] > limit and not _can_tile(objective):
+        limit = max_style_pixels(objective, long_side)
+        if pixels.shape[1] * pixels.shape[2] > limit:
             pixels, share = _cropped(pixels, limit), None if share is None else _cropped(share, limit)
         told = _guides(objective, pixels, share, self.region, regions)
         area = float(pixels.shape[1] * pixels.shape[2]) if share is None else float(share.sum(dtype=np.float64))
-        statistic = _statistic(objective, tf.constant(pixels), told, limit)
+        statistic = style_target(objective, tf.constant(pixels), told, long_side)
         if all(copies in ((), AS_IT_IS) for copies in map(_copies, objective.losses)):
             return Measured(statistic, area)
 
         @functools.cache
-        def copied(copy: Copy) -> tuple[Statistic | None, ...]:
+        def copied(copy: Copy) -> Targets:
             least = objective.smallest_side
             turned, part = make_copy(pixels, copy, least), None if share is None else make_copy(share, copy, least)
-            return _statistic(
-                objective, tf.constant(turned), _guides(objective, turned, part, self.region, regions), limit
-            )
+            told = _guides(objective, turned, part, self.region, regions)
+            return style_target(objective, tf.constant(turned), told, long_side)
 
         found = list(statistic)
         for index, loss in enumerate(objective.losses):
-            if isinstance(loss, CloudLoss) and loss.copies:
-                found[index] = loss.joined([copied(copy)[index] for copy in loss.copies])
+            if isinstance(loss, PointSetLoss) and loss.copies:
+                found[index] = loss.concatenate([copied(copy)[index] for copy in loss.copies])
         return Measured(tuple(found), area)
 
 
@@ -170,8 +163,8 @@ def weighted(style: Any) -> list[tuple[Any, float]]:
 
 
 def target_of(
-    styles: Sequence[Style], objective: Objective | TiledObjective, long_side: int, regions: int = 0
-) -> tuple[Statistic | Several | None, ...]:
+    styles: Sequence[Style], objective: Objective, long_side: int, regions: int = 0
+) -> Targets:
     """Each loss's target at a scale: the styles' statistics, added as if they were parts of one picture.
 
     Where the statistics of a loss do not add, it gets `Several`, to be compared with one after the other.
@@ -211,7 +204,7 @@ def _sum(shares: Sequence[float], *tensors: tf.Tensor) -> tf.Tensor:
 
 
 def _guides(
-    objective: Objective | TiledObjective, pixels: np.ndarray, share: np.ndarray | None, region: int, regions: int
+    objective: Objective, pixels: np.ndarray, share: np.ndarray | None, region: int, regions: int
 ) -> dict[str, tf.Tensor]:
     """A style's guides: its own region's column full or as its mask says, the others empty."""
     if share is None and not regions:
@@ -222,32 +215,11 @@ def _guides(
     return {layer: tf.constant(guide) for layer, guide in guides.guides_per_layer(shares, strides).items()}
 
 
-def _statistic(
-    objective: Objective | TiledObjective, pixels: tf.Tensor, told: dict[str, tf.Tensor], limit: int
-) -> tuple[Statistic | None, ...]:
-    if pixels.shape[1] * pixels.shape[2] <= limit or isinstance(objective, TiledObjective):
-        found: tuple[Statistic | None, ...] = objective.target(pixels, told)
-        return found
-    readers = [loss for loss in objective.losses if loss.uses_style]
-    in_tiles = iter(TiledObjective(readers, objective.extractor, TILE).target(pixels, told))
-    return tuple(next(in_tiles) if loss.uses_style else None for loss in objective.losses)
-
-
-def _can_tile(objective: Objective | TiledObjective) -> bool:
-    readers: list[Loss] = [loss for loss in objective.losses if loss.uses_style]
-    extractor: Extractor = objective.extractor
-    try:
-        check_tiled(readers, extractor)
-    except ValueError:
-        return False
-    return True
-
-
 def _copies(loss: Loss) -> tuple[Copy, ...]:
-    return loss.copies if isinstance(loss, CloudLoss) else ()
+    return loss.copies if isinstance(loss, PointSetLoss) else ()
 
 
-def _cropped(pixels: np.ndarray, limit: int) -> np.ndarray:
+def _cropped(pixels: np.ndarray, limit: float) -> np.ndarray:
     """The middle of a picture, of its shape and about so many pixels."""
     height, width = pixels.shape[1:3]
     share = (limit / (height * width)) ** 0.5

@@ -18,8 +18,7 @@ from neural_style import _atomic as files
 from neural_style import color
 from neural_style.features.base import Extractor
 from neural_style.losses import Loss, Statistic
-from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import Objective, objective_for
+from neural_style.objective import Objective, WholeObjective, objective_for
 from neural_style.transfer.checkpoint import fingerprint, stable_repr
 from neural_style.transfer.styles.image_style import Measured, Style
 
@@ -173,7 +172,7 @@ class TargetStyle:
         ]
         return fingerprint(np.array(self.weight), *tensors)
 
-    def measure(self, objective: Objective | TiledObjective, long_side: int, regions: int) -> Measured:
+    def measure(self, objective: Objective, long_side: int, regions: int) -> Measured:
         self.check(objective.losses, objective.extractor)
         side = min(self.sample.areas, key=lambda each: abs(math.log(each / long_side)))
         plain = objective_for(objective.losses, objective.extractor)
@@ -211,7 +210,7 @@ class TargetStyle:
         return tf.pad(tensor, [[before, after]] + [[0, 0]] * (tensor.shape.rank - 1))
 
 
-def measured_at(style: Style, objective: Objective | TiledObjective, sides: Sequence[int], weight: float) -> _Sample:
+def measured_at(style: Style, objective: Objective, sides: Sequence[int], weight: float) -> _Sample:
     """A style's statistics for canvases of these long sides."""
     measured = {side: style.measure(objective, side, 0) for side in sides}
     statistics = {
@@ -231,7 +230,7 @@ def _key(loss: Loss) -> str:
     return stable_repr(loss)
 
 
-def _structure(objective: Objective, regions: int) -> Any:
+def _structure(objective: WholeObjective, regions: int) -> Any:
     """How the losses' statistics are nested and shaped; nothing is computed for it."""
     picture = tf.TensorSpec([1, None, None, 3], tf.float32)
     guide = tf.TensorSpec([1, None, None, regions], tf.float32)

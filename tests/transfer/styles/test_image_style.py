@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.losses import Gram, TotalVariation, custom
-from neural_style.objective.tiled import TiledObjective
-from neural_style.objective.whole import Several, objective_for
-from neural_style.transfer.styles import image_style as styles
+from neural_style.losses import Context, Gram, TotalVariation, custom
+from neural_style.objective import Several, TiledObjective, memory, objective_for
 from neural_style.transfer.styles.image_style import PictureStyle, target_of, weighted
 from tests import tiny
 from tests.tiny import TINY
@@ -72,8 +70,8 @@ def test_a_style_too_small_for_the_strokes_asked_for_is_told_once_a_run():
 
 @pytest.fixture
 def small_limit(monkeypatch):
-    monkeypatch.setattr(styles, "LARGEST", 1000)
-    monkeypatch.setattr(styles, "TILE", 16)
+    monkeypatch.setattr(memory, "MAX_STYLE_PIXELS", 1000)
+    monkeypatch.setattr(memory, "STYLE_TILE", 16)
 
 
 @pytest.mark.usefixtures("small_limit")
@@ -141,7 +139,7 @@ def test_a_masked_part_counts_as_if_it_were_all_there_is():
     found = style(1, mask=mask).measure(OBJECTIVE, 60, 0)
     assert found.area == 40 * 30
     maps = OBJECTIVE.features(first(whole.pixels), ("shallow",))["shallow"][:, :, :30]
-    expected = Gram(("shallow",)).statistic({"shallow": maps}, {}, {})["shallow"]
+    expected = Gram(("shallow",)).statistic({"shallow": maps}, Context())["shallow"]
     np.testing.assert_allclose(found.statistic[0]["shallow"].gram(), expected.gram(), rtol=1e-4)
 
 
