@@ -15,7 +15,9 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
+import re
 import secrets
 import struct
 import sys
@@ -29,6 +31,7 @@ __all__ = ["fingerprint", "reason_unidentified"]
 
 UNIDENTIFIED = "unidentified: "
 BLOCK = 2**20
+_NUMBER = re.compile(r"_\d+$")
 
 
 def fingerprint(*values: object, files: bool = False) -> str:
@@ -95,8 +98,10 @@ class _Writer:
             self.digest.update(data)
 
     def number(self, value: Any) -> None:
-        whole = not isinstance(value, complex) and value == value and abs(value) != float("inf") and value == int(value)
-        self._tag("number", int(value) if whole else repr(value))
+        if isinstance(value, complex):
+            return self._tag("number", repr(complex(value)))
+        whole = math.isfinite(value) and value == int(value)
+        self._tag("number", int(value) if whole else float(value).hex())
 
     def constant(self, value: object) -> None:
         self._tag("constant", repr(value))
@@ -174,8 +179,15 @@ class _Writer:
         self.mapping({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
 
     def model(self, value: Any) -> None:
-        """A Keras model or layer: what it is made of, and its weights."""
-        self._tag("model", type(value).__qualname__, json.dumps(value.get_config(), sort_keys=True, default=repr))
+        """A Keras model or layer: what it is made of, and its weights.
+
+        Keras numbers unnamed layers over a whole process, so numbers at the end of names are left out, and the layers'
+        order takes their place.
+        """
+        layers = [layer.name for layer in getattr(value, "layers", ())]
+        names = {name: f"{place} {_NUMBER.sub('', name)}" for place, name in enumerate(layers)}
+        config = _renamed(value.get_config(), names | {value.name: _NUMBER.sub("", value.name)})
+        self._tag("model", type(value).__qualname__, json.dumps(config, sort_keys=True, default=fingerprint))
         self.sequence(value.get_weights())
 
     def kind(self, value: type) -> None:
@@ -259,6 +271,15 @@ def _names(code: types.CodeType) -> set[str]:
     """The global names a function and those defined inside it use."""
     inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
     return set(code.co_names).union(*map(_names, inner))
+
+
+def _renamed(config: Any, names: Mapping[str, str]) -> Any:
+    """A nest of plain values in which some texts are replaced."""
+    if isinstance(config, Mapping):
+        return {key: _renamed(each, names) for key, each in config.items()}
+    if isinstance(config, list | tuple):
+        return [_renamed(each, names) for each in config]
+    return names.get(config, config) if isinstance(config, str) else config
 
 
 def _is_model(value: Any) -> bool:
