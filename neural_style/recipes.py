@@ -223,6 +223,8 @@ def get(name: str | Recipe) -> Recipe:
     """
     if isinstance(name, Recipe):
         return name
+    if not isinstance(name, str):
+        raise TypeError(f"recipe is a name or a Recipe, not {type(name).__name__}")
     if name in RECIPES:
         return RECIPES[name]
     if name not in plugins.names("recipes"):

@@ -12,11 +12,11 @@ Conventions, for every function here and for the rest of the package:
 - Nothing is printed, and no process-wide setting (Pillow's limits, warning filters) is changed.
 """
 
-from neural_style.images.reading import ImageData, load, read
+from neural_style.images.reading import ImageData, ImageLike, load, read
 from neural_style.images.resizing import resize
 from neural_style.images.writing import check_writable, save, to_pil
 
-__all__ = ["ImageData", "check_writable", "load", "read", "resize", "save", "to_pil"]
+__all__ = ["ImageData", "ImageLike", "check_writable", "load", "read", "resize", "save", "to_pil"]
 
 Picture = ImageData
 """The former name of `ImageData`; it goes with the next release."""

@@ -3,7 +3,7 @@
 import os
 import stat
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,7 @@ from neural_style.images.formats.decoding import Limits, check_size, decode, ide
 from neural_style.images.formats.orientation import read_orientation, turn_upright
 from neural_style.images.formats.profiles import flatten
 
-__all__ = ["ImageData", "load", "read", "read_result"]
+__all__ = ["ImageData", "ImageLike", "load", "read", "read_result"]
 
 _ROUNDING = 1e-3  # largest rounding error outside [0, 1] of a computed image; it is clipped
 _ANY_SIZE = Limits(max_pixels=1 << 62, max_side=1 << 31)
@@ -34,6 +34,16 @@ class ImageData:
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
+
+
+class _Array(Protocol):
+    """A NumPy array, a tensor, or anything else that NumPy can make an array of."""
+
+    def __array__(self, *args: Any, **keywords: Any) -> np.ndarray: ...
+
+
+ImageLike = str | os.PathLike[str] | bytes | IO[bytes] | Image.Image | _Array | ImageData
+"""Whatever `read` takes as an image."""
 
 
 def load(

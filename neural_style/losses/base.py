@@ -302,6 +302,30 @@ class Sum(_Composable):
             names.append(next(name for name in itertools.chain([term.loss.name], numbered) if name not in names))
         return tuple(names)
 
+    def restricted(self, *, content: bool, style: bool, previous: bool = False) -> Sum:
+        """The terms that can be computed from the images there are.
+
+        Args:
+            content: whether there is a content image.
+            style: whether there is a style.
+            previous: whether there is a previous frame.
+
+        Raises:
+            ValueError: no term is left that reads a content or a style, and one was dropped.
+
+        Example:
+            >>> from neural_style.losses import Content, Gram
+            >>> (0.1 * Content() + Gram()).restricted(content=False, style=True).names
+            ('style',)
+        """
+        terms = [term for term in self if previous or not term.loss.uses_previous]
+        parts = [(term.weight, term.loss if content else term.loss.without_content()) for term in terms]
+        kept = [Term(weight, part) for weight, part in parts if part is not None and (style or not part.uses_style)]
+        if len(kept) < len(terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
+            missing = " and ".join(name for name, given in (("content", content), ("style", style)) if not given)
+            raise ValueError(f"without a {missing} no loss is left that reads an image: there is nothing to paint")
+        return Sum(kept)
+
 
 @dataclasses.dataclass(frozen=True)
 class Custom(Loss):
@@ -324,6 +348,10 @@ class Custom(Loss):
     uses_content = True
     uses_style = True
 
+    def __repr__(self) -> str:
+        function = getattr(self.function, "__qualname__", repr(self.function))  # an address would differ each time
+        return f"Custom({function}, {self.layers!r}, {self.name!r})"
+
     def statistic(self, features: Features, context: Context) -> Statistic:
         own = {layer: features[layer] for layer in self.layers}
         return own, {layer: context.content[layer] for layer in self.layers if layer in context.content}
@@ -335,7 +363,7 @@ class Custom(Loss):
 
 def custom(
     function: Callable[[Features, Features, Features], tf.Tensor],
-    layers: Sequence[str],
+    layers: str | Sequence[str],
     *,
     name: str | None = None,
 ) -> Custom:
@@ -354,4 +382,4 @@ def custom(
         >>> custom(brightness, ["image"]).name
         'brightness'
     """
-    return Custom(function, tuple(layers), name or str(getattr(function, "__name__", "custom")))
+    return Custom(function, layer_names(layers), name or str(getattr(function, "__name__", "custom")))
