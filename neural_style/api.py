@@ -1,33 +1,85 @@
-"""Two pictures to one, with good defaults."""
+"""Main functions: two images to one, with good defaults."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from PIL import Image
 
+from neural_style._arguments import choice, whole
+
 if TYPE_CHECKING:
     from neural_style.features import Extractor
+    from neural_style.images import ImageLike
     from neural_style.optimizers import Optimizer
     from neural_style.recipes import Recipe
     from neural_style.scales import Scale, Schedule
     from neural_style.transfer.checkpoint import Checkpoint
+    from neural_style.transfer.inputs import InitLike
     from neural_style.transfer.result import Result, Step
+    from neural_style.transfer.styles.blending import Styles
 
-__all__ = ["clear_cache", "paint", "stylize"]
+__all__ = [
+    "PREVIEW_SIDE",
+    "QUALITIES",
+    "Options",
+    "check_options",
+    "choose_recipe",
+    "clear_cache",
+    "stylize",
+    "stylize_result",
+]
 
 QUALITIES = ("best", "fast")
 
-PREVIEW = 256
+PREVIEW_SIDE = 256
 """Long side of a preview in pixels."""
 
 
+class Options(TypedDict, total=False):
+    """Keywords of `stylize` that mean the same for one image as for many; see there."""
+
+    size: int | tuple[int, int] | None
+    strength: float
+    steps: int | None
+    recipe: str | Recipe
+    quality: Literal["best", "fast"]
+    extractor: Extractor | str | None
+    optimizer: Optimizer | str | None
+    precision: str
+    tile: int | Literal["auto"] | None
+    init: InitLike
+    seed: int
+    masks: Any
+    style_masks: Any
+    background: Literal["content"] | None
+    color: str
+    color_strength: float
+    style_scale: float
+    preview: bool
+    max_seconds: float | None
+
+
+def check_options(function: str, options: Mapping[str, object], *, without: Sequence[str] = ()) -> None:
+    """Raise `TypeError`, as Python would, for a keyword that `Options` does not have or that is left out here.
+
+    Args:
+        function: whose keywords they are, for the text.
+        options: the keywords.
+        without: those that make no sense for this function.
+    """
+    for name in options:
+        if name not in Options.__annotations__ or name in without:
+            raise TypeError(f"{function}() takes no argument {name!r}")
+
+
 def stylize(
-    content: Any,
-    style: Any,
+    content: ImageLike | None,
+    style: Styles | None,
     *,
     size: int | tuple[int, int] | None = 512,
     strength: float = 0.5,
@@ -38,7 +90,7 @@ def stylize(
     optimizer: Optimizer | str | None = None,
     precision: str = "auto",
     tile: int | Literal["auto"] | None = None,
-    init: Any = None,
+    init: InitLike = None,
     seed: int = 0,
     masks: Any = None,
     style_masks: Any = None,
@@ -52,54 +104,55 @@ def stylize(
     progress: bool | None = None,
     callbacks: Iterable[Callable[[Step], object]] = (),
 ) -> Image.Image:
-    """Paint one picture in the style of another.
+    """Paint one image in the style of another.
 
     Args:
-        content: what to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
+        content: the image to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
             (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None makes a texture of the style.
-        style: how: one picture likewise or a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None
-            reconstructs the content from what the network sees in it.
+        style: one image likewise or a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None
+            reconstructs the content from the network's features of it.
         size: long side of the result in pixels; None for the content's own. For a texture also (width, height).
         strength: from 0 (keep the content) to 1 (the style rules).
         steps: total over all scales; None for the recipe's own number.
         recipe: the name of one in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
-        quality: `"fast"` paints the larger canvases with `Lite`, a small network that was taught by VGG16, in a
-            fraction of the time and with nothing to download; `"best"` does what the recipe says.
-        extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for what `quality` or the recipe says, else
-            `default_extractor()`.
+        quality: `"fast"` paints the larger canvases with `Lite`, a small network distilled from VGG16, in a fraction of
+            the time and with nothing to download; `"best"` follows the recipe.
+        extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the one that `quality` or the recipe
+            names, else `default_extractor()`.
         optimizer: `"adam"`, `"lbfgs"` or an `Optimizer`; None for the recipe's.
         precision: of the convolutions: `"auto"`, `"float32"`, `"bfloat16"` or `"float16"`. See `StyleTransfer`.
-        tile: paint a large picture in tiles of so many pixels a side, in bounded memory; `"auto"` where it would
-            not fit otherwise; None never. See `StyleTransfer`.
-        init: `"content"`, `"recolored"`, `"noise"`, a picture, or a number: the share of noise in a mixture with the
+        tile: side in pixels of the tiles that a large image is evaluated in, in bounded memory; `"auto"` uses tiles
+            where the image would not fit otherwise; None never. See `StyleTransfer`.
+        init: `"content"`, `"recolored"`, `"noise"`, an image, or a number: the share of noise in a mixture with the
             content. None for the recipe's, or for noise where content or style is None.
         seed: of the noise. Equal calls on one machine give equal bits.
-        masks: where each style rules, one mask for each: pictures or arrays over the content. See
-            `StyleTransfer.run`, also for what follows.
+        masks: the region of each style, one mask for each: images or arrays over the content. This and the following
+            five are described at `StyleTransfer.run`.
         style_masks: the part of each style that counts, one mask or None for each.
         background: `"content"` leaves what the masks do not cover untouched.
-        color: `"style"`, `"content"` (keep the content's colours), `"match"` or `"histogram"` (give the style the
+        color: `"style"`, `"content"` (keep the content's colors), `"match"` or `"histogram"` (give the style the
             content's palette first).
-        color_strength: how far `color` goes, in [0, 1].
-        style_scale: size of the style beside the picture; 2 for strokes twice as large.
-        preview: show in a quarter of the time what the picture will be like: at most 256 pixels and half the steps.
-            Strokes keep their share of the picture, so a preview looks like the picture seen from afar. With
-            `quality="fast"` the small network looks all the way.
-        max_seconds: end after about so long with the picture so far.
-        checkpoint: a file to keep the run in, or a `Checkpoint`; the next equal call goes on from there. See
+        color_strength: how much of `color` is applied, in [0, 1].
+        style_scale: size of the style relative to the image; 2 for strokes twice as large.
+        preview: paint at most 256 pixels with half the steps, in a quarter of the time. Strokes keep their share of the
+            image, so a preview looks like the image seen from a distance. With `quality="fast"` the small network
+            serves every scale.
+        max_seconds: stop after this many seconds with the current image.
+        checkpoint: a file to save the run in, or a `Checkpoint`; the next equal call resumes it. See
             `StyleTransfer.run`.
         progress: True shows a bar, in a terminal on stderr or in a notebook; nothing elsewhere.
         callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
 
     Returns:
-        The picture, 8-bit RGB, or RGBA where the content has transparency.
+        The image, 8-bit RGB, or RGBA where the content has transparency.
 
     Raises:
-        ImageError: a picture cannot be read.
-        ValueError: an argument is out of range, a picture is too small, or masks do not fit; see
+        ImageError: an image cannot be read.
+        ValueError: an argument is out of range, an image is too small, or masks do not fit; see
             `StyleTransfer.run`.
+        TypeError: an argument is of another type than expected; the text names it.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
-        MemoryError: the picture does not fit into memory; the text names a tile or a size that would.
+        MemoryError: the image does not fit into memory; the text names a tile or a size that would.
         DivergenceError: the loss stopped being finite, and smaller steps did not help.
         CheckpointError: the checkpoint belongs to another run, is damaged or cannot be written to.
 
@@ -109,91 +162,140 @@ def stylize(
         >>> stylize(content, style, size=48, steps=2, extractor="vgg16").size
         (48, 32)
     """
-    options = dict(locals())
-    return paint(options.pop("content"), options.pop("style"), **options).image
+    return stylize_result(
+        content,
+        style,
+        size=size,
+        strength=strength,
+        steps=steps,
+        recipe=recipe,
+        quality=quality,
+        extractor=extractor,
+        optimizer=optimizer,
+        precision=precision,
+        tile=tile,
+        init=init,
+        seed=seed,
+        masks=masks,
+        style_masks=style_masks,
+        background=background,
+        color=color,
+        color_strength=color_strength,
+        style_scale=style_scale,
+        preview=preview,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        progress=progress,
+        callbacks=callbacks,
+    ).image
 
 
-def paint(
-    content: Any,
-    style: Any,
+def stylize_result(
+    content: ImageLike | None,
+    style: Styles | None,
     *,
+    size: int | tuple[int, int] | None = 512,
     strength: float = 0.5,
+    steps: int | None = None,
     recipe: str | Recipe = "default",
     quality: Literal["best", "fast"] = "best",
     extractor: Extractor | str | None = None,
     optimizer: Optimizer | str | None = None,
     precision: str = "auto",
     tile: int | Literal["auto"] | None = None,
-    init: Any = None,
-    size: int | tuple[int, int] | None = 512,
-    steps: int | None = None,
+    init: InitLike = None,
+    seed: int = 0,
+    masks: Any = None,
+    style_masks: Any = None,
+    background: Literal["content"] | None = None,
+    color: str = "style",
+    color_strength: float = 1.0,
+    style_scale: float = 1.0,
     preview: bool = False,
+    max_seconds: float | None = None,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     callbacks: Iterable[Callable[[Step], object]] = (),
-    **controls: Any,
 ) -> Result:
-    """What `stylize` and the command line do: `stylize`, with all that a run tells.
+    """Paint one image in the style of another, and return everything known about the run.
 
-    Args and errors are those of `stylize`; what is not named here goes to `StyleTransfer.run` as it is.
+    Arguments and errors are those of `stylize`.
+
+    Returns:
+        The image in float32 and in 8 bits, the history of the loss, and the settings, as `StyleTransfer.run` does.
+
+    Example:
+        >>> import numpy as np
+        >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
+        >>> result = stylize_result(content, style, size=48, steps=2, extractor="vgg16")
+        >>> len(result.history), result.stopped_by
+        (2, 'steps')
     """
     from neural_style.callbacks import ProgressBar
-    from neural_style.transfer.style_transfer import StyleTransfer
+    from neural_style.transfer import StyleTransfer
 
-    chosen = recipe_of(recipe, quality)
-    scales = chosen.scales
+    chosen = choose_recipe(recipe, quality)
     if preview:
-        size, scales = _previewed(size), functools.partial(_half_the_steps, scales)
-    transfer = StyleTransfer(
-        chosen.loss(strength),
-        chosen.extractor if extractor is None else extractor,
-        optimizer=chosen.optimizer if optimizer is None else optimizer,
-        finish=chosen.final_optimizer if optimizer is None else None,
-        precision=precision,
-        scales=scales,
-        tile=tile,
-        relay=None if preview else chosen.relay,
-        detail=chosen.detail_strength_at(strength),
+        size, chosen = _preview_size(size), _preview_recipe(chosen)
+    transfer = StyleTransfer.from_recipe(
+        chosen, strength, extractor=extractor, optimizer=optimizer, precision=precision, tile=tile
     )
-    if init is None and content is not None and style is not None:
-        init = chosen.init
-    watchers: list[Callable[[Step], object]] = [*callbacks, ProgressBar()] if progress else list(callbacks)
-    return transfer.run(content, style, size=size, steps=steps, init=init, callbacks=watchers, **controls)
+    return transfer.run(
+        content,
+        style,
+        size=size,
+        steps=steps,
+        init=init,
+        seed=seed,
+        masks=masks,
+        style_masks=style_masks,
+        background=background,
+        color=color,
+        color_strength=color_strength,
+        style_scale=style_scale,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
+    )
 
 
-def recipe_of(recipe: str | Recipe, quality: str) -> Recipe:
-    """The recipe that is meant, in the quality that is asked for.
+def choose_recipe(recipe: str | Recipe, quality: str) -> Recipe:
+    """The recipe that `recipe` and `quality` stand for.
 
     Raises:
         ValueError: there is no such recipe or quality.
     """
     from neural_style import recipes
 
-    if quality not in QUALITIES:
-        raise ValueError(f"quality is one of {', '.join(map(repr, QUALITIES))}, not {quality!r}")
     chosen = recipes.get(recipe)
-    return recipes.quick(chosen) if quality == "fast" else chosen
+    return recipes.quick(chosen) if choice("quality", quality, QUALITIES) == "fast" else chosen
 
 
-def _previewed(size: int | tuple[int, int] | None) -> int | tuple[int, int]:
-    """The size of a preview: `PREVIEW` pixels on the long side at most."""
+def _preview_size(size: int | tuple[int, int] | None) -> int | tuple[int, int]:
+    """The size of a preview: at most `PREVIEW_SIDE` pixels on the long side."""
     from neural_style.scales import fit
 
     if isinstance(size, tuple):
-        return fit(size, min(PREVIEW, max(size)))
-    return PREVIEW if size is None else min(PREVIEW, size)
+        return fit(size, min(PREVIEW_SIDE, max(size)))
+    return PREVIEW_SIDE if size is None else min(PREVIEW_SIDE, whole("size", size))
 
 
-def _half_the_steps(scales: Schedule, size: tuple[int, int], steps: int | None) -> Sequence[Scale]:
-    """A schedule for half as many steps as it gives, or as were asked for."""
-    whole = sum(scale.steps for scale in scales(size, None)) if steps is None else steps
-    return scales(size, (whole + 1) // 2)
+def _preview_recipe(recipe: Recipe) -> Recipe:
+    """The recipe with half the steps, on one network."""
+    return dataclasses.replace(recipe, scales=functools.partial(_halve_steps, recipe.scales), relay=None)
+
+
+def _halve_steps(scales: Schedule, size: tuple[int, int], steps: int | None) -> Sequence[Scale]:
+    """A schedule with half the steps it would have, or half of those asked for."""
+    total = sum(scale.steps for scale in scales(size, None)) if steps is None else steps
+    return scales(size, (total + 1) // 2)
 
 
 def clear_cache() -> None:
-    """Let go of the networks and compiled functions kept for the next call.
+    """Release the networks and compiled functions kept for the next call.
 
-    For a long-lived process that has painted for now. Whatever is in use stays whole; the next call loads and
-    compiles anew. TensorFlow itself keeps a little of every function it ever compiled.
+    For a long-lived process that has finished painting for now. Objects in use stay whole; the next call loads and
+    compiles again. TensorFlow itself keeps a little of every function it ever compiled.
 
     Example:
         >>> clear_cache()

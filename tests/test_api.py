@@ -3,13 +3,17 @@
 import inspect
 import io
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from neural_style import StyleTransfer, recipes, stylize
+from neural_style.api import Options, stylize_result
 from neural_style.errors import ImageError, WeightsUnavailableError
-from neural_style.losses import Gram, TotalVariation
+from neural_style.features import VGG16
+from neural_style.losses import Gram, TotalVariation, custom
 from neural_style.recipes import Recipe
 from neural_style.scales import SingleScale
 
@@ -27,8 +31,8 @@ def test_it_is_the_run_it_covers(content, style, vgg16):
     seen = []
     image = stylize(content, style, strength=0.7, seed=3, init="noise", callbacks=[seen.append], **FAST)
     recipe = recipes.DEFAULT
-    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer, "scales": recipe.scales}
-    transfer = StyleTransfer(recipe.loss(0.7), vgg16, detail=recipe.detail_strength_at(0.7), **how)
+    how = {"optimizer": recipe.optimizer, "final_optimizer": recipe.final_optimizer, "scales": recipe.scales}
+    transfer = StyleTransfer(recipe.loss(0.7), vgg16, detail_strength=recipe.detail_strength_at(0.7), **how)
     result = transfer.run(content, style, size=32, steps=2, seed=3, init="noise")
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
     assert [step.loss for step in seen] == [step.loss for step in result.history]
@@ -127,3 +131,84 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
     pictures = {"content": content, "style": content, side: tmp_path / "missing.png"}
     with pytest.raises(ImageError, match=r"missing\.png"):
         stylize(**pictures, **FAST)
+
+
+# --- slips of a caller -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"strength": "0.5"}, TypeError, r"strength is a number, not '0\.5' \(str\)"),
+        ({"size": "512"}, TypeError, r"size is a whole number, not '512' \(str\)"),
+        ({"size": 32.5}, TypeError, r"size is a whole number, not 32\.5 \(float\)"),
+        ({"steps": "3"}, TypeError, r"steps is a whole number, not '3' \(str\)"),
+        ({"seed": None}, TypeError, r"seed is a whole number, not None"),
+        ({"style_scale": "2"}, TypeError, r"style_scale is a number, not '2' \(str\)"),
+        ({"color_strength": "1"}, TypeError, r"color_strength is a number, not '1' \(str\)"),
+        ({"color": "colour"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'colour'"),
+        ({"quality": "good"}, ValueError, r"quality is one of 'best', 'fast', not 'good'"),
+        ({"recipe": "fancy"}, ValueError, r"no recipe is called 'fancy'; there are default, "),
+        ({"recipe": Gram()}, TypeError, r"recipe is a name or a Recipe, not Gram"),
+        ({"tile": "big"}, ValueError, r"tile is a positive number of pixels, 'auto' or None, not 'big'"),
+        (
+            {"optimizer": keras.optimizers.Adam()},
+            TypeError,
+            r"an optimizer is 'adam', 'lbfgs' or an object with start, .*, not a 'Adam' object, which lacks",
+        ),
+        (
+            {"extractor": keras.Sequential([keras.Input((None, None, 3))])},
+            TypeError,
+            r"wrap it: KerasExtractor\(model\)",
+        ),
+        ({"extractor": VGG16}, TypeError, r"extractor is an Extractor or a name, not the class VGG16; write VGG16\(\)"),
+    ],
+)
+def test_a_slip_names_the_argument_the_value_and_what_is_expected(content, style, options, error, message):
+    with pytest.raises(error, match=message):
+        stylize(content, style, **{**FAST, **options})
+
+
+def test_a_tuple_of_styles_is_told_from_a_weighted_style(content, style):
+    with pytest.raises(TypeError, match=r"a tuple is \(style, weight\), for several styles give a list"):
+        stylize(content, (style, style), **FAST)
+    with pytest.raises(TypeError, match=r"style as a tuple is \(style, weight\), not \(str, str\); .* give a list"):
+        stylize(content, ("a.jpg", "b.jpg"), **FAST)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ([Gram()], r"loss is a Loss or a sum of losses, not list; add losses, as in"),
+        (recipes.DEFAULT, r"loss is a Loss or a sum of losses, not Recipe; for a recipe write StyleTransfer\(recipe="),
+        ("nnst", r"for a recipe write StyleTransfer\(recipe="),
+    ],
+)
+def test_what_is_no_loss_is_refused_with_a_remedy(loss, message):
+    with pytest.raises(TypeError, match=message):
+        StyleTransfer(loss, "vgg16")
+
+
+def test_one_layer_may_be_a_plain_name():
+    assert custom(lambda features, content, style: tf.zeros([]), "image").layers == ("image",)
+
+
+def test_numpy_scalars_are_numbers_everywhere(content, style):
+    plain = stylize(content, style, strength=0.5, style_scale=0.5, color_strength=1.0, seed=3, init=0.25, **FAST)
+    scalars = {"strength": np.float32(0.5), "style_scale": np.float64(0.5), "color_strength": np.float32(1.0)}
+    scalars |= {"seed": np.int64(3), "init": np.float32(0.25), "size": np.int64(32), "steps": np.int32(2)}
+    weighted = [(style, np.float32(1.0))]
+    np.testing.assert_array_equal(stylize(content, weighted, extractor="vgg16", **scalars), plain)
+
+
+def test_a_recipe_needs_no_assembling(content, style):
+    transfer = StyleTransfer.from_recipe("gatys2016", 0.7, extractor="vgg16")
+    assert repr(transfer) == repr(StyleTransfer(recipe="gatys2016", strength=0.7, extractor="vgg16"))
+    image = stylize(content, style, recipe="gatys2016", strength=0.7, **FAST)
+    np.testing.assert_array_equal(transfer.run(content, style, size=32, steps=2).image, image)
+
+
+def test_options_are_the_keywords_of_stylize_that_any_image_can_have():
+    own = {"content", "style", "checkpoint", "progress", "callbacks"}
+    assert set(Options.__annotations__) == set(inspect.signature(stylize).parameters) - own
+    assert inspect.signature(stylize).parameters == inspect.signature(stylize_result).parameters

@@ -15,7 +15,7 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 STOREYS = """
-errors plugins _atomic _fingerprint _optional _process
+errors plugins _arguments _atomic _fingerprint _optional _process
 images
 color
 features
@@ -133,6 +133,37 @@ def test_a_file_imports_from_its_room_and_the_storeys_below(name):
 def test_a_room_holds_no_circle():
     graph = {name: set(imports(path)) for name, path in MODULES.items() if not path.name.startswith("__init__")}
     assert list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def imported_names(path):
+    """(module, name) for every name that a file imports from a module of the package."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "neural_style":
+            inside = node.module.partition(".")[2]
+            yield from (
+                (inside, alias.name) for alias in node.names if f"{inside}.{alias.name}".strip(".") not in MODULES
+            )
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in MOVED])
+def test_only_exported_names_are_imported(name):
+    for module, imported in imported_names(MODULES[name]):
+        exported = getattr(importlib.import_module(f"neural_style.{module}".rstrip(".")), "__all__", [])
+        assert imported in (*exported, "*"), f"{module} does not export {imported}"
+
+
+def functions(path):
+    """Every function of a file with the lines of its body, its docstring left out."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            has_docstring = ast.get_docstring(node) is not None
+            body = node.body[1:] if has_docstring else node.body
+            yield node.name, body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_function_is_longer_than_a_page(name):
+    assert {function: lines for function, lines in functions(MODULES[name]) if lines > 40} == {}
 
 
 def test_changelog_and_citation_know_the_version():

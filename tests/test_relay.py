@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from neural_style import Relay, StyleTransfer, recipes, stylize
-from neural_style.api import paint
+from neural_style.api import stylize_result
 from neural_style.features import named_extractor
 from neural_style.losses import Content, Moments
 from neural_style.scales import CoarseToFine, Scale
@@ -118,7 +118,7 @@ def test_a_run_with_two_networks_resumes_from_its_checkpoint(content, style, tmp
 def test_fast_runs_its_recipe_on_the_small_network(content, style):
     image = stylize(content, style, size=48, steps=4, quality="fast")
     recipe = recipes.FAST
-    how = {"optimizer": recipe.optimizer, "finish": recipe.final_optimizer}
+    how = {"optimizer": recipe.optimizer, "final_optimizer": recipe.final_optimizer}
     how |= {"scales": recipe.scales, "relay": recipe.relay}
     result = StyleTransfer(recipe.loss(), "lite", **how).run(content, style, size=48, steps=4)
     np.testing.assert_array_equal(np.asarray(image), np.asarray(result.image))
@@ -137,8 +137,8 @@ def test_fast_uses_bundled_weights_only(content, style, recwarn):
 
 def test_a_preview_does_not_use_the_other_network(content, style):
     how = {"size": 48, "steps": 4, "quality": "fast"}
-    assert "relay" in paint(content, style, **how).settings
-    assert "relay" not in paint(content, style, preview=True, **how).settings
+    assert "relay" in stylize_result(content, style, **how).settings
+    assert "relay" not in stylize_result(content, style, preview=True, **how).settings
 
 
 def test_an_unknown_quality_is_refused_with_the_known_ones(content, style):

@@ -21,7 +21,7 @@ from PIL import Image
 
 from neural_style import __version__
 from neural_style._fingerprint import fingerprint
-from neural_style.api import paint, stylize
+from neural_style.api import stylize, stylize_result
 
 __all__ = ["Job", "Outcome", "jobs_in", "stylize_many"]
 
@@ -181,7 +181,7 @@ def _run(task: _Task) -> Outcome:
         if task.recorded == identity and output.is_file():
             return Outcome(task.number, str(output), "skipped", time.perf_counter() - began, None, identity)
         output.parent.mkdir(parents=True, exist_ok=True)
-        result = paint(task.job.content, task.job.style, **task.settings)
+        result = stylize_result(task.job.content, task.job.style, **task.settings)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt
         result.save(output)

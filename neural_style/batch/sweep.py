@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from neural_style import images
-from neural_style.api import PREVIEW, paint
+from neural_style.api import PREVIEW_SIDE, stylize_result
 
 __all__ = ["Sweep", "sweep"]
 
@@ -79,7 +79,7 @@ class Sweep:
         return buffer.getvalue()
 
 
-def sweep(content: Any, style: Any, *, size: Any = PREVIEW, **options: Any) -> Sweep:
+def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, **options: Any) -> Sweep:
     """Stylize with every combination of some options, at a small size, on one labeled sheet.
 
     Args:
@@ -110,7 +110,7 @@ def sweep(content: Any, style: Any, *, size: Any = PREVIEW, **options: Any) -> S
     settings, stylized = [], []
     for combination in itertools.product(*varied.values()):
         chosen = {name: value for name, (_, value) in zip(varied, combination, strict=True)}
-        result = paint(**{**given, **chosen})
+        result = stylize_result(**{**given, **chosen})
         settings.append(chosen)
         stylized.append(result.image)
         if result.stopped_by == "interrupt":

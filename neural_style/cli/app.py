@@ -112,7 +112,7 @@ def _launch_options() -> dict[str, Any]:
 def _inputs(gradio: Any) -> list[Any]:
     """The input fields, in the order of the painter's arguments."""
     from neural_style.recipes import RECIPES
-    from neural_style.transfer.controls import COLORS
+    from neural_style.transfer.controls import COLOR_MODES
 
     content = gradio.Image(
         label="Content", type="filepath", image_mode=None, sources=["upload", "clipboard"], height=220
@@ -125,7 +125,7 @@ def _inputs(gradio: Any) -> list[Any]:
     strength = gradio.Slider(0.0, 1.0, 0.5, step=0.05, label="Strength", info="0 keeps the content, 1 is all style")
     scale = gradio.Slider(0.25, 3.0, 1.0, step=0.05, label="Stroke size", info="2 for strokes twice as large")
     modes = "the style's, the content's, or the style recolored to match the content"
-    color = gradio.Dropdown(list(COLORS), value="style", label="Colors", info=modes)
+    color = gradio.Dropdown(list(COLOR_MODES), value="style", label="Colors", info=modes)
     size = gradio.Slider(128, 2048, 512, step=32, label="Size", info="long side in pixels; time grows with its square")
     with gradio.Accordion("More", open=False):
         recipe = gradio.Dropdown(list(RECIPES), value="default", label="Recipe")
@@ -183,13 +183,13 @@ def _run(
     Yields:
         Updates now and then, and last the finished picture.
     """
-    from neural_style.api import paint
+    from neural_style.api import stylize_result
 
     updates: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def run() -> None:
         try:
-            updates.put(paint(content, styles, callbacks=[_Watcher(updates.put, stopped)], **options))
+            updates.put(stylize_result(content, styles, callbacks=[_Watcher(updates.put, stopped)], **options))
         except BaseException as error:
             updates.put(error)
 

@@ -121,12 +121,12 @@ def _check_images(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> Result:
     """Call `stylize` with every option that is one of its arguments."""
-    from neural_style.api import paint
+    from neural_style.api import stylize_result
     from neural_style.callbacks import SaveEvery
 
     given = stylize_arguments(options) | {"content": options.content}
     callbacks = [] if options.save_every is None else [SaveEvery(options.output, options.save_every)]
-    return paint(**given, progress=not options.quiet, callbacks=callbacks)
+    return stylize_result(**given, progress=not options.quiet, callbacks=callbacks)
 
 
 def _save(result: Result, output: Path) -> None:

@@ -59,7 +59,7 @@ def add_styles(parser: argparse.ArgumentParser) -> None:
 def add_stylize_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command passes to `stylize`, with the defaults of its signature."""
     from neural_style.api import QUALITIES
-    from neural_style.transfer.controls import COLORS
+    from neural_style.transfer.controls import COLOR_MODES
 
     def add(name: str, text: str, flag: str | None = None, **how: Any) -> None:
         flag = f"--{name.replace('_', '-')}" if flag is None else flag
@@ -78,7 +78,7 @@ def add_stylize_options(parser: argparse.ArgumentParser) -> None:
     add("masks", MASKS, flag="--mask", action="append", metavar="PATH")
     add("style_masks", STYLE_MASKS, flag="--style-mask", action="append", metavar="PATH")
     add("background", BACKGROUND, choices=["content"])
-    add("color", COLOR, choices=COLORS)
+    add("color", COLOR, choices=list(COLOR_MODES))
     add("color_strength", COLOR_STRENGTH, type=float, metavar="S")
     add("style_scale", STYLE_SCALE, type=float, metavar="S")
     add("preview", PREVIEW, action="store_true")

@@ -1,55 +1,54 @@
-"""A run on disk: written whole or not at all, resumed bit for bit, never by the wrong run.
+"""A run on disk: written whole or not at all, resumed bit for bit, never by another run.
 
-One `.npz` file, read without pickle, holds everything the next step depends on, and what the run was made of:
-a SHA-256 of each picture after loading, the settings and the versions. A write goes to a temporary file of its own
-in the same folder, is flushed to the disk and only then renamed; the file it replaces stays as `.bak`. Whenever a
-process dies, one of the two is whole. To begin anew, delete both.
+One `.npz` file, read without pickle, holds everything the next step depends on, and the identity of the run: a
+fingerprint of each image after loading, of losses, extractor and optimizers, and the settings and versions. A write
+goes to a temporary file in the same folder, is flushed to the disk and only then renamed; the file it replaces stays
+as `.bak`. Whenever a process dies, one of the two is whole. To start over, delete both.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import logging
 import math
 import os
-import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic as files
+from neural_style import _atomic
+from neural_style._fingerprint import reason_unidentified
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
 from neural_style.transfer.result import Step
 
-__all__ = ["Checkpoint", "Position", "Saver", "as_checkpoint", "fingerprint", "stable_repr"]
+__all__ = ["Checkpoint", "Position", "Saver", "as_checkpoint"]
 
 logger = logging.getLogger("neural_style")
 
-FORMAT = 1
-STALE_SECONDS = 60.0  # a temporary nobody has written to for so long has lost its process
-LARGEST_SHARE = 0.05  # of the time that periodic writing may take
+FORMAT = 2
+STALE_SECONDS = 60.0  # a temporary file not written to for this long was left by a killed process
+MAX_SHARE = 0.05  # of the run's time that periodic writing may take
 
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """Where a run is kept and how often it is written there.
+    """Where a run is saved, and how often.
 
-    A run is also written at the end of each scale and whenever it ends, for whatever reason but a killed process.
-    Writes every so many seconds are made rarer where a single one takes longer than a twentieth of that. A file is
-    for one run at a time.
+    A run is also saved at the end of each scale and whenever it ends, unless its process is killed. Where a single
+    write takes more than a twentieth of `every_seconds`, writes become rarer. A file serves one run at a time.
 
     Args:
-        path: the file; its folder exists. `.bak` is added for the copy before.
-        every_steps: so many steps lie between two writes; None for no such rule.
-        every_seconds: so much time does; None for no such rule.
+        path: the file; its folder exists. The copy before is kept under the same name with `.bak`.
+        every_steps: steps between two writes; None for no such rule.
+        every_seconds: seconds between two writes; None for no such rule.
 
     Raises:
         ValueError: `every_steps` or `every_seconds` is out of range.
@@ -80,19 +79,19 @@ def as_checkpoint(value: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """Where a run stands: all that its next step depends on, and what it has told so far.
+    """State of a run: everything the next step depends on, and the history.
 
-    A value: a step makes a new one, so an interruption at any moment finds a whole one.
+    It is a value: each step makes a new one, so an interruption at any moment finds a whole one.
 
     Attributes:
         canvas: float32 (1, height, width, 3) in [0, 1].
-        scale: which scale it is on, from 0; as many as there are when all is done.
+        scale: index of the current stage; the number of stages when all is done.
         done: steps done at this scale.
-        optimizer: the optimiser's state; None before a scale's first step.
+        optimizer: the optimizer's state; None before a scale's first step.
         best: the canvas of this scale with the lowest loss measured, None before the first.
         best_loss: that loss.
-        setbacks: how often the run diverged and was taken back; each halves the learning rate.
-        history: every step so far, without pictures.
+        setbacks: how often the run diverged and returned to `best`; each halves the learning rate.
+        history: every step so far, without images.
     """
 
     canvas: tf.Tensor
@@ -106,7 +105,7 @@ class Position:
 
     @property
     def seconds(self) -> float:
-        """How long the run has been painting, over all its processes."""
+        """Time the run has taken, over all its processes."""
         return self.history[-1].seconds if self.history else 0.0
 
 
@@ -115,33 +114,51 @@ class Saver:
 
     Args:
         checkpoint: where and how often.
-        identity: `{part: {name: plain value}}` of what makes two runs the same, such as
-            `{"inputs": {"style": "9f0c..."}, "settings": {"seed": 0}}`.
+        identity: what two runs have to agree on to be the same, `{part: {name: plain value}}`, such as
+            `{"inputs": {"style": "9f0c..."}, "settings": {"seed": 0}}`. In the part `"code"` a value is
+            `{"fingerprint": ..., "text": ...}`: the first is compared, the second shown.
 
     Raises:
         CheckpointError: nothing can be written there.
+
+    Warns:
+        UserWarning: something of the run cannot be identified, so that no later call can resume it.
     """
 
     def __init__(self, checkpoint: Checkpoint, identity: Mapping[str, Mapping[str, Any]]) -> None:
         self.checkpoint = checkpoint
         self.identity = json.loads(json.dumps(identity))  # as it will look when read back: lists for tuples
-        self.path = Path(os.path.realpath(checkpoint.path))  # a link's goal is replaced, not the link
+        self.path = Path(os.path.realpath(checkpoint.path))  # the file a link leads to is replaced, not the link
         self.backup = self.path.with_name(f"{self.path.name}.bak")
         self._prefix = f".{self.path.name}."
         self._saved: Position | None = None
         self._saved_at = time.monotonic()
         self._took = 0.0
         _check_place(self.path)
-        files.sweep(self.path, self._prefix, STALE_SECONDS)
+        for name, reason in self.unidentified().items():
+            warnings.warn(
+                f"this run can be saved, but not resumed: its {name} cannot be identified ({reason}). Give it a method "
+                "fingerprint() -> str.",
+                UserWarning,
+                stacklevel=2,
+            )
+        _atomic.sweep(self.path, self._prefix, STALE_SECONDS)
+
+    def unidentified(self) -> dict[str, str]:
+        """The parts of the run that cannot be identified, and why."""
+        reasons = {
+            name: reason_unidentified(each["fingerprint"]) for name, each in self.identity.get("code", {}).items()
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def load(self) -> Position | None:
-        """The position to go on from, None where there is no checkpoint yet.
+        """The position to resume from; None if there is no checkpoint yet.
 
         Raises:
             CheckpointError: it belongs to another run, or it is damaged and there is no whole one before it.
         """
         if not self.path.exists():
-            return self._left_over()
+            return self._load_orphan()
         try:
             position = self._read(self.path)
         except _DamagedError as error:
@@ -152,15 +169,15 @@ class Saver:
     def save(self, position: Position) -> None:
         """Write a position, unless it is the one last written.
 
-        A failure is logged and the run goes on: what was saved before is still there, and the picture in the
-        making is worth more than its copy.
+        A failure is logged, and the run continues: the last checkpoint is still there, and the image is worth more
+        than a newer copy of it.
         """
         if position is self._saved:
             return
         began = time.monotonic()
         try:
             arrays: dict[str, Any] = self._pack(position)
-            files.write_whole(
+            _atomic.write_whole(
                 self.path, lambda handle: np.savez(handle, **arrays), prefix=self._prefix, backup=self.backup
             )
             self._saved = position
@@ -170,15 +187,15 @@ class Saver:
         self._took = self._saved_at - began
 
     def save_if_due(self, position: Position) -> None:
-        """Write a position if enough steps or seconds have gone by."""
+        """Write a position if enough steps or seconds have passed."""
         steps, seconds = self.checkpoint.every_steps, self.checkpoint.every_seconds
         waited = time.monotonic() - self._saved_at
         by_steps = steps is not None and len(position.history) % steps == 0
-        if by_steps or (seconds is not None and waited >= max(seconds, self._took / LARGEST_SHARE)):
+        if by_steps or (seconds is not None and waited >= max(seconds, self._took / MAX_SHARE)):
             self.save(position)
 
     def _fall_back(self, error: _DamagedError) -> Position:
-        """The position before, put in place of the damaged one so that no later write takes it away."""
+        """The backup's position; the backup replaces the damaged file, so that no later write replaces the backup."""
         try:
             position = self._read(self.backup)
         except _DamagedError as other:
@@ -189,8 +206,8 @@ class Saver:
         os.replace(self.backup, self.path)
         return position
 
-    def _left_over(self) -> Position | None:
-        """What a backup without its file tells: a process died between two renames, or the file was deleted."""
+    def _load_orphan(self) -> Position | None:
+        """The position of a backup without its file: a process died between two renames, or the file was deleted."""
         if not self.backup.exists():
             return None
         try:
@@ -243,11 +260,11 @@ class Saver:
 
     def _remedy(self) -> str:
         there = [str(path) for path in (self.path, self.backup) if path.exists()]
-        return f"Name another file, or delete {' and '.join(there)} to begin anew."
+        return f"Name another file, or delete {' and '.join(there)} to start over."
 
 
 class _DamagedError(Exception):
-    """A file that is cut, altered or no checkpoint."""
+    """A file that is truncated, altered or no checkpoint."""
 
 
 def _unpack(about: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> Position:
@@ -283,36 +300,27 @@ def _step(fields: dict[str, Any]) -> Step:
     return Step(**{**fields, **tuples})
 
 
-# --- whose it is -------------------------------------------------------------------------------------
-
-
-def fingerprint(*arrays: np.ndarray | None) -> str:
-    """SHA-256 over arrays with their shapes and types; None counts as a value of its own."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array is None:
-            digest.update(b"none")
-        else:
-            digest.update(f"{array.shape} {array.dtype.str}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def stable_repr(value: object) -> str:
-    """The repr without memory addresses, which differ from process to process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
-
-
-def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[str]:
+def _differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What two identities disagree about, one phrase each."""
     for part in now:
         old, new = then.get(part, {}), now[part]
         for name in dict.fromkeys([*new, *old]):
             was, is_now = old.get(name), new.get(name)
             if was != is_now:
-                yield f"{name} differs" if part == "inputs" else f"{name} was {was!r} and is {is_now!r} now"
+                yield _difference(part, name, was, is_now)
 
 
-# --- files -------------------------------------------------------------------------------------------
+def _difference(part: str, name: str, was: Any, is_now: Any) -> str:
+    if part == "inputs":
+        return f"{name} differs"
+    if part != "code" or was is None or is_now is None:
+        was, is_now = (each["text"] if part == "code" and each else each for each in (was, is_now))
+        return f"{name} was {was!r} and is {is_now!r} now"
+    if reason := reason_unidentified(is_now["fingerprint"]) or reason_unidentified(was["fingerprint"]):
+        return f"{name} cannot be identified ({reason}); give it a method fingerprint() -> str"
+    if was["text"] == is_now["text"]:
+        return f"{name} differs, though both read {is_now['text']}"
+    return f"{name} was {was['text']} and is {is_now['text']} now"
 
 
 def _check_place(path: Path) -> None:

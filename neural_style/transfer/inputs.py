@@ -1,150 +1,198 @@
-"""From what a caller hands over to what a run works with: styles, sizes, starts, and losses that can be measured."""
+"""Everything a run reads: images, masks, sizes and the start. Nothing is read after this."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 
 from neural_style import images
-from neural_style.images import masks as guides
-from neural_style.losses import Sum, Term
+from neural_style._arguments import real, whole
+from neural_style._fingerprint import fingerprint
+from neural_style.images import ImageLike, masks
 from neural_style.scales import fit
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.styles.image_style import PictureStyle, Style, weighted
-from neural_style.transfer.styles.style_target import StyleTarget
+from neural_style.transfer.styles.base import Style
+from neural_style.transfer.styles.blending import Styles, read_styles
+from neural_style.transfer.styles.image_style import ImageStyle
 
-__all__ = ["loss_for", "previous_of", "side_of", "size_of", "start_of", "styles_of"]
+__all__ = ["InitLike", "Inputs", "read_inputs"]
 
-STARTS = ("content", "recolored", "noise")
+INITS = ("content", "recolored", "noise")
+
+InitLike = ImageLike | float | None
+"""`"content"`, `"recolored"`, `"noise"`, an image, a share of noise in [0, 1], or None."""
 
 
-def styles_of(style: Any, controls: Controls, side: int | None, content: np.ndarray | None) -> list[Style]:
-    """Styles as they were given, read and put in their regions.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a run works on.
 
-    Args:
-        style: one style, or a list of styles or `(style, weight)` pairs; a style is a picture or a `StyleTarget`.
-        controls: masks, colours and stroke size.
-        side: long side of the result; None where it is not known yet.
-        content: whose palette styles are given, where that is asked for; float32 (1, height, width, 3).
+    Attributes:
+        content: float32 (1, height, width, 3) in [0, 1]; None for texture synthesis.
+        alpha: the content's transparency, float32 (1, height, width, 1); None where it is opaque.
+        styles: empty for content reconstruction.
+        size: (width, height) of the result in pixels.
+        shares: the share of each mask in every pixel, float32 (1, height, width, masks); None without masks.
+        previous: the image that a `Temporal` loss holds on to and its weight, float32 (1, height, width, 4); None for
+            none.
+        init: `"content"`, `"recolored"`, `"noise"`, a share of noise, or float32 (1, height, width, 3).
+        seed: of the noise.
+        controls: colors, stroke size and background.
+    """
+
+    content: np.ndarray | None
+    alpha: np.ndarray | None
+    styles: tuple[Style, ...]
+    size: tuple[int, int]
+    shares: np.ndarray | None
+    previous: np.ndarray | None
+    init: str | float | np.ndarray
+    seed: int
+    controls: Controls
+
+    @property
+    def regions(self) -> int:
+        """How many mask regions there are; 0 without masks."""
+        return 0 if self.shares is None else int(self.shares.shape[-1])
+
+    @functools.cached_property
+    def cover(self) -> np.ndarray | None:
+        """How far each pixel is painted, float32 (1, height, width, 1); None where all of them are."""
+        if self.shares is None or self.controls.background is None:
+            return None
+        return masks.coverage(self.shares)
+
+    @property
+    def starts_as_content(self) -> bool:
+        """Whether the canvas begins as the content, in its own colors or the styles'."""
+        return self.content is not None and isinstance(self.init, str) and self.init in ("content", "recolored")
+
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of each input by its name."""
+        found = {"content": fingerprint(self.content, self.alpha)}
+        for number, style in enumerate(self.styles, 1):
+            found["style" if len(self.styles) == 1 else f"style {number}"] = style.fingerprint()
+        arrays = {"masks": self.shares, "previous": self.previous, "init image": self.init}
+        return found | {name: fingerprint(each) for name, each in arrays.items() if isinstance(each, np.ndarray)}
+
+    def record(self) -> dict[str, Any]:
+        """Plain values for the record of a run."""
+        init = "image" if isinstance(self.init, np.ndarray) else self.init
+        return {"init": init, "seed": self.seed, "size": self.size, **self.controls.record()}
+
+
+def read_inputs(
+    content: ImageLike | None,
+    style: Styles | None,
+    controls: Controls,
+    *,
+    size: int | tuple[int, int] | None,
+    init: InitLike = None,
+    seed: int = 0,
+    previous: Any = None,
+) -> Inputs:
+    """Read what a run is given; the arguments are those of `StyleTransfer.run`.
 
     Raises:
+        ImageError: an image cannot be read.
         ValueError: see `StyleTransfer.run`.
+        TypeError: an argument is of another type than expected.
     """
-    pairs = weighted(style)
-    controls.check_styles(len(pairs))
-    wanted = None if side is None else round(side * max(1.0, controls.style_scale))
-    found: list[Style] = []
-    for number, (source, weight) in enumerate(pairs):
-        if weight == 0.0:
-            continue
-        region = number if controls.masks else 0
-        mask = controls.style_masks[number] if controls.style_masks else None
-        if isinstance(source, StyleTarget):
-            _check_plain(controls, mask)
-            found.extend(source.styles(weight, region))
-            continue
-        read = None if mask is None else guides.read_mask(mask, f"style mask {number + 1}")
-        pixels = images.load(source, size=wanted)
-        found.append(PictureStyle(pixels, weight, region, read, controls.style_scale, _recolor(controls, content)))
-    return found
+    side = _check_size(size, content is not None)
+    image = None if content is None else images.read(content, size=max(side) if isinstance(side, tuple) else side)
+    pixels = None if image is None else image.pixels
+    if style is None:
+        controls.check_count(0)
+    long_side = max(side) if isinstance(side, tuple) else side
+    styles = () if style is None else read_styles(style, controls, long_side, pixels)
+    final = _final_size(side, pixels, styles)
+    for each in styles:
+        if isinstance(each, ImageStyle):
+            each.warn_if_small(max(final))
+    if pixels is None:
+        _check_needs_no_content(controls)
+    return Inputs(
+        content=pixels,
+        alpha=None if image is None else image.alpha,
+        styles=styles,
+        size=final,
+        shares=masks.mask_shares(controls.masks, final, controls.background) if controls.masks else None,
+        previous=_read_previous(previous, final),
+        init=_read_init(init, content is not None, bool(styles)),
+        seed=whole("seed", seed),
+        controls=controls,
+    )
 
 
-def _check_plain(controls: Controls, mask: Any) -> None:
-    """A target holds statistics only: what changes the picture comes too late."""
-    if mask is not None:
-        raise ValueError("a StyleTarget has no picture to mask: give style_masks to target()")
-    if controls.style_scale != 1.0:
-        raise ValueError("a StyleTarget has no picture to scale: give style_scale to target()")
-    if controls.color in ("match", "histogram"):
-        raise ValueError(
-            f"color={controls.color!r} changes the style picture, which a StyleTarget does not hold: give the picture, "
-            "or color='content' or init='recolored'"
-        )
-
-
-def _recolor(controls: Controls, content: np.ndarray | None) -> Callable[[np.ndarray, int], np.ndarray] | None:
-    if controls.color not in ("match", "histogram"):
+def _check_size(size: int | tuple[int, int] | None, has_content: bool) -> int | tuple[int, int] | None:
+    """The size as Python's whole numbers."""
+    if size is None:
         return None
-    if content is None:
-        raise ValueError(f"color={controls.color!r} needs a content to take the colours from")
-    height, width = content.shape[1:3]
-
-    def recolor(pixels: np.ndarray, long_side: int) -> np.ndarray:
-        size = fit((width, height), min(long_side, max(width, height)))
-        return controls.recolored(pixels, images.resize(content, size))
-
-    return recolor
-
-
-def loss_for(loss: Sum, content: bool, style: bool, previous: bool = False) -> Sum:
-    """The terms that can be measured with what there is."""
-    loss = Sum([term for term in loss if previous or not term.loss.uses_previous])
-    told = [(term.weight, term.loss if content else term.loss.without_content()) for term in loss]
-    kept = [Term(weight, part) for weight, part in told if part is not None and (style or not part.uses_style)]
-    if len(kept) < len(loss.terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
-        missing = " and ".join(name for name, there in (("content", content), ("style", style)) if not there)
-        raise ValueError(f"without a {missing} no loss is left that reads a picture: there is nothing to paint")
-    return Sum(kept)
-
-
-def previous_of(previous: Any, size: tuple[int, int]) -> np.ndarray | None:
-    """The picture that is held on to with its mask, float32 (1, height, width, 4); None for none.
-
-    Args:
-        previous: None, a picture, or a pair of one and a mask.
-        size: (width, height) of the result.
-    """
-    if previous is None:
-        return None
-    picture, mask = previous if isinstance(previous, tuple) else (previous, None)
-    held = images.resize(images.load(picture), size)
-    cover = np.ones((1, 1, 1, 1), np.float32) if mask is None else guides.read_mask(mask, "the mask of previous")
-    return np.concatenate([held, guides.resize_mask(cover, size)], axis=-1)
-
-
-def side_of(size: int | tuple[int, int] | None, content: bool) -> int | None:
-    """The long side asked for."""
     if isinstance(size, tuple):
-        if content:
+        if has_content:
             raise ValueError(
                 f"size is the long side in pixels; (width, height) is for a run without content, not {size}"
             )
-        if min(size) < 1:
+        if len(size) != 2 or min(width_height := tuple(whole("size", side) for side in size)) < 1:
             raise ValueError(f"size is (width, height) in pixels, at least 1; not {size}")
-        return max(size)
-    if size is not None and size < 1:
+        return width_height[0], width_height[1]
+    side = whole("size", size)
+    if side < 1:
         raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
-    return size
+    return side
 
 
-def size_of(size: int | tuple[int, int] | None, content: np.ndarray | None, styles: Sequence[Style]) -> tuple[int, int]:
-    """(width, height) of the result."""
+def _final_size(
+    size: int | tuple[int, int] | None, content: np.ndarray | None, styles: tuple[Style, ...]
+) -> tuple[int, int]:
+    """(width, height) of the result: of the content's shape, else the first style's, else a square."""
     if isinstance(size, tuple):
         return size
-    shaped = [style.pixels for style in styles if isinstance(style, PictureStyle)]
-    shape = content if content is not None else shaped[0] if shaped else None
-    if shape is None:
+    shaped = [content] if content is not None else [each.pixels for each in styles if isinstance(each, ImageStyle)]
+    if not shaped:
         if size is None:
-            raise ValueError("with neither a content nor a style picture, size has to be given")
+            raise ValueError("with neither a content nor a style image, size has to be given")
         return size, size
-    height, width = shape.shape[1:3]
+    height, width = shaped[0].shape[1:3]
     return fit((width, height), size or max(width, height))
 
 
-def start_of(init: Any, content: bool, style: bool) -> Any:
-    """What the canvas begins as: a word, a share of noise, or a picture (1, height, width, 3)."""
+def _check_needs_no_content(controls: Controls) -> None:
+    for name in ("background", "color"):
+        if getattr(controls, name) == "content":
+            raise ValueError(f"{name}='content' needs a content")
+
+
+def _read_previous(previous: Any, size: tuple[int, int]) -> np.ndarray | None:
+    """The image that is held on to, with its mask as a fourth channel, from an image or an `(image, mask)` pair."""
+    if previous is None:
+        return None
+    image, mask = previous if isinstance(previous, tuple) else (previous, None)
+    held = images.resize(images.load(image), size)
+    weight = np.ones((1, 1, 1, 1), np.float32) if mask is None else masks.read_mask(mask, "the mask of previous")
+    return np.concatenate([held, masks.resize_mask(weight, size)], axis=-1)
+
+
+def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | float | np.ndarray:
+    """What the canvas begins as: a word, a share of noise, or an image (1, height, width, 3)."""
     if init is None:
-        return "content" if content and style else "noise"
-    if isinstance(init, int | float) and not isinstance(init, bool):
-        if not 0.0 <= init <= 1.0:
-            raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")
-        if not content:
-            raise ValueError(f"init={init!r} mixes noise with the content, and there is none; try 'noise'")
-        return float(init)
-    if not (isinstance(init, str) and init in STARTS):
+        return "content" if has_content and has_style else "noise"
+    if isinstance(init, str) and init in INITS:
+        if (init == "content" and not has_content) or (init == "recolored" and not (has_content and has_style)):
+            raise ValueError(f"init={init!r} needs {'a content' if not has_content else 'a style'}; try 'noise'")
+        return init
+    if not _is_number(init):
         return images.load(init)
-    if (init == "content" and not content) or (init == "recolored" and not (content and style)):
-        raise ValueError(f"init={init!r} needs {'a content' if not content else 'a style'}; try 'noise'")
-    return init
+    share = real("init", init)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")
+    if not has_content:
+        raise ValueError(f"init={init!r} mixes noise with the content, and there is none; try 'noise'")
+    return share
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)

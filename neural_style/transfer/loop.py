@@ -1,9 +1,9 @@
-"""The loop of a run: step, check, tell, save; and what happens when something goes wrong.
+"""The optimization loop: step, check for divergence, run callbacks, save checkpoints.
 
-A step that leads to a loss, gradient or canvas that is not finite is not taken. The run goes back to the best canvas
-of its scale, starts the optimiser anew there with half the learning rate, and does so up to `MOST_SETBACKS` times in
-a run before it gives up with `DivergenceError`. Where a scale's very first look is not finite, no smaller step can
-help, and it gives up at once.
+A step that leads to a loss, gradient or canvas that is not finite is undone. The run returns to the best canvas of its
+scale, restarts the optimizer there with half the learning rate, and does so up to `MAX_SETBACKS` times in a run before
+it raises `DivergenceError`. If the first evaluation of a scale is not finite, no smaller step can help, and the run
+raises at once.
 """
 
 from __future__ import annotations
@@ -12,89 +12,83 @@ import dataclasses
 import functools
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style import images
 from neural_style.errors import DivergenceError
-from neural_style.optimizers import Evaluation, Optimizer, Progress
-from neural_style.scales import Scale
-from neural_style.transfer.checkpoint import Position, Saver
-from neural_style.transfer.result import Step, StoppedBy
+from neural_style.optimizers import Evaluation, Progress
+from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint
+from neural_style.transfer.problem import Evaluator, Problem, Stage
+from neural_style.transfer.result import Result, Step, StoppedBy
 
-__all__ = ["MOST_SETBACKS", "Loop", "Plan", "Task"]
+__all__ = ["MAX_SETBACKS", "optimize"]
 
 logger = logging.getLogger("neural_style")
 
-MOST_SETBACKS = 5
+MAX_SETBACKS = 5
 
 
-class Task(Protocol):
-    """What is minimised at one scale."""
-
-    def __call__(self, canvas: tf.Tensor) -> Evaluation:
-        """The loss of a canvas (1, height, width, 3) and its gradient."""
-        ...
-
-    def blame(self, canvas: tf.Tensor) -> list[str]:
-        """The terms whose gradient at a canvas is not finite or too large to square, by name."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What a run is going to do; nothing in it changes.
-
-    Attributes:
-        size: the finished picture's (width, height).
-        scales: in order.
-        names: of the terms, in the order an `Evaluation` has them.
-        optimizer: how the canvas moves below the last scale, and
-        finish: how it moves there.
-        task: from a scale's number to what is minimised there.
-        shown: from a canvas (1, height, width, 3) of any size to the picture that is shown of it.
-        grown: from a canvas and the (width, height) of the next scale to the canvas that scale begins with.
-    """
-
-    size: tuple[int, int]
-    scales: tuple[Scale, ...]
-    names: tuple[str, ...]
-    optimizer: Optimizer
-    finish: Optimizer
-    task: Callable[[int], Task]
-    shown: Callable[[np.ndarray], np.ndarray] = lambda canvas: canvas
-    grown: Callable[[np.ndarray, tuple[int, int]], np.ndarray] = images.resize
-
-    def optimizer_at(self, scale: int) -> Optimizer:
-        """The optimiser of a scale, by its number."""
-        is_last = scale == len(self.scales) - 1 or self.scales[scale][:2] == self.scales[-1][:2]
-        return self.finish if is_last else self.optimizer
-
-
-class Loop:
-    """One run from a position to its end.
+def optimize(
+    problem: Problem,
+    *,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
+    max_seconds: float | None = None,
+    callbacks: Sequence[Callable[[Step], object]] = (),
+) -> Result:
+    """Solve a problem, from its start or its checkpoint to the end or to where something ends it.
 
     Args:
-        plan: what to do.
-        position: where to begin.
-        callbacks: called with each `Step`; one that has a method `resume` is first told the steps already done.
+        problem: what to minimize.
+        checkpoint: where the run is saved and resumed from; None for nowhere.
         max_seconds: how long this call may take; at least one step is made.
-        saver: keeps the run on disk.
+        callbacks: called with each `Step`; one that has a method `resume` first gets the steps already done.
+
+    Raises:
+        DivergenceError: the loss or its gradient is not finite, and smaller steps did not help.
+        CheckpointError: see `StyleTransfer.run`.
     """
+    saver = None if checkpoint is None else Saver(as_checkpoint(checkpoint), problem.identity())
+    position = None if saver is None else saver.load()
+    if position is None:
+        position = Position(tf.constant(problem.start()))
+    run = _Run(problem, position, callbacks, max_seconds, saver)
+    stopped_by = run.solve()
+    pixels = problem.render(images.resize(run.best_canvas.numpy(), problem.inputs.size))
+    alpha = problem.inputs.alpha
+    record = problem.record() | {"seconds": run.position.seconds} | _unidentified(saver)
+    return Result(
+        pixels[0],
+        list(run.position.history),
+        record,
+        stopped_by,
+        None if alpha is None else images.resize(alpha, problem.inputs.size)[0],
+    )
+
+
+def _unidentified(saver: Saver | None) -> dict[str, Any]:
+    """What of a checkpoint's run cannot be identified, for its record."""
+    reasons = {} if saver is None else saver.unidentified()
+    return {"unidentified": reasons} if reasons else {}
+
+
+class _Run:
+    """One run from a position to its end."""
 
     def __init__(
         self,
-        plan: Plan,
+        problem: Problem,
         position: Position,
-        callbacks: Sequence[Callable[[Step], object]] = (),
-        max_seconds: float | None = None,
-        saver: Saver | None = None,
+        callbacks: Sequence[Callable[[Step], object]],
+        max_seconds: float | None,
+        saver: Saver | None,
     ) -> None:
-        self.plan = plan
+        self.problem = problem
         self.position = position
         self.callbacks = callbacks
         self.saver = saver
@@ -102,16 +96,12 @@ class Loop:
         self._began = now - position.seconds
         self._deadline = math.inf if max_seconds is None else now + max_seconds
 
-    def run(self) -> StoppedBy:
-        """Paint until all is done or something ends it; whatever does, the position is saved.
-
-        Raises:
-            DivergenceError: the loss or its gradient is not finite and smaller steps did not help.
-        """
+    def solve(self) -> StoppedBy:
+        """Run all stages, or until something ends the run; whatever does, the position is saved."""
         try:
-            self._tell_the_past()
-            while self.position.scale < len(self.plan.scales):
-                self._paint_scale()
+            self._resume_callbacks()
+            while self.position.scale < len(self.problem.stages):
+                self._run_stage(self.problem.stages[self.position.scale])
             return "steps"
         except _StopError as stop:
             return stop.reason
@@ -122,22 +112,21 @@ class Loop:
                 self.saver.save(self.position)
 
     @property
-    def canvas(self) -> tf.Tensor:
-        """The best canvas known: the last, unless the last loss measured was above an earlier one of this scale."""
+    def best_canvas(self) -> tf.Tensor:
+        """The last canvas, unless the last loss measured was above an earlier one of this scale: then that one's."""
         position = self.position
         if position.best is None or position.history[-1].loss <= position.best_loss:
             return position.canvas
         return position.best
 
-    def _paint_scale(self) -> None:
-        scale = self.plan.scales[self.position.scale]
-        with tf.init_scope():  # a gradient tape of the host's need not remember any of this
-            self._enter(scale)
-            task = self.plan.task(self.position.scale)
-        while self.position.done < scale.steps:
-            step = self._advance(scale, task)
+    def _run_stage(self, stage: Stage) -> None:
+        with tf.init_scope():  # a gradient tape of the host's need not record any of this
+            self._enter(stage)
+            evaluator = self.problem.evaluator(stage)
+        while self.position.done < stage.scale.steps:
+            step = self._advance(stage, evaluator)
             if step is not None:
-                self._tell(step)
+                self._call(step)
                 if self.saver is not None:
                     self.saver.save_if_due(self.position)
             if time.perf_counter() >= self._deadline:
@@ -148,28 +137,29 @@ class Loop:
         if self.saver is not None:
             self.saver.save(self.position)
 
-    def _enter(self, scale: Scale) -> None:
-        """Carry the canvas to a scale, unless that was done before the run was saved."""
+    def _enter(self, stage: Stage) -> None:
+        """Bring the canvas to a stage's size, unless that was done before the run was saved."""
         if self.position.optimizer is None:
-            canvas = tf.constant(self.plan.grown(self.position.canvas.numpy(), (scale.width, scale.height)))
-            state = self.plan.optimizer_at(self.position.scale).start(canvas)
+            canvas = tf.constant(self.problem.upsample(self.position.canvas.numpy(), stage.size))
+            state = stage.optimizer.start(canvas)
             self.position = dataclasses.replace(self.position, canvas=canvas, optimizer=state)
 
-    def _advance(self, scale: Scale, task: Task) -> Step | None:
-        """Make a step; None where it had to be taken back."""
+    def _advance(self, stage: Stage, evaluator: Evaluator) -> Step | None:
+        """Make a step; None if it had to be undone."""
         before = self.position
-        optimizer = self.plan.optimizer_at(before.scale)
-        if before.setbacks:
-            optimizer = optimizer.with_rate(0.5**before.setbacks)
+        optimizer = stage.optimizer.with_rate(0.5**before.setbacks) if before.setbacks else stage.optimizer
         with tf.init_scope():
             canvas, state, evaluation = optimizer.step(
-                task, before.canvas, before.optimizer or {}, Progress(before.done, scale.steps)
+                evaluator.at(len(before.history)),
+                before.canvas,
+                before.optimizer or {},
+                Progress(before.done, stage.scale.steps),
             )
             finite = _is_finite(canvas, evaluation)
         if not finite:
-            self._set_back(task, evaluation)
+            self._set_back(stage, evaluator, evaluation)
             return None
-        step = self._record(scale, evaluation, canvas)
+        step = self._record(stage, evaluation, canvas)
         better = step.loss < before.best_loss
         self.position = dataclasses.replace(
             before,
@@ -182,49 +172,55 @@ class Loop:
         )
         return step
 
-    def _set_back(self, task: Task, evaluation: Evaluation) -> None:
-        """Go back to this scale's best canvas and begin there with half the rate."""
+    def _set_back(self, stage: Stage, evaluator: Evaluator, evaluation: Evaluation) -> None:
+        """Return to this scale's best canvas and restart there with half the rate."""
         position = self.position
-        terms = zip(self.plan.names, evaluation.terms.numpy().tolist(), strict=True)
-        guilty = [name for name, value in terms if not math.isfinite(value)] or task.blame(position.canvas)
-        what = f"the loss is {float(evaluation.loss):g} with a gradient that is not finite or too large to square"
-        if not math.isfinite(float(evaluation.loss)):
-            what = f"the loss is {float(evaluation.loss):g}"
-        story = f"{what} at step {len(position.history) + 1} (from {', '.join(guilty) or 'the step itself'})"
-        if position.best is None or position.setbacks >= MOST_SETBACKS:
+        story = self._diagnosis(evaluator, evaluation)
+        if position.best is None or position.setbacks >= MAX_SETBACKS:
             tried = f" after halving the learning rate {position.setbacks} times" if position.setbacks else ""
             raise DivergenceError(f"{story}{tried}. Lower the learning rate, or the weight of that term.")
         logger.warning("%s; going back to the best canvas of this scale with half the learning rate", story)
-        state = self.plan.optimizer_at(position.scale).start(position.best)
+        state = stage.optimizer.start(position.best)
         self.position = dataclasses.replace(
             position, canvas=position.best, optimizer=state, setbacks=position.setbacks + 1
         )
 
-    def _record(self, scale: Scale, evaluation: Evaluation, canvas: tf.Tensor) -> Step:
-        position, scales = self.position, self.plan.scales
+    def _diagnosis(self, evaluator: Evaluator, evaluation: Evaluation) -> str:
+        """What is not finite, at which step, and from which term."""
+        terms = zip(self.problem.loss.names, evaluation.terms.numpy().tolist(), strict=True)
+        guilty = [name for name, value in terms if not math.isfinite(value)]
+        guilty = guilty or evaluator.guilty_terms(self.position.canvas)
+        loss = float(evaluation.loss)
+        what = f"the loss is {loss:g}"
+        if math.isfinite(loss):
+            what = f"{what} with a gradient that is not finite or too large to square"
+        return f"{what} at step {len(self.position.history) + 1} (from {', '.join(guilty) or 'the step itself'})"
+
+    def _record(self, stage: Stage, evaluation: Evaluation, canvas: tf.Tensor) -> Step:
+        position, scales = self.position, [each.scale for each in self.problem.stages]
         work = [each.width * each.height * each.steps for each in scales]
-        painted = sum(work[: position.scale]) + scale.width * scale.height * (position.done + 1)
+        done = sum(work[: position.scale]) + stage.scale.width * stage.scale.height * (position.done + 1)
         return Step(
             step=len(position.history) + 1,
             steps=sum(each.steps for each in scales),
-            scale=(scale.width, scale.height),
-            size=self.plan.size,
-            progress=painted / sum(work),
+            scale=stage.size,
+            size=self.problem.inputs.size,
+            progress=done / sum(work),
             loss=float(evaluation.loss),
-            terms=dict(zip(self.plan.names, evaluation.terms.numpy().tolist(), strict=True)),
+            terms=dict(zip(self.problem.loss.names, evaluation.terms.numpy().tolist(), strict=True)),
             seconds=time.perf_counter() - self._began,
-            _pixels=functools.partial(_shown, self.plan.shown, canvas),
+            _pixels=functools.partial(_rendered, self.problem, canvas),
         )
 
-    def _tell(self, step: Step) -> None:
+    def _call(self, step: Step) -> None:
         try:
             for callback in self.callbacks:
                 callback(step)
         except StopIteration:
             raise _StopError("callback") from None
 
-    def _tell_the_past(self) -> None:
-        """Let watchers with a memory, such as `EarlyStopping`, see what happened before the run was saved."""
+    def _resume_callbacks(self) -> None:
+        """Hand the steps of the saved run to callbacks with a memory, such as `EarlyStopping`."""
         if not self.position.history:
             return
         try:
@@ -236,8 +232,8 @@ class Loop:
             raise _StopError("callback") from None
 
 
-def _shown(show: Callable[[np.ndarray], np.ndarray], canvas: tf.Tensor) -> np.ndarray:
-    return show(canvas.numpy())
+def _rendered(problem: Problem, canvas: tf.Tensor) -> np.ndarray:
+    return problem.render(canvas.numpy())
 
 
 class _StopError(Exception):
@@ -249,10 +245,10 @@ class _StopError(Exception):
 
 
 def _is_finite(canvas: tf.Tensor, evaluation: Evaluation) -> bool:
-    """Whether a step may be taken: one pass over gradient and canvas, nothing beside a network's.
+    """Whether a step may be taken: one pass over gradient and canvas, cheap beside the network's.
 
-    The canvas does not tell on its own: clipping can turn what is not a number into black. Squares, because Adam
-    takes them, and a pixel whose square is infinite would never move again.
+    The canvas alone does not show it: clipping can turn NaN into black. Squares, because Adam takes them, and a pixel
+    whose square is infinite would never move again.
     """
     sums = (evaluation.loss, tf.nn.l2_loss(evaluation.gradient), tf.nn.l2_loss(canvas))
     return all(math.isfinite(float(value)) for value in sums)

@@ -1,315 +1,283 @@
-"""One picture in the making: its inputs, and what is minimised at each of its scales; the loop does the rest."""
+"""One transfer problem: what is minimized at each scale, from the inputs and the settings of a run."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import platform
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import color, images
-from neural_style.features.base import Extractor
-from neural_style.images import masks as guides
+from neural_style import images
+from neural_style._fingerprint import fingerprint
+from neural_style.images import masks
 from neural_style.losses import Features, Loss, Sum
-from neural_style.objective import Objective, Targets, TileSize, choose_objective
+from neural_style.objective import Objective, Targets, choose_objective
 from neural_style.optimizers import Evaluation, Optimizer
-from neural_style.scales import Relay, Scale, Schedule, SingleScale
-from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint, fingerprint, stable_repr
-from neural_style.transfer.controls import Composition, Controls
-from neural_style.transfer.inputs import loss_for, previous_of, side_of, size_of, start_of, styles_of
-from neural_style.transfer.loop import Loop, Plan
-from neural_style.transfer.result import Result, Step
-from neural_style.transfer.styles.image_style import PictureStyle, Style, target_of
+from neural_style.scales import Scale, SingleScale
+from neural_style.transfer import canvas
+from neural_style.transfer.inputs import Inputs
+from neural_style.transfer.settings import Settings
+from neural_style.transfer.styles.blending import blend_targets
+from neural_style.transfer.styles.image_style import ImageStyle
 
-__all__ = ["Painter", "Painting"]
+__all__ = ["Evaluator", "Problem", "Stage", "make_problem"]
 
 
-class Painter(Protocol):
-    """What a painting is painted with: a `StyleTransfer`."""
+class Stage(NamedTuple):
+    """One scale of a run.
 
-    loss: Sum
-    extractor: Extractor
+    Attributes:
+        scale: size of the canvas, and how many steps.
+        objective: what is minimized, on which network, in which tiles.
+        optimizer: what moves the canvas.
+    """
+
+    scale: Scale
+    objective: Objective
     optimizer: Optimizer
-    finish: Optimizer
-    scales: Schedule
-    relay: Relay | None
-    tile: TileSize
-    detail: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the canvas in pixels."""
+        return self.scale.width, self.scale.height
 
 
-class Painting:
-    """One picture in the making; the arguments are those of `StyleTransfer.run`."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What a run minimizes, stage after stage.
 
-    def __init__(
-        self,
-        painter: Painter,
-        content: Any,
-        style: Any,
-        controls: Controls,
-        *,
-        size: int | tuple[int, int] | None,
-        steps: int | None,
-        init: Any,
-        seed: int,
-        previous: Any = None,
-    ) -> None:
-        self.controls = controls
-        self.loss = loss_for(painter.loss, content is not None, style is not None, previous is not None)
-        side = side_of(size, content is not None)
-        picture = None if content is None else images.read(content, size=side)
-        self.content = None if picture is None else picture.pixels
-        self.alpha = None if picture is None else picture.alpha
-        if style is None:
-            controls.check_styles(0)
-        self.styles = [] if style is None else styles_of(style, controls, side, self.content)
-        self.size = size_of(size, self.content, self.styles)
-        self.previous = previous_of(previous, self.size)
-        for each in self.styles:
-            if isinstance(each, PictureStyle):
-                each.warn_if_small(max(self.size))
-        losses = tuple(term.loss for term in self.loss)
-        regions = len(controls.masks)
-        self.objective = choose_objective(losses, painter.extractor, painter.finish, self.size, painter.tile, regions)
-        self._check()
-        self.shares = guides.mask_shares(controls.masks, self.size, controls.background) if controls.masks else None
-        cover = None if self.shares is None or controls.background is None else guides.coverage(self.shares)
-        self.composition = Composition(controls, self.content, cover)
-        self.init, self.seed = start_of(init, self.content is not None, bool(self.styles)), seed
-        scales = tuple(painter.scales(self.size, steps))
-        if isinstance(self.init, str) and self.init == "content" and not self.objective.style_layers:
-            # Nothing new to paint: a way over coarse canvases would only cost the content its detail.
-            scales = SingleScale()(self.size, sum(scale.steps for scale in scales))
-        legs = self._legs(painter.relay, scales)
-        scales = tuple(scale for scale, _ in legs)
-        self._objectives = self._by_scale(painter, legs, losses, regions)
-        is_of_content = isinstance(self.init, str) and self.init in ("content", "recolored")
-        self.detail = painter.detail if is_of_content and self.content is not None else 0.0
-        self.plan = Plan(
-            self.size,
-            scales,
-            self.loss.names,
-            painter.optimizer,
-            painter.finish,
-            self._task,
-            self.composition.shown,
-            self._grown,
-        )
-        self.settings = {
-            "loss": stable_repr(self.loss),
-            "extractor": stable_repr(painter.extractor),
-            "optimizer": stable_repr(painter.optimizer),
-            "finish": stable_repr(painter.finish),
-            "scales": [tuple(scale) for scale in scales],
-            "detail": self.detail,
-            "init": self.init if isinstance(self.init, str | float) else "picture",
-            "seed": seed,
-            "size": self.size,
-            **controls.described(),
-            "tile": self.objective.tile,
-            "versions": _versions(),
-        }
-        if any(other for _, other in legs):
-            self.settings["relay"] = stable_repr(painter.relay)
+    Attributes:
+        settings: how it is painted.
+        inputs: what it works on.
+        loss: the terms that can be measured on these inputs.
+        stages: in order, the last at the final size.
+    """
 
-    def _legs(self, relay: Relay | None, scales: Sequence[Scale]) -> list[tuple[Scale, bool]]:
-        """The scales, and whether the other network looks; a style target knows what one network sees, and no more."""
-        if relay is None or not all(isinstance(each, PictureStyle) for each in self.styles):
-            return [(scale, False) for scale in scales]
-        return list(relay.stages(scales))
+    settings: Settings
+    inputs: Inputs
+    loss: Sum
+    stages: tuple[Stage, ...]
 
-    def _by_scale(
-        self, painter: Painter, legs: Sequence[tuple[Scale, bool]], losses: tuple[Loss, ...], regions: int
-    ) -> list[Objective]:
-        """What is minimised at each scale."""
-        others = [(scale.width, scale.height) for scale, other in legs if other]
-        if painter.relay is None or not others:
-            return [self.objective] * len(legs)
-        network: Any = painter.relay.extractor
-        other = choose_objective(losses, network, painter.finish, max(others), painter.tile, regions)
-        return [other if is_other else self.objective for _, is_other in legs]
+    @property
+    def detail_strength(self) -> float:
+        """The settings' own where the canvas begins as the content, else 0."""
+        return self.settings.detail_strength if self.inputs.starts_as_content else 0.0
 
-    def paint(
-        self,
-        checkpoint: Checkpoint | str | os.PathLike[str] | None,
-        max_seconds: float | None,
-        callbacks: Sequence[Callable[[Step], object]],
-    ) -> Result:
-        """Run to the end, or to where something ends it."""
-        saver = None if checkpoint is None else Saver(as_checkpoint(checkpoint), self._identity())
-        position = None if saver is None else saver.load()
-        if position is None:
-            position = Position(tf.constant(self._start()))
-        loop = Loop(self.plan, position, callbacks, max_seconds, saver)
-        stopped_by = loop.run()
-        pixels = self.composition.shown(images.resize(loop.canvas.numpy(), self.size))
-        alpha = None if self.alpha is None else images.resize(self.alpha, self.size)[0]
-        settings = self.settings | {"seconds": loop.position.seconds}
-        return Result(pixels[0], list(loop.position.history), settings, stopped_by, alpha)
+    def start(self) -> np.ndarray:
+        """The first canvas, float32 (1, height, width, 3)."""
+        return canvas.start(self.inputs, self.stages[0].size)
 
-    def _identity(self) -> dict[str, dict[str, Any]]:
-        """What a checkpoint must agree with to be this run's: inputs, settings and what computes the bits."""
-        inputs = {"content": fingerprint(self.content, self.alpha)}
-        for number, style in enumerate(self.styles, 1):
-            inputs["style" if len(self.styles) == 1 else f"style {number}"] = style.identity()
-        if self.shares is not None:
-            inputs["masks"] = fingerprint(self.shares)
-        if self.previous is not None:
-            inputs["previous"] = fingerprint(self.previous)
-        if not isinstance(self.init, str | float):
-            inputs["init picture"] = fingerprint(self.init)
-        settings = {name: value for name, value in self.settings.items() if name not in ("versions", "tile")}
-        versions = {name: value for name, value in _versions().items() if name != "python"}
-        return {"inputs": inputs, "settings": settings, "versions": versions}
+    def upsample(self, pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The canvas a scale begins with, from the last canvas of the scale before."""
+        return canvas.upsample(pixels, size, self.inputs.content, self.detail_strength)
 
-    def _check(self) -> None:
-        least = self.objective.smallest_side
-        if min(self.size) < least:
-            width, height = self.size
-            raise ValueError(
-                f"a picture of {width}x{height} is too small: the layers used need {least} pixels a side. "
-                f"Ask for a larger size, or for losses on shallower layers."
-            )
-        if self.content is None:
-            for name in ("background", "color"):
-                if getattr(self.controls, name) == "content":
-                    raise ValueError(f"{name}='content' needs a content")
-        for loss in self.objective.losses:
-            told = loss.additive or loss.guided or not loss.uses_style
-            if not told and (self.controls.masks or self.controls.style_masks):
-                raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
+    def render(self, pixels: np.ndarray) -> np.ndarray:
+        """The image made of a canvas of any size; see `canvas.render`."""
+        return canvas.render(self.inputs, pixels)
 
-    def _start(self) -> np.ndarray:
-        first = self.plan.scales[0]
-        size = (first.width, first.height)
-        if not isinstance(self.init, str | float):
-            return images.resize(self.init, size)
-        noise = np.random.default_rng(self.seed).normal(0.5, 0.15, (1, first.height, first.width, 3))
-        noise = np.clip(noise, 0.0, 1.0).astype(np.float32)
-        if self.content is None or self.init == "noise":
-            return noise
-        start = images.resize(self.content, size)
-        if isinstance(self.init, float):
-            mixed: np.ndarray = start + np.float32(self.init) * (noise - start)
-            return mixed
-        return self._recolored(start) if self.init == "recolored" else start
-
-    def _grown(self, canvas: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """The canvas at the next scale's size, with a part of what the content has there and had no room before."""
-        grown = images.resize(canvas, size)
-        before = (canvas.shape[2], canvas.shape[1])
-        if self.detail == 0.0 or before == tuple(size):
-            return grown
-        blurred = images.resize(images.resize(self.content, before), size)
-        detail = np.float32(self.detail) * (images.resize(self.content, size) - blurred)
-        whole: np.ndarray = np.clip(grown + detail, 0.0, 1.0)
-        return whole
-
-    def _recolored(self, start: np.ndarray) -> np.ndarray:
-        """The content in the palette of each region's styles."""
-        regions = sorted({style.region for style in self.styles})
-        parts = [
-            color.match_color_moments(start, _blended([each for each in self.styles if each.region == region]))
-            for region in regions
-        ]
-        if self.shares is None or len(parts) == 1:
-            return parts[0]
-        shares = guides.resize_mask(self.shares, (start.shape[2], start.shape[1]))
-        shares = shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-6)
-        mixed = sum(shares[..., region : region + 1] * part for region, part in zip(regions, parts, strict=True))
-        return np.asarray(mixed, np.float32)
-
-    def _task(self, scale: int) -> _Task:
-        """The objective with content and targets of one scale, by its number, filled in."""
-        objective, size = self._objectives[scale], self.plan.scales[scale][:2]
-        content = None if self.content is None else tf.constant(images.resize(self.content, size))
-        shares = None if self.shares is None else guides.resize_mask(self.shares, size)
-        targets = target_of(self.styles, objective, max(size), 0 if shares is None else shares.shape[-1])
-        cover = None if self.composition.cover is None or shares is None else guides.coverage(shares)
-        return _Task(
+    def evaluator(self, stage: Stage) -> Evaluator:
+        """The loss and gradient of a stage, with its content and targets computed."""
+        inputs, objective, size = self.inputs, stage.objective, stage.size
+        content = None if inputs.content is None else tf.constant(images.resize(inputs.content, size))
+        shares = None if inputs.shares is None else masks.resize_mask(inputs.shares, size)
+        targets = blend_targets(inputs.styles, objective, max(size), inputs.regions)
+        cover = None if inputs.cover is None or shares is None else masks.coverage(shares)
+        return Evaluator(
             objective,
-            self.loss.names,
+            self.loss,
             {} if content is None else objective.content(content),
             targets or (None,) * len(self.loss.terms),
             self._weights(cover),
             self._guides(shares, objective),
-            self._held(size),
+            self._previous(size),
             content,
             None if cover is None else tf.constant(cover),
         )
 
+    def record(self) -> dict[str, Any]:
+        """What the run was asked for and runs on; plain values, fit for JSON."""
+        record: dict[str, Any] = {
+            "loss": repr(self.loss),
+            **self.settings.record(),
+            "scales": [tuple(stage.scale) for stage in self.stages],
+            "detail_strength": self.detail_strength,
+            **self.inputs.record(),
+            "tile": self.stages[-1].objective.tile,
+            "versions": _versions(),
+        }
+        return record | ({"relay": repr(self.settings.relay)} if self._uses_relay() else {})
+
+    def identity(self) -> dict[str, dict[str, Any]]:
+        """What a checkpoint has to agree with: inputs, everything that computes, plain settings and versions."""
+        record = self.record()
+        code = {"loss": fingerprint(self.loss), **self.settings.fingerprints()}
+        if self._uses_relay():
+            code["relay"] = fingerprint(self.settings.relay)
+        plain = {name: value for name, value in record.items() if name not in {*code, "network", "versions", "tile"}}
+        plain["precision"] = str(getattr(self.settings.extractor, "precision", None))
+        versions = {name: value for name, value in _versions().items() if name != "python"}
+        described = {name: {"fingerprint": value, "text": record[name]} for name, value in code.items()}
+        return {"inputs": self.inputs.fingerprints(), "code": described, "settings": plain, "versions": versions}
+
+    def _uses_relay(self) -> bool:
+        return any(stage.objective.extractor is not self.settings.extractor for stage in self.stages)
+
     def _weights(self, cover: np.ndarray | None) -> tf.Tensor:
-        """Of each loss. Style losses are means over what is painted and weigh as much as that is of the picture."""
+        """Weight of each term; style losses are means over what is painted, and weigh as much as it is of the image."""
         painted = 1.0 if cover is None else float(cover.mean())
         return tf.constant([term.weight * (painted if term.loss.uses_style else 1.0) for term in self.loss], tf.float32)
 
     def _guides(self, shares: np.ndarray | None, objective: Objective) -> dict[str, tf.Tensor]:
-        """Each style's region at each layer, times the style's weight: guides weigh whole regions, too."""
+        """Each region at each layer, times the weight of its styles."""
         if shares is None:
             return {}
         weights = np.zeros(shares.shape[-1], np.float32)
-        for style in self.styles:
+        for style in self.inputs.styles:
             weights[style.region] += style.weight
         strides = objective.strides(objective.style_layers)
-        found = guides.guides_per_layer(shares * (weights / weights.max()), strides)
+        found = masks.guides_per_layer(shares * (weights / weights.max()), strides)
         return {layer: tf.constant(guide) for layer, guide in found.items()}
 
-    def _held(self, size: tuple[int, int]) -> tf.Tensor | None:
-        """The previous frame and its mask, resized to a scale."""
-        if self.previous is None:
+    def _previous(self, size: tuple[int, int]) -> tf.Tensor | None:
+        """The image that is held on to and its weight, at a scale."""
+        if self.inputs.previous is None:
             return None
-        held, cover = self.previous[..., :3], self.previous[..., 3:]
-        parts = [images.resize(held, size), guides.resize_mask(cover, size)]
+        held, weight = self.inputs.previous[..., :3], self.inputs.previous[..., 3:]
+        parts = [images.resize(held, size), masks.resize_mask(weight, size)]
         return tf.constant(np.concatenate(parts, axis=-1))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """An objective with everything but the canvas filled in."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluator:
+    """An objective with everything but the canvas filled in: from a canvas to its loss and gradient.
+
+    Attributes:
+        objective: what is minimized.
+        loss: its terms by name.
+        content: the content's maps; see `Objective.content`.
+        targets: of each term.
+        weights: of each term, float32 (terms,).
+        guides: mask regions at each layer.
+        previous: see `Inputs.previous`, at the size of the canvas.
+        image: the content, float32 (1, height, width, 3); None without one.
+        cover: the part of each pixel that is painted, float32 (1, height, width, 1); None for all of it.
+        step: the step of the run, an int32 scalar.
+    """
 
     objective: Objective
-    names: tuple[str, ...]
+    loss: Sum
     content: Any
     targets: Targets
     weights: tf.Tensor
     guides: Features
     previous: tf.Tensor | None = None
-    behind: tf.Tensor | None = None
+    image: tf.Tensor | None = None
     cover: tf.Tensor | None = None
+    step: tf.Tensor | None = None
 
-    def __call__(self, canvas: tf.Tensor) -> Evaluation:
+    def __call__(self, pixels: tf.Tensor) -> Evaluation:
+        """Losses see the canvas over the content where only a part is painted: its true surroundings."""
+        if self.cover is not None:
+            pixels = self.cover * pixels + (1.0 - self.cover) * self.image
         found = self.objective.evaluate(
-            self._seen(canvas), self.content, self.targets, self.weights, self.guides, self.previous
+            pixels, self.content, self.targets, self.weights, self.guides, self.previous, self.step
         )
         return found if self.cover is None else found._replace(gradient=self.cover * found.gradient)
 
-    def blame(self, canvas: tf.Tensor) -> list[str]:
-        """The terms whose gradient cannot be used, each on its own: in their sum the others are lost."""
-        guilty = []
-        seen = self._seen(canvas)
-        for index, name in enumerate(self.names):
-            alone, weight = self.objective.only(index), self.weights[index : index + 1]
-            content = {} if self.behind is None else alone.content(self.behind)
-            found = alone.evaluate(seen, content, (self.targets[index],), weight, self.guides, self.previous)
-            if not np.isfinite(tf.nn.l2_loss(found.gradient)):
-                guilty.append(name)
-        return guilty
+    def at(self, step: int) -> Evaluator:
+        """The same at another step of the run, counted from 0 over all scales."""
+        return dataclasses.replace(self, step=tf.constant(step))
 
-    def _seen(self, canvas: tf.Tensor) -> tf.Tensor:
-        """The canvas over its background: losses see the true surroundings of what is painted."""
-        return canvas if self.cover is None else self.cover * canvas + (1.0 - self.cover) * self.behind
+    def guilty_terms(self, pixels: tf.Tensor) -> list[str]:
+        """Names of the terms whose gradient is not finite, each evaluated alone: their sum would hide the others."""
+        return [
+            name for name, alone in zip(self.loss.names, self._split(), strict=True) if not alone._is_finite(pixels)
+        ]
+
+    def _split(self) -> Iterator[Evaluator]:
+        """An evaluator for each term alone."""
+        for index in range(len(self.targets)):
+            objective = self.objective.only(index)
+            yield dataclasses.replace(
+                self,
+                objective=objective,
+                content={} if self.image is None else objective.content(self.image),
+                targets=(self.targets[index],),
+                weights=self.weights[index : index + 1],
+            )
+
+    def _is_finite(self, pixels: tf.Tensor) -> bool:
+        return bool(np.isfinite(tf.nn.l2_loss(self(pixels).gradient)))
 
 
-def _blended(styles: Sequence[Style]) -> color.Palette:
-    """The palette of several styles: weighted means of theirs."""
-    total = sum(style.weight for style in styles)
-    mean, covariance = (
-        np.sum([style.weight / total * style.palette[moment] for style in styles], axis=0) for moment in (0, 1)
+def make_problem(settings: Settings, inputs: Inputs, *, steps: int | None) -> Problem:
+    """Pose a run: choose losses, scales, networks, tiles and optimizers.
+
+    Args:
+        settings: how it is painted.
+        inputs: what it works on.
+        steps: total over all scales; None for the schedule's own number.
+
+    Raises:
+        ValueError: an image is too small for the layers used, nothing is left to minimize, or a loss takes no masks.
+        MemoryError: the image does not fit into memory; the text names a tile or a size that would.
+    """
+    loss = settings.loss.restricted(
+        content=inputs.content is not None, style=bool(inputs.styles), previous=inputs.previous is not None
     )
-    return color.Palette(mean, covariance)
+    losses = tuple(term.loss for term in loss)
+    objective = choose_objective(
+        losses, settings.extractor, settings.final_optimizer, inputs.size, settings.tile, inputs.regions
+    )
+    _check_size(inputs, objective)
+    _check_masks(inputs, losses)
+    scales = tuple(settings.scales(inputs.size, steps))
+    if isinstance(inputs.init, str) and inputs.init == "content" and not objective.style_layers:
+        # Nothing new to paint: coarse canvases would only cost the content its detail.
+        scales = SingleScale()(inputs.size, sum(scale.steps for scale in scales))
+    return Problem(settings, inputs, loss, _stages(settings, inputs, objective, scales))
+
+
+def _stages(settings: Settings, inputs: Inputs, objective: Objective, scales: Sequence[Scale]) -> tuple[Stage, ...]:
+    """Each scale with its network and optimizer; a style target has the statistics of one network only."""
+    relay = settings.relay if all(isinstance(each, ImageStyle) for each in inputs.styles) else None
+    parts = [(scale, False) for scale in scales] if relay is None else relay.stages(scales)
+    relayed = [(scale.width, scale.height) for scale, is_other in parts if is_other]
+    other = objective
+    if relay is not None and relayed:
+        network: Any = relay.extractor
+        other = choose_objective(
+            objective.losses, network, settings.final_optimizer, max(relayed), settings.tile, inputs.regions
+        )
+    final = parts[-1][0][:2]
+    return tuple(
+        Stage(
+            scale,
+            other if is_other else objective,
+            settings.final_optimizer if number == len(parts) - 1 or scale[:2] == final else settings.optimizer,
+        )
+        for number, (scale, is_other) in enumerate(parts)
+    )
+
+
+def _check_size(inputs: Inputs, objective: Objective) -> None:
+    least = objective.smallest_side
+    if min(inputs.size) < least:
+        width, height = inputs.size
+        raise ValueError(
+            f"an image of {width}x{height} is too small: the layers used need {least} pixels a side. "
+            f"Ask for a larger size, or for losses on shallower layers."
+        )
+
+
+def _check_masks(inputs: Inputs, losses: Sequence[Loss]) -> None:
+    for loss in losses:
+        takes_masks = loss.additive or loss.guided or not loss.uses_style
+        if not takes_masks and (inputs.controls.masks or inputs.controls.style_masks):
+            raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
 
 
 def _versions() -> dict[str, str]:

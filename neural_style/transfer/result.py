@@ -1,4 +1,4 @@
-"""What a run reports while it goes and hands back when it ends."""
+"""What a run reports after each step, and what it returns."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Step:
         step: its number over all scales, from 1.
         steps: how many there will be.
         scale: the canvas's (width, height) in pixels.
-        size: the finished picture's.
-        progress: share of the whole work that is done, in (0, 1]; a step's work is its canvas's pixels.
+        size: the finished image's.
+        progress: share of the work that is done, in (0, 1]; the work of a step is its canvas's number of pixels.
         loss: the weighted sum of the losses before this step.
         terms: each loss's weighted part of it, by name.
-        seconds: since the run began.
+        seconds: since the run began, over all its processes.
 
     Example:
         >>> step = Step(3, 10, (64, 48), (128, 96), 0.1, 1.5, {"style": 1.5}, 0.4)
@@ -52,13 +52,13 @@ class Step:
     _pixels: Callable[[], np.ndarray] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def image(self) -> Image.Image:
-        """The canvas after this step, at its present size.
+        """The canvas after this step, at its current size.
 
         Raises:
-            RuntimeError: the run has gone on; steps kept in a history hold no pictures.
+            RuntimeError: the step comes from a history; its image is available in callbacks only.
         """
         if self._pixels is None:
-            raise RuntimeError("a step kept in a history holds no picture; take it in a callback")
+            raise RuntimeError("a step in a history has no image; take it in a callback")
         return images.to_pil(self._pixels())
 
     def without_image(self) -> Step:
@@ -68,12 +68,13 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A finished picture and how it came about.
+    """A finished image and how it was made.
 
     Attributes:
         pixels: float32 RGB in [0, 1], (height, width, 3).
-        history: every step, without pictures.
-        settings: what the run was asked for and what it ran on; plain values, fit for JSON.
+        history: every step, without images.
+        settings: what the run was asked for and what it ran on; plain values, fit for JSON. Where parts of a
+            checkpointed run cannot be identified, `"unidentified"` says why.
         stopped_by: `"steps"` (all done), `"callback"`, `"time"` or `"interrupt"`.
         alpha: the content's transparency, float32 in [0, 1], (height, width, 1), or None.
 
@@ -93,11 +94,11 @@ class Result:
 
     @functools.cached_property
     def image(self) -> Image.Image:
-        """The picture with 8 bits a channel, RGB or RGBA."""
+        """The image with 8 bits per channel, RGB or RGBA."""
         return images.to_pil(self.pixels[None], None if self.alpha is None else self.alpha[None])
 
     def save(self, path: str | os.PathLike[str], *, bits: int = 8) -> None:
-        """Write the picture; see `neural_style.images.save`.
+        """Write the image; see `neural_style.images.save`.
 
         Raises:
             ImageError: it cannot be written; nothing partial is left behind.
@@ -117,7 +118,7 @@ class Result:
         return buffer.getvalue()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows that can show more: the picture, and a line of what came about."""
+        """What a notebook shows: the image, and a line of facts."""
         height, width = self.pixels.shape[:2]
         facts = [f"{width}×{height}", f"{len(self.history)} steps"]
         if "seconds" in self.settings:
@@ -128,5 +129,5 @@ class Result:
             last = self.history[-1]
             terms = ", ".join(f"{html.escape(name)} {value:.3g}" for name, value in last.terms.items())
             facts.append(f"loss {last.loss:.3g} ({terms})")
-        picture = base64.b64encode(self._repr_png_()).decode()
-        return f'<img src="data:image/png;base64,{picture}"><br><small>{" · ".join(facts)}</small>'
+        image = base64.b64encode(self._repr_png_()).decode()
+        return f'<img src="data:image/png;base64,{image}"><br><small>{" · ".join(facts)}</small>'

@@ -1,61 +1,71 @@
-"""The object that paints: one loss, extractor, optimiser and schedule for any number of pictures."""
+"""The object that paints: one loss, extractor, optimizer and schedule for any number of images."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import tensorflow as tf
 
 from neural_style import recipes
+from neural_style._arguments import real, whole
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.features.precision import in_precision
+from neural_style.images import ImageLike
 from neural_style.losses import Loss, Sum
 from neural_style.objective import Estimate, TileSize, check_tiled, estimate_memory, objective_for
 from neural_style.optimizers import Optimizer, named_optimizer
+from neural_style.recipes import Recipe
 from neural_style.scales import Relay, Schedule
 from neural_style.transfer.checkpoint import Checkpoint
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.inputs import styles_of
-from neural_style.transfer.problem import Painting
+from neural_style.transfer.inputs import InitLike, read_inputs
+from neural_style.transfer.loop import optimize
+from neural_style.transfer.problem import make_problem
 from neural_style.transfer.result import Result, Step
-from neural_style.transfer.styles.image_style import PictureStyle
-from neural_style.transfer.styles.style_target import StyleTarget, describe, measured_at
+from neural_style.transfer.settings import Settings
+from neural_style.transfer.styles.blending import Styles, read_styles
+from neural_style.transfer.styles.image_style import ImageStyle
+from neural_style.transfer.styles.style_target import StyleTarget, measure_target
 
 __all__ = ["StyleTransfer"]
 
 
 class StyleTransfer:
-    """Paints pictures with one loss, extractor, optimiser and schedule.
+    """Paints images with one loss, extractor, optimizer and schedule.
 
-    Holds nothing of a run: one object serves any number of pictures, sizes and threads, and what it has
-    compiled is shared with every other of the same losses and extractor.
+    It keeps nothing of a run: one object serves any number of images, sizes and threads, and what it compiles is shared
+    with every other object of the same losses and extractor.
+
+    Whatever is None comes from the recipe. Two arguments bring a neighbor along: an `optimizer` given alone also serves
+    the final size, and a `loss` given alone sets `detail_strength` to 0.
 
     Args:
-        loss: what to minimise; None for the default recipe's at strength 0.5.
-        extractor: an `Extractor`, or `"vgg16"` or `"vgg19"`; None for `default_extractor()`.
-        optimizer: how the canvas moves: an `Optimizer`, `"adam"` or `"lbfgs"`; None for the default recipe's.
-        finish: how it moves at the final size, likewise; None: as below it, or as the default recipe says where
-            `optimizer` is None too.
+        loss: what to minimize; None for the recipe's losses at `strength`.
+        extractor: an `Extractor`, or `"vgg16"`, `"vgg19"` or `"lite"`; where the recipe names none either,
+            `default_extractor()`.
+        recipe: the name of a recipe, or a `Recipe`.
+        strength: of the recipe's losses, from 0 (keep the content) to 1 (the style rules).
+        optimizer: moves the canvas: an `Optimizer`, `"adam"` or `"lbfgs"`.
+        final_optimizer: moves it at the final size, likewise.
         precision: of the extractor's convolutions: `"auto"` (the fastest this device is known to compute natively),
             `"float32"`, `"bfloat16"` or `"float16"`. Everything else is float32.
         scales: sizes and steps.
-        tile: evaluate the picture in tiles of so many pixels a side, exactly and in memory that hardly grows with
-            the picture, in about twice the time; pictures no larger than a tile with its margin stay whole.
-            `"auto"`: untiled at every scale where that fits into memory, in the largest tiles that do where it
-            does not. None: untiled.
-        relay: another network for the coarse canvases or the last steps; None for `extractor` alone. Where a style
-            is a `StyleTarget`, which knows only what one network sees, it does not take part.
-        detail: how much of the content's finer detail a canvas that began as the content is given as it grows to the
-            next size, from 0 (the losses have to bring it back) to 1 (all of it: a level of the content's Laplacian
-            pyramid, Burt and Adelson, 1983); None: as the default recipe says where `loss` is None too, else 0.
+        tile: side of tiles in pixels: evaluates the image tile by tile, exactly and in memory that hardly grows with
+            the image, in about twice the time. Images no larger than a tile with its margin stay whole. `"auto"`
+            uses no tiles at scales that fit into memory, and the largest that fit elsewhere. None: no tiles.
+        relay: another network for the coarse canvases or the last steps. It does not take part where a style is a
+            `StyleTarget`, which holds the statistics of one network.
+        detail_strength: share of the content's high-frequency detail (one level of its Laplacian pyramid, Burt and
+            Adelson, 1983) added at each upsampling of a canvas that began as the content, from 0 to 1.
 
     Raises:
-        ValueError: the loss needs a layer that the extractor does not have, or the extractor cannot compute in that
-            precision; or `detail` is not in [0, 1]; or a `tile` was given, and a loss does
-            not add over tiles or the extractor does not know how far its layers see.
+        ValueError: the loss needs a layer that the extractor does not have; the extractor cannot compute in that
+            precision; `strength` or `detail_strength` is not in [0, 1]; or there is a `tile`, and a loss does not add
+            over tiles or the extractor does not know its receptive fields.
+        TypeError: an argument is of another type than expected; the text says which would do.
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
 
     Example:
@@ -72,71 +82,87 @@ class StyleTransfer:
         loss: Loss | Sum | None = None,
         extractor: Extractor | str | None = None,
         *,
+        recipe: str | Recipe = "default",
+        strength: float = 0.5,
         optimizer: Optimizer | str | None = None,
-        finish: Optimizer | str | None = None,
+        final_optimizer: Optimizer | str | None = None,
         precision: str = "auto",
         scales: Schedule | None = None,
         tile: TileSize = None,
         relay: Relay | None = None,
-        detail: float | None = None,
+        detail_strength: float | None = None,
     ) -> None:
         _check_eager()
-        recipe = recipes.DEFAULT
-        if detail is None:
-            detail = recipe.detail_strength if loss is None else 0.0
-        loss = recipe.loss() if loss is None else loss
-        self.loss = Sum(tuple(term for term in loss.terms if term.weight > 0))
-        self.extractor = in_precision(_extractor(extractor), precision)
-        if optimizer is None:
-            optimizer, finish = recipe.optimizer, recipe.final_optimizer if finish is None else finish
-        self.optimizer: Optimizer = named_optimizer(optimizer)
-        self.finish: Optimizer = self.optimizer if finish is None else named_optimizer(finish)
-        self.scales: Schedule = recipe.scales if scales is None else scales
-        _check_tile(tile)
-        self.tile: TileSize = tile
-        if not 0.0 <= detail <= 1.0:
-            raise ValueError(f"detail is between 0 and 1, not {detail!r}")
-        self.detail = float(detail)
-        losses = tuple(term.loss for term in self.loss)
-        self._objective = objective_for(losses, self.extractor)
-        self.relay: Relay | None = None
-        if relay is not None:
-            other = in_precision(_extractor(relay.extractor), precision)
-            objective_for(losses, other)  # refuses an extractor that lacks a layer
-            self.relay = dataclasses.replace(relay, extractor=other)
-        if isinstance(tile, int):
-            check_tiled(self._objective.losses, self.extractor)
+        chosen, strength = recipes.get(recipe), real("strength", strength)
+        if detail_strength is None:
+            detail_strength = chosen.detail_strength_at(strength) if loss is None else 0.0
+        if final_optimizer is None:
+            final_optimizer = chosen.final_optimizer if optimizer is None else optimizer
+        moves = named_optimizer(chosen.optimizer if optimizer is None else optimizer)
+        network = in_precision(_extractor(chosen.extractor if extractor is None else extractor), precision)
+        self.settings = Settings(
+            loss=_sum(chosen.loss(strength) if loss is None else loss),
+            extractor=network,
+            optimizer=moves,
+            final_optimizer=moves if final_optimizer is None else named_optimizer(final_optimizer),
+            scales=chosen.scales if scales is None else scales,
+            tile=_tile(tile),
+            relay=_relay(chosen.relay if relay is None and loss is None else relay, precision),
+            detail_strength=_share("detail_strength", detail_strength),
+            init=chosen.init,
+        )
+        _check_layers(self.settings)
+
+    @classmethod
+    def from_recipe(cls, recipe: str | Recipe, strength: float = 0.5, **overrides: Any) -> Self:
+        """A transfer that paints by a recipe.
+
+        Args:
+            recipe: its name, or a `Recipe`.
+            strength: from 0 (keep the content) to 1 (the style rules).
+            **overrides: any other argument of the class, in place of the recipe's.
+
+        Raises:
+            ValueError: no recipe has that name, or see the class.
+
+        Example:
+            >>> StyleTransfer.from_recipe("gatys2016", 0.7, extractor="vgg16").settings.loss.names
+            ('content', 'gram', 'total_variation')
+        """
+        return cls(recipe=recipe, strength=strength, **overrides)
 
     def __repr__(self) -> str:
-        how = f"optimizer={self.optimizer!r}, finish={self.finish!r}, scales={self.scales!r}, tile={self.tile!r}"
-        how = how if self.relay is None else f"{how}, relay={self.relay!r}"
-        how = f"{how}, detail={self.detail}" if self.detail else how
-        return f"StyleTransfer({self.loss!r}, {self.extractor!r}, {how})"
+        own = self.settings
+        names = ("optimizer", "final_optimizer", "scales", "tile", "relay", "detail_strength")
+        shown = ", ".join(f"{name}={getattr(own, name)!r}" for name in names)
+        return f"StyleTransfer({own.loss!r}, {own.extractor!r}, {shown})"
 
     def estimate(self, size: tuple[int, int]) -> Estimate:
-        """The memory a picture takes, and the tiles it would be painted in.
+        """Estimate the memory an image takes, and the tiles it would be evaluated in.
 
         Args:
             size: (width, height) in pixels.
 
         Returns:
-            Bytes at the peak of a step, beyond what the process holds now; the tile; the bytes there are.
+            Bytes at the peak of a step, beyond what the process holds now; the tile; the bytes available.
 
         Example:
             >>> small, large = (StyleTransfer(extractor="vgg16").estimate(size) for size in [(512, 384), (2048, 1536)])
             >>> small.bytes < large.bytes
             True
         """
-        return estimate_memory(self._objective.losses, self.extractor, self.finish, size, self.tile)
+        own = self.settings
+        losses = tuple(term.loss for term in own.loss)
+        return estimate_memory(losses, own.extractor, own.final_optimizer, size, own.tile)
 
     def run(
         self,
-        content: Any,
-        style: Any,
+        content: ImageLike | None,
+        style: Styles | None,
         *,
         size: int | tuple[int, int] | None = 512,
         steps: int | None = None,
-        init: Any = None,
+        init: InitLike = None,
         seed: int = 0,
         masks: Any = None,
         style_masks: Any = None,
@@ -149,55 +175,56 @@ class StyleTransfer:
         checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
         callbacks: Iterable[Callable[[Step], object]] = (),
     ) -> Result:
-        """Paint one picture.
+        """Paint one image.
 
         Args:
-            content: what to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
-                (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None: texture synthesis; the terms of
-                the loss that read a content are left out.
-            style: how: one picture likewise or a `StyleTarget`, or a list of them or of `(style, weight)` pairs.
-                None: content reconstruction; the terms that read a style are left out.
+            content: the image to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
+                (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None: texture synthesis; terms of the
+                loss that read a content are left out.
+            style: one image likewise, a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None: content
+                reconstruction; terms that read a style are left out.
             size: long side of the result in pixels; None for the content's own. Without a content, the style's
                 shape at that long side (a square for a `StyleTarget`), or (width, height).
             steps: total over all scales; None for the schedule's own number.
-            init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"`, a picture, or a number in
-                [0, 1]: the share of noise in a mixture with the content. None for the content, or for noise where
+            init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"`, an image, or a number in
+                [0, 1]: the share of noise in a mixture with the content. None for the recipe's, or for noise where
                 content or style is None.
             seed: of the noise. Equal calls on one machine give equal bits.
-            masks: where each style rules: one mask for each style, over the content, of any size; a picture (white
-                where the style rules, grey for partly) or an array (height, width) of bools or of floats in
-                [0, 1]. Where masks overlap they share; a style's weight is then what its region weighs. As in
-                Gatys et al. (2017), every region is compared with its own style only.
+            masks: the region of each style: one mask for each style, over the content, of any size; an image (white
+                where the style applies, gray for partly) or an array (height, width) of bools or of floats in
+                [0, 1]. Overlapping masks share; a style's weight is then the weight of its region. As in Gatys et
+                al. (2017), every region is compared with its own style only.
             style_masks: the part of each style whose statistics count, likewise; None in the list for all of it. They
                 may also come as `masks=[(mask, style mask), ...]`.
-            background: `"content"` leaves what the masks do not cover as it is in the content, exactly.
-            color: `"style"` leaves colours to the style. `"content"` keeps the content's: of the painting only the
-                lightness is taken, in Oklab. `"match"` and `"histogram"` first give the styles the content's
+            background: `"content"` leaves what the masks do not cover exactly as it is in the content.
+            color: `"style"` leaves colors to the style. `"content"` keeps the content's colors: only the painting's
+                lightness is used, in Oklab. `"match"` and `"histogram"` first give the styles the content's
                 palette, by mean and covariance or by histogram. See `neural_style.color`.
-            color_strength: how far `color` goes, from 0 (as `"style"`) to 1.
+            color_strength: how much of `color` is applied, from 0 (as `"style"`) to 1.
             style_scale: the style's long side as a multiple of the canvas's, at every scale: 2 makes strokes twice
-                as large. A style is enlarged at most twofold. One of more than a megapixel, and more than the
-                canvas, is measured in tiles; for losses that cannot be, its middle is.
-            previous: what a `Temporal` loss holds on to: a picture, or `(picture, mask)` with a mask (white, or 1,
-                where it holds). For frames of a video: the frame before, everything moved to where it is now. See
+                as large. A style is never enlarged more than 2x. One of more than a megapixel, and more than the
+                canvas, is measured in tiles; for losses that cannot be tiled, its middle is.
+            previous: what a `Temporal` loss holds on to: an image, or `(image, mask)` with a mask (white, or 1, where
+                it holds). For video frames: the previous painted frame, warped to this one. See
                 `neural_style.video.flow`.
-            max_seconds: end after about so long with the picture so far.
-            checkpoint: a file to keep the run in, or a `Checkpoint`. The next equal call goes on from there, and
-                on the same machine with the same threads and tiles ends with the bits of an unbroken run. The
-                file stays when all is done; an equal call then hands the picture back at once.
-            callbacks: called with a `Step` after every step; `StopIteration` from one ends the run with the
-                picture so far. Ctrl-C does the same. Any other exception passes through, after a save.
+            max_seconds: stop after this many seconds with the current image.
+            checkpoint: a file to save the run in, or a `Checkpoint`. The next equal call resumes it, and on the same
+                machine with the same threads and tiles gives the same bits as an unbroken run. The file stays when
+                all is done; an equal call then returns the image at once.
+            callbacks: called with a `Step` after every step; `StopIteration` from one ends the run with the current
+                image, and so does Ctrl-C. Any other exception passes through, after a save.
 
         Returns:
-            The picture, exactly `size` on its long side, with its history. A run that was ended early gives its
+            The image, exactly `size` on its long side, with its history. A run that was ended early gives its
             last canvas, or an earlier one of that scale whose loss was lower.
 
         Raises:
-            ImageError: a picture cannot be read.
-            ValueError: a picture is too small for the layers used, or an argument is out of range; masks are not one
+            ImageError: an image cannot be read.
+            ValueError: an image is too small for the layers used, or an argument is out of range; masks are not one
                 for each style, are empty, or leave something uncovered; there are masks, and a loss is a `custom`
                 one; a `StyleTarget` was made for other losses or another extractor.
-            MemoryError: the picture does not fit into memory; the text names a tile or a size that would.
+            TypeError: an argument is of another type than expected.
+            MemoryError: the image does not fit into memory; the text names a tile or a size that would.
             DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
                 not help.
             CheckpointError: the checkpoint belongs to other inputs, settings or versions (the text says which),
@@ -205,27 +232,31 @@ class StyleTransfer:
             RuntimeError: called inside a `tf.function`.
 
         Warns:
-            UserWarning: a style is too small for the strokes that `style_scale` asks for.
+            UserWarning: a style is too small for the strokes that `style_scale` asks for; or a checkpointed run can
+                not be resumed, since something in it cannot be identified.
         """
         _check_eager()
+        if init is None and content is not None and style is not None:
+            init = self.settings.init
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
-        painting = Painting(
-            self, content, style, controls, size=size, steps=steps, init=init, seed=seed, previous=previous
-        )
-        return painting.paint(checkpoint, max_seconds, tuple(callbacks))
+        inputs = read_inputs(content, style, controls, size=size, init=init, seed=seed, previous=previous)
+        problem = make_problem(self.settings, inputs, steps=_steps(steps))
+        return optimize(problem, checkpoint=checkpoint, max_seconds=max_seconds, callbacks=tuple(callbacks))
 
-    def target(self, style: Any, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0) -> StyleTarget:
-        """What the losses need to know of a style, to be used in place of its picture.
+    def target(
+        self, style: Styles, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0
+    ) -> StyleTarget:
+        """Compute the statistics of a style, to be used in place of its image.
 
         Args:
-            style: a picture, or a list of pictures or `(picture, weight)` pairs.
+            style: an image, or a list of images or `(image, weight)` pairs.
             size: long side of the results it will serve. It is computed for each scale of a square of that size;
-                at a canvas of another size the nearest serves.
+                a canvas of another size uses the nearest.
             style_masks: see `run`.
             style_scale: see `run`.
 
         Raises:
-            ImageError: a picture cannot be read.
+            ImageError: an image cannot be read.
             ValueError: an argument is out of range.
 
         Example:
@@ -236,15 +267,15 @@ class StyleTransfer:
             (48, 32)
         """
         _check_eager()
-        controls = Controls(style_masks=style_masks, style_scale=style_scale)
-        sides = sorted({max(scale.width, scale.height) for scale in self.scales((size, size), None)})
-        styles = styles_of(style, controls, size, None)
+        own, size = self.settings, whole("size", size)
+        styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
-            if not isinstance(each, PictureStyle):
-                raise ValueError("a target is made from pictures; targets are mixed by 0.3 * a + 0.7 * b")
+            if not isinstance(each, ImageStyle):
+                raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
             each.warn_if_small(size)
-        samples = tuple(measured_at(each, self._objective, sides, each.weight) for each in styles)
-        return StyleTarget(samples, describe(self.extractor))
+        sides = sorted({max(scale.width, scale.height) for scale in own.scales((size, size), None)})
+        objective = objective_for(tuple(term.loss for term in own.loss), own.extractor)
+        return measure_target(styles, objective, own.extractor, sides)
 
 
 def _check_eager() -> None:
@@ -255,17 +286,70 @@ def _check_eager() -> None:
         )
 
 
-def _check_tile(tile: Any) -> None:
-    if tile is None or tile == "auto" or (isinstance(tile, int) and not isinstance(tile, bool) and tile > 0):
-        return
-    raise ValueError(f"tile is a positive number of pixels, 'auto' or None, not {tile!r}")
+def _check_layers(settings: Settings) -> None:
+    """Raise `ValueError` unless each network has the losses' layers and, where there is a tile, they can be tiled."""
+    losses = tuple(term.loss for term in settings.loss)
+    objective_for(losses, settings.extractor)
+    if settings.relay is not None:
+        objective_for(losses, settings.relay.extractor)  # type: ignore[arg-type]  # resolved by `_relay`
+    if isinstance(settings.tile, int):
+        check_tiled(losses, settings.extractor)
 
 
-def _extractor(choice: Extractor | str | None) -> Extractor:
+def _sum(loss: Any) -> Sum:
+    """The terms of weight above 0."""
+    if not isinstance(loss, Loss | Sum):
+        remedy = "add losses, as in 0.1 * Content() + Gram()"
+        if isinstance(loss, str | Recipe):
+            remedy = "for a recipe write StyleTransfer(recipe=...)"
+        raise TypeError(f"loss is a Loss or a sum of losses, not {type(loss).__name__}; {remedy}")
+    return Sum(tuple(term for term in loss.terms if term.weight > 0))
+
+
+def _tile(tile: Any) -> TileSize:
+    if tile is None or (isinstance(tile, str) and tile == "auto"):
+        return tile  # type: ignore[return-value]
+    try:
+        side = whole("tile", tile)
+    except TypeError:
+        side = 0
+    if side < 1:
+        raise ValueError(f"tile is a positive number of pixels, 'auto' or None, not {tile!r}")
+    return side
+
+
+def _steps(steps: int | None) -> int | None:
+    if steps is None:
+        return None
+    if whole("steps", steps) < 0:
+        raise ValueError(f"steps is at least 0, not {steps}")
+    return whole("steps", steps)
+
+
+def _share(name: str, value: float) -> float:
+    share = real(name, value)
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"{name} is between 0 and 1, not {value!r}")
+    return share
+
+
+def _relay(relay: Relay | None, precision: str) -> Relay | None:
+    """The relay with its network, in the run's precision."""
+    if relay is None:
+        return None
+    return dataclasses.replace(relay, extractor=in_precision(_extractor(relay.extractor), precision))
+
+
+def _extractor(choice: Any) -> Extractor:
     if choice is None:
         return default_extractor()
     if isinstance(choice, str):
         return named_extractor(choice)
+    if isinstance(choice, type):
+        name = choice.__name__
+        raise TypeError(f"extractor is an Extractor or a name, not the class {name}; write {name}()")
+    if hasattr(choice, "get_config") and hasattr(choice, "get_weights"):
+        raise TypeError("extractor is an Extractor or a name, not a Keras model; wrap it: KerasExtractor(model)")
     if not isinstance(choice, Extractor):
         raise TypeError(f"an extractor has layers and can be called; {type(choice).__name__} does not")
     return choice

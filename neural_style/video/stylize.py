@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neural_style import color, images
-from neural_style.api import PREVIEW, paint, recipe_of, stylize
+from neural_style.api import PREVIEW_SIDE, choose_recipe, stylize, stylize_result
 from neural_style.images import video_file as clips
 from neural_style.losses import Temporal
 from neural_style.recipes import Recipe
 from neural_style.scales import Scale, SingleScale, fit
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.style_transfer import StyleTransfer
-from neural_style.transfer.styles.image_style import weighted
+from neural_style.transfer.styles.blending import with_weights
 from neural_style.transfer.styles.style_target import StyleTarget
 from neural_style.video.flow import Motion, flicker, motion, warp
 from neural_style.video.store import FrameStore, identify
@@ -224,9 +224,9 @@ class _Studio:
         self._settings = dict(settings)
         height, width = first.shape[:2]
         longest = max(width, height) if size is None else size
-        width, height = fit((width, height), min(PREVIEW, longest) if settings.get("preview") else longest)
+        width, height = fit((width, height), min(PREVIEW_SIDE, longest) if settings.get("preview") else longest)
         self.size = (max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2)))
-        self._alone = recipe_of(self._settings.pop("recipe", "default"), self._settings.pop("quality", "best"))
+        self._alone = choose_recipe(self._settings.pop("recipe", "default"), self._settings.pop("quality", "best"))
         if self._settings.get("extractor") is None:
             self._settings["extractor"] = self._alone.extractor
         self._next = dataclasses.replace(
@@ -276,7 +276,7 @@ class _Studio:
         return _levels(color.keep_colors(images.load(painted), images.load(self.fitted(frame)), strength))
 
     def _paint(self, frame: np.ndarray, size: tuple[int, int], recipe: Recipe, **how: Any) -> np.ndarray:
-        result = paint(frame, self._style, recipe=recipe, size=max(size), **how, **self._settings)
+        result = stylize_result(frame, self._style, recipe=recipe, size=max(size), **how, **self._settings)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt  # half a frame is none
         return result.pixels
@@ -286,14 +286,14 @@ class _Studio:
         controls, given = self._controls, self._settings
         options = {name: given[name] for name in ("extractor", "precision") if name in given}
         transfer = StyleTransfer(self._alone.loss(given.get("strength", 0.5)), scales=self._alone.scales, **options)
-        pairs = weighted(style)
+        pairs = with_weights(style)
         masks = controls.style_masks or (None,) * len(pairs)
-        controls.check_styles(len(pairs))
+        controls.check_count(len(pairs))
         made = []
         for (each, weight), mask in zip(pairs, masks, strict=True):
             if not isinstance(each, StyleTarget):
                 if controls.color in ("match", "histogram"):
-                    each = controls.recolored(images.load(each), images.load(first))
+                    each = controls.recolor(images.load(each), images.load(first))
                 masked = None if mask is None else [mask]
                 scale = controls.style_scale
                 each = transfer.target(each, size=max(self.size), style_masks=masked, style_scale=scale)

@@ -37,7 +37,7 @@ def quick(monkeypatch):
         calls.append(options)
         return Painted(options)
 
-    monkeypatch.setattr(sweep_module, "paint", paint)
+    monkeypatch.setattr(sweep_module, "stylize_result", paint)
     return calls
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from neural_style.images.augmentation import all_copies, make_copy
 from neural_style.losses import NearestNeighbor, Patches
 from neural_style.objective import WholeObjective
-from neural_style.transfer.styles.image_style import PictureStyle
+from neural_style.transfer.styles.image_style import ImageStyle
 from tests import tiny
 
 QUARTERS = (0.0, 90.0, 180.0, 270.0)
@@ -64,7 +64,7 @@ def test_a_rotated_style_is_at_distance_zero_if_rotations_are_searched(kind, mas
     options = {"size": 3} if kind is Patches else {"every": 1}
     for angles, zero in ((QUARTERS, True), ((0.0,), kind is NearestNeighbor)):
         objective = WholeObjective([kind(("image",), angles=angles, **options)], tiny.TINY)
-        target = PictureStyle(style, mask=mask).measure(objective, 18, 0).statistic
+        target = ImageStyle(style, mask=mask).measure(objective, 18, 0).statistic
         canvas = tf.constant(np.rot90(style, axes=(1, 2)).copy())
         value = float(objective.evaluate(canvas, objective.content(canvas), target, tf.ones([1]), {}).loss)
         assert value == pytest.approx(0.0, abs=1e-5) if zero else value > 0.01

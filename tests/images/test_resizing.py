@@ -1,6 +1,5 @@
 """Resizing: constants, range, aliasing and precision."""
 
-
 import numpy as np
 import pytest
 

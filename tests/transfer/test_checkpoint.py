@@ -7,20 +7,23 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import _atomic as files
+from neural_style import KerasExtractor, StyleTransfer, _atomic
 from neural_style.callbacks import EarlyStopping
 from neural_style.errors import CheckpointError
+from neural_style.losses import Content, Gram, custom
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.transfer import checkpoint as module
 from neural_style.transfer.checkpoint import Checkpoint, Position, Saver
-from tests.tiny import CONTENT, LOSS, STYLE, picture, transfer
+from tests.tiny import CONTENT, LOSS, STYLE, TINY, TWO_SCALES, picture, transfer
 
 STEPS = 14
 
@@ -28,7 +31,7 @@ STEPS = 14
 def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", **options):
     """L-BFGS on the small canvas, then Adam."""
     how = {"size": 32, "steps": steps, "seed": seed, "init": init, "checkpoint": checkpoint}
-    return transfer(finish="adam").run(content, style, **how, **options)
+    return transfer(final_optimizer="adam").run(content, style, **how, **options)
 
 
 def stop_at(number):
@@ -164,8 +167,10 @@ def test_a_picture_so_far_is_the_best_of_its_scale(path):
 
 def test_it_is_written_as_often_as_asked_for_and_at_the_end_of_a_scale(path, monkeypatch):
     counts = []
-    write = files.write_whole
-    monkeypatch.setattr(files, "write_whole", lambda *args, **named: (counts.append(len(steps)), write(*args, **named)))
+    write = _atomic.write_whole
+    monkeypatch.setattr(
+        _atomic, "write_whole", lambda *args, **named: (counts.append(len(steps)), write(*args, **named))
+    )
     steps = []
     run(Checkpoint(path, every_steps=4, every_seconds=None), callbacks=[steps.append])
     coarse = sum(step.scale != (32, 24) for step in steps)
@@ -224,7 +229,7 @@ def test_any_state_of_an_optimiser_is_kept_to_the_bit(path):
         ({"seed": 1}, "seed was 0 and is 1 now"),
         ({"steps": 20}, "scales was .* now"),
         ({"init": "noise"}, "init was 'content' and is 'noise' now"),
-        ({"init": picture(5)}, "init picture differs; init was 'content' and is 'picture' now"),
+        ({"init": picture(5)}, "init image differs; init was 'content' and is 'image' now"),
     ],
 )
 def test_another_run_is_refused_and_told_what_differs(path, change, told):
@@ -241,7 +246,7 @@ def test_another_run_is_refused_and_told_what_differs(path, change, told):
 def test_other_losses_are_refused(path):
     run(path, callbacks=[stop_at(4)])
     with pytest.raises(CheckpointError, match=r"another run: loss was .* and is .* now"):
-        transfer(2.0 * LOSS, finish="adam").run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
+        transfer(2.0 * LOSS, final_optimizer="adam").run(CONTENT, STYLE, size=32, steps=STEPS, checkpoint=path)
 
 
 def test_another_version_is_refused(path, monkeypatch):
@@ -260,12 +265,69 @@ def test_another_format_is_refused(path, monkeypatch):
         run(path)
 
 
-def test_addresses_in_memory_tell_no_runs_apart():
-    class Plain:
-        pass
+class Scaled:
+    """The tiny network with a gain, and a text that says nothing of it."""
 
-    assert module.stable_repr(Plain()) == module.stable_repr(Plain())
-    assert " at 0x" not in module.stable_repr([stop_at(1)])
+    layers = TINY.layers
+
+    def __init__(self, gain):
+        self.gain = gain
+
+    def __repr__(self):
+        return "Scaled()"
+
+    def __call__(self, image, layers):
+        return {name: self.gain * value for name, value in TINY(image, layers).items()}
+
+
+def keras_network(seed):
+    kernel = keras.initializers.HeNormal(seed)
+    image = keras.Input((None, None, 3))
+    deep = keras.layers.Conv2D(4, 3, padding="same", name="deep", kernel_initializer=kernel)(image)
+    return KerasExtractor(keras.Model(image, deep, name="mine"))
+
+
+def colored(gain):
+    """Two functions of one name; what they compute differs by what they close over."""
+
+    def color(features, content, style):
+        return gain * tf.reduce_mean((features["image"] - content["image"]) ** 2)
+
+    return custom(color, ["image"])
+
+
+DEEP = Content(("deep",)) + Gram(("deep",))
+IDENTITIES = {
+    "a gain": ((LOSS, Scaled(1.0)), (LOSS, Scaled(3.0)), "extractor differs, though both read"),
+    "weights": ((DEEP, keras_network(1)), (DEEP, keras_network(2)), "extractor differs, though both read"),
+    "a function": ((DEEP + colored(1.0), TINY), (DEEP + colored(2.0), TINY), "loss differs, though both read"),
+}
+
+
+@pytest.mark.parametrize("kind", IDENTITIES)
+def test_what_reads_alike_and_computes_something_else_is_another_run(path, kind):
+    (loss, network), (other_loss, other_network), message = IDENTITIES[kind]
+    run = {"size": 32, "steps": 6, "checkpoint": path}
+    StyleTransfer(loss, network, scales=TWO_SCALES).run(CONTENT, STYLE, callbacks=[stop_at(2)], **run)
+    with pytest.raises(CheckpointError, match=message):
+        StyleTransfer(other_loss, other_network, scales=TWO_SCALES).run(CONTENT, STYLE, **run)
+    resumed = StyleTransfer(loss, network, scales=TWO_SCALES).run(CONTENT, STYLE, **run)
+    assert (resumed.stopped_by, len(resumed.history)) == ("steps", 6)
+
+
+def test_a_run_that_cannot_be_identified_says_so_and_is_never_resumed(path):
+    network = Scaled(1.0)
+    network.lock = threading.Lock()
+    transfer = StyleTransfer(LOSS, network, scales=TWO_SCALES)
+    run = {"size": 32, "steps": 6, "checkpoint": path}
+    with pytest.warns(UserWarning, match=r"not resumed: its extractor cannot be identified \(lock has no fields"):
+        result = transfer.run(CONTENT, STYLE, callbacks=[stop_at(2)], **run)
+    assert result.settings["unidentified"] == {"extractor": "lock has no fields to compare"}
+    with (
+        pytest.warns(UserWarning, match="cannot be identified"),
+        pytest.raises(CheckpointError, match=r"extractor cannot be identified \(lock .*fingerprint\(\)"),
+    ):
+        transfer.run(CONTENT, STYLE, **run)
 
 
 # --- damage ------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_losses_that_search_paint_each_region_in_its_own_style_too(vgg16, conten
 def test_a_kept_target_of_a_loss_that_searches_serves_no_masks():
     transfer = tiny.transfer(1.0 * RelaxedEMD(("deep",)))
     kept = transfer.target(tiny.STYLE, size=32)
-    with pytest.raises(ValueError, match="a StyleTarget serves no masks: give the style's picture"):
+    with pytest.raises(ValueError, match="cannot use a StyleTarget with masks: give the style's image"):
         transfer.run(tiny.CONTENT, kept, size=32, masks=np.ones((2, 2)))
 
 
@@ -338,4 +338,4 @@ def test_settings_with_controls_are_plain(transfer, content, style):
         "color_strength": 1.0,
         "style_scale": 0.5,
     }
-    assert Controls().described()["masks"] == 0
+    assert Controls().record()["masks"] == 0

@@ -11,7 +11,7 @@ from neural_style.errors import DivergenceError
 from neural_style.losses import Loss, TotalVariation
 from neural_style.optimizers import Adam
 from neural_style.scales import SingleScale
-from neural_style.transfer.loop import MOST_SETBACKS
+from neural_style.transfer.loop import MAX_SETBACKS
 from neural_style.transfer.style_transfer import StyleTransfer
 from tests.tiny import CONTENT, STYLE, TINY
 
@@ -67,7 +67,7 @@ def test_a_step_over_the_edge_is_taken_back_and_made_smaller(caplog):
     assert np.isfinite([step.loss for step in result.history]).all()
     assert result.pixels.mean() == pytest.approx(0.6, abs=0.02)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert 1 <= len(warnings) <= MOST_SETBACKS
+    assert 1 <= len(warnings) <= MAX_SETBACKS
     assert "the loss is nan at step 3 (from cliff); going back" in warnings[0].getMessage()
 
 
@@ -94,7 +94,7 @@ def test_where_smaller_steps_do_not_help_the_term_is_named(caplog):
         paint(Cliff(goal=0.9, edge=0.4001) + TotalVariation())
     assert isinstance(caught.value, ArithmeticError)
     assert "Lower the learning rate" in str(caught.value)
-    assert len(caplog.records) == MOST_SETBACKS == 5
+    assert len(caplog.records) == MAX_SETBACKS == 5
 
 
 def test_a_first_look_that_is_no_number_fails_at_once(caplog):

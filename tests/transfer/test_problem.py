@@ -160,7 +160,7 @@ def test_a_preview_is_never_larger_than_the_picture(content, style):
 
 def test_a_preview_ranks_strengths_as_the_final_picture_does(vgg16, content, style, monkeypatch):
     """In miniature: previews at 40 pixels of pictures at 80, measured in the content's and the style's losses."""
-    monkeypatch.setattr("neural_style.api.PREVIEW", 40)
+    monkeypatch.setattr("neural_style.api.PREVIEW_SIDE", 40)
     kept, liked = Content(("block3_conv1",)), Moments(SHALLOW)
     large = [np.asarray(Image.fromarray(each).resize((80, side))) for each, side in ((content, 60), (style, 80))]
 
@@ -211,7 +211,7 @@ def test_a_growing_canvas_is_given_the_contents_detail(content, style, vgg16):
     """With no step in between, all of it makes the content again, and half of it half of what was lost."""
     floats = content / np.float32(255.0)
     lost, half, none = (
-        StyleTransfer(Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail=detail)
+        StyleTransfer(Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail_strength=detail)
         .run(content, style, size=64, steps=0)
         .pixels
         - floats
@@ -223,16 +223,18 @@ def test_a_growing_canvas_is_given_the_contents_detail(content, style, vgg16):
 
 
 def test_a_canvas_that_began_as_something_else_gets_no_detail(content, style, vgg16):
-    painter = StyleTransfer(Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail=1.0)
-    assert painter.run(content, style, size=64, steps=0, init="noise").settings["detail"] == 0.0
-    assert painter.run(None, style, size=64, steps=0).settings["detail"] == 0.0
+    painter = StyleTransfer(
+        Content(("block2_conv1",)) + Moments(SHALLOW), vgg16, scales=TWO_SCALES, detail_strength=1.0
+    )
+    assert painter.run(content, style, size=64, steps=0, init="noise").settings["detail_strength"] == 0.0
+    assert painter.run(None, style, size=64, steps=0).settings["detail_strength"] == 0.0
 
 
 def test_detail_is_the_default_recipes_with_its_loss_and_none_with_another(vgg16):
-    assert StyleTransfer(extractor=vgg16).detail == recipes.DEFAULT.detail_strength == 1.0
-    assert StyleTransfer(recipes.DEFAULT.loss(), vgg16).detail == 0.0
+    assert StyleTransfer(extractor=vgg16).settings.detail_strength == recipes.DEFAULT.detail_strength == 1.0
+    assert StyleTransfer(recipes.DEFAULT.loss(), vgg16).settings.detail_strength == 0.0
 
 
 def test_detail_outside_its_range_is_refused(vgg16):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        StyleTransfer(extractor=vgg16, detail=1.5)
+        StyleTransfer(extractor=vgg16, detail_strength=1.5)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from neural_style import CheckpointError, ImageError, metrics, recipes
 from neural_style._fingerprint import reason_unidentified
-from neural_style.api import paint
+from neural_style.api import stylize_result
 from neural_style.images.video_file import frames
 from neural_style.losses import Content, Gram, Temporal, TotalVariation, custom
 from neural_style.objective import objective_for
@@ -229,7 +229,7 @@ def steady_and_alone(folder, size, count, **settings):
     settings |= {"extractor": "vgg16", "size": max(size)}
     steady = []
     film = stylize_video(clip, style, folder / "out.mp4", callbacks=[steady.append], **settings)
-    alone = [np.asarray(paint(frame, style, **settings).image) for frame in scenes]
+    alone = [np.asarray(stylize_result(frame, style, **settings).image) for frame in scenes]
     moves = [flow.motion(*pair) for pair in itertools.pairwise(scenes)]
     flickers = [flow.flicker(*pair, move) for *pair, move in zip(alone, alone[1:], moves, strict=False)]
     distances = [metrics.style_distance(picture, style) for picture in (steady[-1].pixels, alone[-1])]

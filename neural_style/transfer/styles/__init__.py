@@ -1,0 +1,1 @@
+"""Styles of a run: images, saved targets, and several of them together."""

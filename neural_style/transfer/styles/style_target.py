@@ -1,4 +1,4 @@
-"""A style without its picture: the statistics the losses compare with, kept, saved, mixed and used again."""
+"""A saved style: the statistics that the losses compare with, kept in place of the image, saved and mixed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic as files
-from neural_style import color
-from neural_style.features.base import Extractor
+from neural_style import _atomic, color
+from neural_style._fingerprint import fingerprint, reason_unidentified
+from neural_style.features import Extractor
 from neural_style.losses import Loss, Statistic
 from neural_style.objective import Objective, WholeObjective, objective_for
-from neural_style.transfer.checkpoint import fingerprint, stable_repr
-from neural_style.transfer.styles.image_style import Measured, Style
+from neural_style.transfer.styles.base import Measured, Style
 
-__all__ = ["StyleTarget", "TargetStyle", "measured_at"]
+__all__ = ["SavedStyle", "StyleTarget", "measure_target"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,28 +31,31 @@ class _Sample:
 
     Attributes:
         weight: among the samples of a target.
-        palette: of its colours.
-        areas: for each long side of a canvas the pixels that were measured.
-        statistics: for each loss, by what it reads as, and each long side the tensors of its statistic, in order.
+        palette: mean and covariance of its colors.
+        areas: for each canvas, by its long side, how many pixels were measured.
+        losses: the text of each loss, by its fingerprint.
+        statistics: for each loss, by its fingerprint, and each long side the tensors of its statistic, in order.
     """
 
     weight: float
     palette: color.Palette
     areas: Mapping[int, float]
+    losses: Mapping[str, str]
     statistics: Mapping[str, Mapping[int, Sequence[np.ndarray]]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class StyleTarget:
-    """What losses need to know of a style, or of a mixture of styles; made by `StyleTransfer.target`.
+    """The statistics of a style, or of a mixture of styles; made by `StyleTransfer.target`.
 
-    Goes wherever a style picture does, to any run whose style losses and extractor are those it was made with.
-    `0.3 * a + 0.7 * b` mixes two, and only the ratio of the factors counts. At a canvas it was not computed for, the
-    statistics of the nearest size are used, nearest in the logarithm.
+    It can replace a style image in any run with the same style losses and extractor. `0.3 * a + 0.7 * b` mixes two
+    targets; only the ratio of the factors matters. A canvas it was not computed for uses the statistics of the size
+    nearest to it on a logarithmic scale.
 
     Args:
         samples: one for each style in the mixture.
-        extractor: what the extractor was, in words.
+        extractor: a description of the extractor.
+        extractor_id: the extractor's fingerprint.
 
     Example:
         >>> from neural_style import StyleTransfer
@@ -66,10 +67,11 @@ class StyleTarget:
 
     samples: tuple[_Sample, ...]
     extractor: str
+    extractor_id: str
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The long sides of the canvases it was computed for, in pixels."""
+        """Long sides of the canvases it was computed for, in pixels."""
         return tuple(sorted(set.intersection(*(set(sample.areas) for sample in self.samples))))
 
     def __repr__(self) -> str:
@@ -80,9 +82,9 @@ class StyleTarget:
     def __add__(self, other: object) -> StyleTarget:
         if not isinstance(other, StyleTarget):
             return NotImplemented
-        if self.extractor != other.extractor:
+        if self.extractor_id != other.extractor_id:
             raise ValueError(f"targets of two extractors do not mix: {self.extractor} and {other.extractor}")
-        mixed = StyleTarget(self.samples + other.samples, self.extractor)
+        mixed = StyleTarget(self.samples + other.samples, self.extractor, self.extractor_id)
         if not mixed.sizes:
             raise ValueError(f"these targets have no size in common: {self.sizes} and {other.sizes}")
         return mixed
@@ -96,28 +98,32 @@ class StyleTarget:
         if not 0 <= factor < math.inf:
             raise ValueError(f"a style's weight is at least 0 and finite, not {factor}")
         scaled = [dataclasses.replace(sample, weight=factor * sample.weight) for sample in self.samples]
-        return StyleTarget(tuple(scaled), self.extractor)
+        return StyleTarget(tuple(scaled), self.extractor, self.extractor_id)
 
     __rmul__ = __mul__
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything to one `.npz` file, whole or not at all.
+        """Write it to one `.npz` file, whole or not at all.
 
         Raises:
             OSError: it cannot be written.
         """
-        about: dict[str, Any] = {"format": FORMAT, "extractor": self.extractor, "samples": []}
+        about: dict[str, Any] = {
+            "format": FORMAT,
+            "extractor": self.extractor,
+            "extractor_id": self.extractor_id,
+            "samples": [],
+        }
         arrays: dict[str, Any] = {}
         for number, sample in enumerate(self.samples):
             arrays |= {f"{number}/mean": sample.palette.mean, f"{number}/covariance": sample.palette.covariance}
-            losses = list(sample.statistics)
-            for index, loss in enumerate(losses):
+            for index, loss in enumerate(sample.losses):
                 for side, tensors in sample.statistics[loss].items():
                     arrays |= {f"{number}/{index}/{side}/{i}": tensor for i, tensor in enumerate(tensors)}
             areas = [[side, area] for side, area in sample.areas.items()]
-            about["samples"].append({"weight": sample.weight, "areas": areas, "losses": losses})
+            about["samples"].append({"weight": sample.weight, "areas": areas, "losses": list(sample.losses.items())})
         header = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        files.write_whole(os.path.realpath(path), lambda handle: np.savez(handle, about=header, **arrays))
+        _atomic.write_whole(os.path.realpath(path), lambda handle: np.savez(handle, about=header, **arrays))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StyleTarget:
@@ -133,13 +139,13 @@ class StyleTarget:
                     about = json.loads(bytes(stored["about"]))
                     if about["format"] == FORMAT:
                         samples = tuple(_sample(stored, i, each) for i, each in enumerate(about["samples"]))
-                        return cls(samples, str(about["extractor"]))
+                        return cls(samples, str(about["extractor"]), str(about["extractor_id"]))
             except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
                 raise ValueError(f"{os.fspath(path)!r} is no style target: {type(error).__name__}: {error}") from error
         raise ValueError(f"{os.fspath(path)!r} has format {about['format']!r}; this version reads {FORMAT}")
 
     def styles(self, weight: float, region: int) -> list[Style]:
-        """Its samples as the styles of a run, whose weights add up to one.
+        """Its samples as the styles of a run; their weights add up to `weight`.
 
         Raises:
             ValueError: every weight is 0.
@@ -148,104 +154,110 @@ class StyleTarget:
         if not total > 0:
             raise ValueError("every weight of this style target is 0")
         shares = [(sample, weight * sample.weight / total) for sample in self.samples if sample.weight > 0]
-        return [TargetStyle(sample, share, region, self.extractor) for sample, share in shares]
+        return [SavedStyle(sample, share, region, self.extractor, self.extractor_id) for sample, share in shares]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TargetStyle:
+class SavedStyle:
     """One sample of a `StyleTarget` as a `Style`."""
 
     sample: _Sample
     weight: float
     region: int
     extractor: str
+    extractor_id: str
 
     @property
     def palette(self) -> color.Palette:
-        """Of the picture it was made from."""
+        """Mean and covariance of the colors of the image it was made from."""
         return self.sample.palette
 
-    def identity(self) -> str:
-        """A hash of all its statistics and its weight."""
-        tensors = [
-            tensor for by_side in self.sample.statistics.values() for found in by_side.values() for tensor in found
-        ]
-        return fingerprint(np.array(self.weight), *tensors)
+    def fingerprint(self) -> str:
+        """A hash of its statistics and its weight."""
+        return fingerprint(self.weight, self.sample.statistics)
 
     def measure(self, objective: Objective, long_side: int, regions: int) -> Measured:
+        """See `Style.measure`; the statistics of the nearest size are looked up."""
         self.check(objective.losses, objective.extractor)
         side = min(self.sample.areas, key=lambda each: abs(math.log(each / long_side)))
-        plain = objective_for(objective.losses, objective.extractor)
-        shapes = _structure(plain, 0)
+        whole = objective_for(objective.losses, objective.extractor)
+        plain, guided = _specs(whole, 0), _specs(whole, regions)
         found: list[Statistic | None] = []
-        for loss, shape, room in zip(objective.losses, shapes, _structure(plain, regions), strict=True):
+        for loss, shape, goal in zip(objective.losses, plain, guided, strict=True):
             if not loss.uses_style:
                 found.append(None)
                 continue
             if regions and not loss.additive:
-                raise ValueError(f"of the loss {loss.name!r} a StyleTarget serves no masks: give the style's picture")
-            tensors = [tf.constant(each) for each in self.sample.statistics[_key(loss)][side]]
-            whole = tf.nest.pack_sequence_as(shape, tensors)
-            found.append(tf.nest.map_structure(self._in_its_region, whole, room))
+                raise ValueError(f"the loss {loss.name!r} cannot use a StyleTarget with masks: give the style's image")
+            tensors = [tf.constant(each) for each in self.sample.statistics[fingerprint(loss)][side]]
+            statistic = tf.nest.pack_sequence_as(shape, tensors)
+            found.append(tf.nest.map_structure(self._in_region, statistic, goal))
         return Measured(tuple(found), self.sample.areas[side])
 
     def check(self, losses: Sequence[Loss], extractor: Extractor) -> None:
-        """Raise `ValueError` where it was not made for these losses and this extractor."""
-        needed = describe(extractor)
-        if self.extractor != needed:
-            raise ValueError(f"this style target was made with {self.extractor} and cannot serve {needed}")
+        """Raise `ValueError` unless it was made for these losses and this extractor."""
+        if self.extractor_id != (needed := fingerprint(extractor)):
+            why = reason_unidentified(needed) or reason_unidentified(self.extractor_id)
+            raise ValueError(
+                f"this style target was made with {self.extractor} and cannot serve {extractor}"
+                + (f": they cannot be compared, since {why}" if why else " (another network, or other weights)")
+            )
         for loss in losses:
-            if loss.uses_style and _key(loss) not in self.sample.statistics:
-                there = ", ".join(self.sample.statistics)
+            if loss.uses_style and (needed := fingerprint(loss)) not in self.sample.statistics:
+                there = ", ".join(self.sample.losses.values())
+                why = reason_unidentified(needed)
                 raise ValueError(
-                    f"this style target was made for {there} and cannot serve {_key(loss)}. Make it with the target() "
-                    "of a StyleTransfer of the same losses."
+                    f"this style target was made for {there} and cannot serve {loss!r}. "
+                    + (f"It cannot be identified: {why}." if why else "Make it with the target() of a StyleTransfer ")
+                    + ("" if why else "of the same losses.")
                 )
 
-    def _in_its_region(self, tensor: tf.Tensor, room: tf.TensorSpec) -> tf.Tensor:
-        """Statistics of one region among those of several, which stay empty; untouched where a loss has none."""
-        if room.shape.rank == 0 or room.shape[0] in (None, tensor.shape[0]):
+    def _in_region(self, tensor: tf.Tensor, goal: tf.TensorSpec) -> tf.Tensor:
+        """A statistic of one region placed among those of several, which stay 0; unchanged where it has no regions."""
+        if goal.shape.rank == 0 or goal.shape[0] in (None, tensor.shape[0]):
             return tensor
-        before, after = self.region, room.shape[0] - self.region - 1
+        before, after = self.region, goal.shape[0] - self.region - 1
         return tf.pad(tensor, [[before, after]] + [[0, 0]] * (tensor.shape.rank - 1))
 
 
-def measured_at(style: Style, objective: Objective, sides: Sequence[int], weight: float) -> _Sample:
-    """A style's statistics for canvases of these long sides."""
+def measure_target(
+    styles: Sequence[Style], objective: Objective, extractor: Extractor, sides: Sequence[int]
+) -> StyleTarget:
+    """The statistics of some styles for canvases of these long sides, in pixels."""
+    samples = tuple(_measure_sample(style, objective, sides) for style in styles)
+    return StyleTarget(samples, str(extractor), fingerprint(extractor))
+
+
+def _measure_sample(style: Style, objective: Objective, sides: Sequence[int]) -> _Sample:
     measured = {side: style.measure(objective, side, 0) for side in sides}
+    readers = {fingerprint(loss): (i, loss) for i, loss in enumerate(objective.losses) if loss.uses_style}
     statistics = {
-        _key(loss): {side: [t.numpy() for t in tf.nest.flatten(each.statistic[i])] for side, each in measured.items()}
-        for i, loss in enumerate(objective.losses)
-        if loss.uses_style
+        key: {side: [t.numpy() for t in tf.nest.flatten(each.statistic[i])] for side, each in measured.items()}
+        for key, (i, _) in readers.items()
     }
-    return _Sample(weight, style.palette, {side: each.area for side, each in measured.items()}, statistics)
+    areas = {side: each.area for side, each in measured.items()}
+    return _Sample(
+        style.weight, style.palette, areas, {key: repr(loss) for key, (_, loss) in readers.items()}, statistics
+    )
 
 
-def describe(extractor: Extractor) -> str:
-    """An extractor in words, without the precision it computes in: statistics serve any."""
-    return re.sub(r",? ?precision='\w+'", "", stable_repr(extractor))
-
-
-def _key(loss: Loss) -> str:
-    return stable_repr(loss)
-
-
-def _structure(objective: WholeObjective, regions: int) -> Any:
-    """How the losses' statistics are nested and shaped; nothing is computed for it."""
-    picture = tf.TensorSpec([1, None, None, 3], tf.float32)
+def _specs(objective: WholeObjective, regions: int) -> Any:
+    """How the losses' statistics are nested and shaped; nothing is computed."""
+    image = tf.TensorSpec([1, None, None, 3], tf.float32)
     guide = tf.TensorSpec([1, None, None, regions], tf.float32)
-    told = dict.fromkeys(objective.style_layers, guide) if regions else {}
-    return objective.target.outputs(picture, told)
+    guides = dict.fromkeys(objective.style_layers, guide) if regions else {}
+    return objective.target.outputs(image, guides)
 
 
 def _sample(stored: Mapping[str, np.ndarray], number: int, about: Mapping[str, Any]) -> _Sample:
-    names = {name: name.split("/") for name in stored if name.startswith(f"{number}/")}
+    names = [name.split("/") for name in stored if name.startswith(f"{number}/")]
     areas = {int(side): float(area) for side, area in about["areas"]}
+    losses = {str(key): str(text) for key, text in about["losses"]}
 
     def tensors(index: int, side: int) -> list[np.ndarray]:
-        count = sum(parts[1:3] == [str(index), str(side)] for parts in names.values())
+        count = sum(parts[1:3] == [str(index), str(side)] for parts in names)
         return [stored[f"{number}/{index}/{side}/{i}"] for i in range(count)]
 
-    statistics = {loss: {side: tensors(index, side) for side in areas} for index, loss in enumerate(about["losses"])}
+    statistics = {key: {side: tensors(index, side) for side in areas} for index, key in enumerate(losses)}
     colors = color.Palette(stored[f"{number}/mean"], stored[f"{number}/covariance"])
-    return _Sample(float(about["weight"]), colors, areas, statistics)
+    return _Sample(float(about["weight"]), colors, areas, losses, statistics)

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from neural_style.losses import Context, Gram, TotalVariation, custom
 from neural_style.objective import Several, TiledObjective, memory, objective_for
-from neural_style.transfer.styles.image_style import PictureStyle, target_of, weighted
+from neural_style.transfer.styles.blending import blend_targets, with_weights
+from neural_style.transfer.styles.image_style import ImageStyle
 from tests import tiny
 from tests.tiny import TINY
 
@@ -15,7 +16,7 @@ OBJECTIVE = objective_for((Gram(BOTH), TotalVariation()), TINY)
 
 
 def style(seed=1, height=40, width=60, **options):
-    return PictureStyle(tiny.picture(seed, height, width)[None] / np.float32(255.0), **options)
+    return ImageStyle(tiny.picture(seed, height, width)[None] / np.float32(255.0), **options)
 
 
 def first(pixels):
@@ -106,11 +107,11 @@ def test_for_a_loss_that_cannot_be_tiled_the_middle_of_a_large_style_counts():
 
 
 def test_one_style_is_its_own_statistic():
-    assert_same(target_of([style()], OBJECTIVE, 60), OBJECTIVE.target(first(style().pixels), {}))
+    assert_same(blend_targets([style()], OBJECTIVE, 60), OBJECTIVE.target(first(style().pixels), {}))
 
 
 def test_grams_of_a_blend_are_the_weighted_mean_of_the_styles():
-    blend = target_of([style(1, weight=0.3), style(2, 20, 20, weight=0.7)], OBJECTIVE, 60)[0]
+    blend = blend_targets([style(1, weight=0.3), style(2, 20, 20, weight=0.7)], OBJECTIVE, 60)[0]
     alone = [OBJECTIVE.target(first(each.pixels), {})[0] for each in (style(1), style(2, 20, 20))]
     for layer in BOTH:
         expected = 0.3 * alone[0][layer].gram() + 0.7 * alone[1][layer].gram()
@@ -118,7 +119,7 @@ def test_grams_of_a_blend_are_the_weighted_mean_of_the_styles():
 
 
 def test_each_region_has_the_statistics_of_its_own_style():
-    found = target_of([style(1, region=0), style(2, 30, 44, region=1)], OBJECTIVE, 60, 2)[0]
+    found = blend_targets([style(1, region=0), style(2, 30, 44, region=1)], OBJECTIVE, 60, 2)[0]
     for region, each in enumerate((style(1), style(2, 30, 44))):
         alone = OBJECTIVE.target(first(each.pixels), {})[0]
         for layer in BOTH:
@@ -127,8 +128,8 @@ def test_each_region_has_the_statistics_of_its_own_style():
 
 def test_two_styles_may_share_a_region():
     pair = [style(1, region=1, weight=0.5), style(2, 30, 44, region=1, weight=0.5)]
-    found = target_of([style(3, region=0), *pair], OBJECTIVE, 60, 2)[0]
-    blend = target_of([style(1, weight=0.5), style(2, 30, 44, weight=0.5)], OBJECTIVE, 60)[0]
+    found = blend_targets([style(3, region=0), *pair], OBJECTIVE, 60, 2)[0]
+    blend = blend_targets([style(1, weight=0.5), style(2, 30, 44, weight=0.5)], OBJECTIVE, 60)[0]
     np.testing.assert_allclose(found["deep"].gram()[1], blend["deep"].gram()[0], rtol=1e-4)
 
 
@@ -145,7 +146,7 @@ def test_a_masked_part_counts_as_if_it_were_all_there_is():
 
 def test_a_loss_that_does_not_add_gets_one_target_after_the_other():
     objective = objective_for((custom(mean_gap, ["shallow"]), TotalVariation()), TINY)
-    several, none = target_of([style(1, weight=0.3), style(2, weight=0.7)], objective, 60)
+    several, none = blend_targets([style(1, weight=0.3), style(2, weight=0.7)], objective, 60)
     assert isinstance(several, Several)
     np.testing.assert_allclose(several.weights, [0.3, 0.7])
     assert len(several.targets) == 2
@@ -153,6 +154,6 @@ def test_a_loss_that_does_not_add_gets_one_target_after_the_other():
 
 
 def test_weights_are_made_to_add_up_to_one_and_keep_their_order():
-    assert weighted("a") == [("a", 1.0)]
-    assert weighted(["a", ("b", 3)]) == [("a", 0.25), ("b", 0.75)]
-    assert weighted([("a", 0), ("b", 3)]) == [("a", 0.0), ("b", 1.0)]
+    assert with_weights("a") == [("a", 1.0)]
+    assert with_weights(["a", ("b", 3)]) == [("a", 0.25), ("b", 0.75)]
+    assert with_weights([("a", 0), ("b", 3)]) == [("a", 0.0), ("b", 1.0)]

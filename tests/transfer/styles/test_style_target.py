@@ -1,14 +1,16 @@
 """Styles without their pictures: they paint what the picture paints, and are kept, mixed and refused."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import StyleTarget, StyleTransfer, stylize
+from neural_style import KerasExtractor, StyleTarget, StyleTransfer, stylize
 from neural_style.errors import CheckpointError
 from neural_style.losses import Content, Gram, Moments, TotalVariation, custom
+from neural_style.objective import objective_for
 from neural_style.scales import SingleScale
-from neural_style.transfer.styles.image_style import PictureStyle
+from neural_style.transfer.styles.image_style import ImageStyle
 from tests import tiny
 from tests.tiny import CONTENT, LOSS, STYLE, TINY
 
@@ -55,9 +57,9 @@ def test_saved_and_loaded_it_is_the_same_to_the_bit(transfer, target, tmp_path):
 
 def test_many_contents_neither_measure_the_style_again_nor_trace(transfer, target, monkeypatch):
     paint(transfer, target)
-    objective = transfer._objective
+    objective = objective_for(tuple(term.loss for term in transfer.settings.loss), transfer.settings.extractor)
     traces = [each.traces for each in (objective.evaluate, objective.content, objective.target)]
-    monkeypatch.setattr(PictureStyle, "measure", lambda *_: pytest.fail("the style was measured again"))
+    monkeypatch.setattr(ImageStyle, "measure", lambda *_: pytest.fail("the style was measured again"))
     calls = []
     real = objective.target._for
     monkeypatch.setattr(objective.target, "_for", lambda arguments: calls.append(arguments) or real(arguments))
@@ -166,6 +168,21 @@ def test_another_loss_or_extractor_is_refused_by_name(transfer, target, vgg16, c
         _ = target + StyleTransfer(Gram(("block1_conv1",)), vgg16, scales=SingleScale(1)).target(STYLE, size=32)
 
 
+def keras_network(seed):
+    kernel = keras.initializers.HeNormal(seed)
+    image = keras.Input((None, None, 3))
+    deep = keras.layers.Conv2D(4, 3, padding="same", name="deep", kernel_initializer=kernel)(image)
+    return KerasExtractor(keras.Model(image, deep, name="mine"))
+
+
+def test_a_network_of_other_weights_is_refused(content):
+    loss, scales = Gram(("deep",)), SingleScale(1)
+    made = StyleTransfer(loss, keras_network(1), scales=scales).target(STYLE, size=32)
+    StyleTransfer(loss, keras_network(1), scales=scales).run(content, made, size=32)
+    with pytest.raises(ValueError, match=r"another network, or other weights"):
+        StyleTransfer(loss, keras_network(2), scales=scales).run(content, made, size=32)
+
+
 def test_what_does_not_read_the_style_may_change(target):
     other = StyleTransfer(2.0 * Content(("shallow",)) + LOSS + TotalVariation(), TINY, scales=tiny.TWO_SCALES)
     assert paint(other, target).shape == (24, 32, 3)
@@ -180,9 +197,9 @@ def test_precision_is_no_part_of_it(vgg16, content, style):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"style_masks": [np.ones((4, 4))]}, "no picture to mask"),
-        ({"style_scale": 2.0}, "no picture to scale"),
-        ({"color": "match"}, "changes the style picture"),
+        ({"style_masks": [np.ones((4, 4))]}, "no image to mask"),
+        ({"style_scale": 2.0}, "no image to scale"),
+        ({"color": "match"}, "changes the style image"),
     ],
 )
 def test_what_needs_the_picture_is_refused(transfer, target, options, message):
@@ -207,7 +224,7 @@ def test_a_file_that_is_no_target_is_refused_by_name(target, tmp_path, damage):
         np.savez(path, pixels=np.zeros(3))
     else:
         np.savez(path, about=np.frombuffer(b'{"format": 99}', np.uint8))
-    with pytest.raises(ValueError, match=r"target\.npz' (is no style target|has format 99; this version reads 1)"):
+    with pytest.raises(ValueError, match=r"target\.npz' (is no style target|has format 99; this version reads 2)"):
         StyleTarget.load(path)
 
 
