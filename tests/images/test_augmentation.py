@@ -61,7 +61,7 @@ def test_unusable_angles_and_scales_are_refused(angles, scales):
 def test_a_rotated_style_is_at_distance_zero_if_rotations_are_searched(kind, masked):
     style = np.random.default_rng(3).random((1, 12, 18, 3)).astype(np.float32)
     mask = np.ones((1, 12, 18, 1), np.float32) if masked else None
-    options = {"size": 3} if kind is Patches else {"every": 1}
+    options = {"size": 3} if kind is Patches else {"stride": 1}
     for angles, zero in ((QUARTERS, True), ((0.0,), kind is NearestNeighbor)):
         objective = WholeObjective([kind(("image",), angles=angles, **options)], tiny.TINY)
         target = ImageStyle(style, mask=mask).measure(objective, 18, 0).statistic
