@@ -83,13 +83,13 @@ def measure(size: int, tile: int, repeats: int, layers: int, recompute: bool) ->
 
 
 def _objective(tile: int, layers: int, recompute: bool) -> Any:
-    from neural_style import recipes
     from neural_style.features import VGG16
     from neural_style.losses import Content, Moments, TotalVariation
+    from neural_style.losses.style import STYLE_LAYERS
     from neural_style.objective import TiledObjective, WholeObjective
 
-    content = Content() if layers == len(recipes.STYLE_LAYERS) else Content(recipes.STYLE_LAYERS[layers - 1 : layers])
-    losses = (content, Moments(recipes.STYLE_LAYERS[:layers]), TotalVariation())
+    content = Content() if layers == len(STYLE_LAYERS) else Content(STYLE_LAYERS[layers - 1 : layers])
+    losses = (content, Moments(STYLE_LAYERS[:layers]), TotalVariation())
     if not tile:
         return WholeObjective(losses, VGG16())
     return TiledObjective(losses, VGG16(), tile, keep=0.0 if recompute else float("inf"))

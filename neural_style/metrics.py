@@ -19,6 +19,7 @@ from neural_style import images
 from neural_style.features import Extractor, named_extractor
 from neural_style.features.base import check_layers
 from neural_style.losses import Context, SlicedWasserstein, position_sums
+from neural_style.losses.style import relative_square
 from neural_style.scales import fit
 
 __all__ = [
@@ -239,13 +240,8 @@ def _resized_to(style: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 def _moment_distance(found: tf.Tensor, goal: tf.Tensor) -> float:
     sums, target = position_sums(found), position_sums(goal)
-    means = _relative(sums.mean(), target.mean())
-    return 0.5 * (means + _relative(sums.covariance(), target.covariance()))
-
-
-def _relative(value: tf.Tensor, goal: tf.Tensor) -> float:
-    energy = tf.maximum(tf.reduce_sum(tf.square(goal)), 1e-8)
-    return float(tf.reduce_sum(tf.math.squared_difference(value, goal)) / energy)
+    means = relative_square(sums.mean(), target.mean())
+    return 0.5 * (float(means[0]) + float(relative_square(sums.covariance(), target.covariance())[0]))
 
 
 def _maps(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> Maps:

@@ -21,6 +21,7 @@ from neural_style.losses import (
     Sum,
     TotalVariation,
 )
+from neural_style.losses.style import STYLE_LAYERS
 from neural_style.optimizers import LBFGS, Adam, Optimizer
 from neural_style.scales import CoarseToFine, Relay, Schedule
 
@@ -93,8 +94,6 @@ class Recipe:
         """
         return min(1.0, max(0.0, self.detail_strength + 1.0 - 2.0 * strength))
 
-
-STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
 
 DEFAULT = Recipe(
     name="default",

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, Self
 import tensorflow as tf
 
 from neural_style._fingerprint import fingerprint
+from neural_style._tracing import custom_gradient
 from neural_style.features.base import LayerGradient, PullBack, ReceptiveField, check_layers, in_float32
 from neural_style.features.convolutions import Convolution, convolution, mirrored
 from neural_style.features.weights import Arrays, Weights, load_weights
@@ -96,7 +97,7 @@ class _Layer(NamedTuple):
             masked: whether incoming gradients are already 0 where the ReLU was, as `_max_pool` makes them.
         """
 
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
+        @custom_gradient
         def layer(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             y = tf.nn.relu(self.forward(x))
 
@@ -108,7 +109,7 @@ class _Layer(NamedTuple):
         return layer(x)
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
+@custom_gradient
 def _max_pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """2x2 max pooling after a ReLU, whose gradient is applied here, to a quarter of the values."""
     y = tf.nn.max_pool2d(x, 2, 2, "VALID")
@@ -354,7 +355,7 @@ def _to_precision(x: tf.Tensor, gradient_scale: tf.Tensor, precision: str) -> tf
     if precision != "float16":
         return tf.cast(x, precision)
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @custom_gradient
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         inside = tf.cast(x * _RANGE[precision].values, precision)
         return inside, lambda upstream: tf.cast(upstream, tf.float32) / gradient_scale
@@ -367,7 +368,7 @@ def _to_float32(x: tf.Tensor, gradient_scale: tf.Tensor, precision: str) -> tf.T
     if precision != "float16":
         return in_float32(x)
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @custom_gradient
     def cast(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         outside = tf.cast(x, tf.float32) / _RANGE[precision].values
         return outside, lambda upstream: tf.cast(upstream * gradient_scale, precision)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from neural_style.losses.base import Context, Features, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, unit
-from neural_style.losses.style import check_layer_weights, over_layers
+from neural_style.losses.style import average_over_layers, check_layer_weights
 
 __all__ = ["AttentionGram"]
 
@@ -78,4 +78,4 @@ class AttentionGram(PointSetLoss):
         return tf.reduce_sum(tf.math.squared_difference(ours, style)) / (tf.reduce_sum(tf.square(style)) + 1e-8)
 
     def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
-        return over_layers(self, distances)
+        return average_over_layers(self, distances)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from neural_style._tracing import custom_gradient
 from neural_style.losses.base import Context, Features, Loss, Statistic
 
 __all__ = ["Range", "TotalVariation"]
@@ -79,7 +80,7 @@ def _differences(rows: tf.Tensor, down: int, right: int, channels: int) -> tf.Te
     """
     ahead, behind = channels * max(right, 0), channels * max(-right, 0)
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    @custom_gradient
     def between(rows: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         height, width = tf.unstack(tf.shape(rows))
         later = rows[down:, ahead : width - behind]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from neural_style.losses.base import Context, Features, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import flat
-from neural_style.losses.style import STYLE_LAYERS, check_layer_weights, over_layers
+from neural_style.losses.style import STYLE_LAYERS, average_over_layers, check_layer_weights
 
 __all__ = ["Histogram", "SlicedWasserstein", "quantiles"]
 
@@ -45,7 +45,7 @@ class _Sorted(PointSetLoss):
         return gaps / (tf.reduce_mean(tf.square(goal)) + 1e-8)
 
     def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
-        return over_layers(self, distances)
+        return average_over_layers(self, distances)
 
 
 def quantiles(ordered: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:

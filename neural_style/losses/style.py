@@ -1,7 +1,7 @@
-"""Losses that compare how features are distributed, wherever in the picture they stand.
+"""Losses that compare the distributions of features, regardless of position: Gram matrices and moments.
 
-All of them read a map only through three sums over its positions: of the vectors, of their outer products,
-and of ones. With guides, each style has sums of its own, weighted by its guide (Gatys et al., 2017).
+All of them read a map only through three sums over its positions: of the vectors, of their outer products, and of ones.
+With guides, each region has its own sums, weighted by its guide (Gatys et al., 2017).
 """
 
 from __future__ import annotations
@@ -12,12 +12,26 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from neural_style._tracing import custom_gradient
 from neural_style.losses.base import ByLayer, Context, Features, Statistic, layer_names
 
-__all__ = ["Gram", "Moments", "PositionSums", "gram_matrix", "position_sums"]
+__all__ = [
+    "STYLE_LAYERS",
+    "Gram",
+    "Moments",
+    "PositionSums",
+    "average_over_layers",
+    "check_layer_weights",
+    "covariance_distance",
+    "gram_matrix",
+    "position_sums",
+    "relative_square",
+]
 
 STYLE_LAYERS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")
-LEAST_SPREAD = 0.05  # of the mean's square; covariances of pictures have norms of 0.2 to 1.3 times that on VGG16
+"""The style layers of Gatys et al. (2016)."""
+
+MIN_SPREAD = 0.05  # share of the squared mean; covariances of photographs have norms of 0.2 to 1.3 times that on VGG16
 
 
 class PositionSums(NamedTuple):
@@ -26,7 +40,7 @@ class PositionSums(NamedTuple):
     Attributes:
         outer: sum of outer products, (R, channels, channels).
         total: sum of vectors, (R, channels).
-        count: number (or weight) of positions, (R,).
+        count: number of positions, or sum of their weights, (R,).
 
     Example:
         >>> sums = position_sums(tf.constant([[[[1.0, 0.0]], [[0.0, 2.0]]]]))
@@ -39,15 +53,15 @@ class PositionSums(NamedTuple):
     count: tf.Tensor
 
     def mean(self) -> tf.Tensor:
-        """(R, channels); 0 where a region is empty."""
+        """Mean vector, (R, channels); 0 for an empty region."""
         return tf.math.divide_no_nan(self.total, self.count[:, None])
 
     def gram(self) -> tf.Tensor:
-        """Mean outer product, (R, channels, channels); 0 where a region is empty."""
+        """Mean outer product, (R, channels, channels); 0 for an empty region."""
         return tf.math.divide_no_nan(self.outer, self.count[:, None, None])
 
     def covariance(self) -> tf.Tensor:
-        """Mean outer product about the mean, (R, channels, channels)."""
+        """Covariance, (R, channels, channels); 0 for an empty region."""
         mean = self.mean()
         return self.gram() - mean[:, :, None] * mean[:, None, :]
 
@@ -57,7 +71,7 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
 
     Args:
         features: float32 (1, rows, columns, channels).
-        guide: weights in [0, 1], (1, rows, columns, R); None means one region, everywhere.
+        guide: weights in [0, 1], (1, rows, columns, R); None for one region that is the whole map.
 
     Returns:
         Float32 sums for each of the R regions.
@@ -82,20 +96,20 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
     )
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
+@custom_gradient
 def _sums(features: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., tf.Tensor]]:
     """(1, rows, columns, C) -> sums of outer products (C, C) and of vectors (C,).
 
-    The gradient is one product with the sum added on the way out. Automatic differentiation would take two
-    products and hold four arrays of the map's size. It is written as a convolution, to which TensorFlow adds the
-    gradient that comes from deeper layers on the same way out.
+    The gradient is a single product, with the gradient of the sum added as a bias; automatic differentiation would take
+    two products and keep four arrays of the size of the map. It is written as a convolution because TensorFlow fuses
+    that with the addition of the gradient from deeper layers.
     """
     vectors = tf.reshape(features, [-1, features.shape[-1]])
 
     def gradient(outer: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
         return tf.nn.bias_add(tf.nn.conv2d(features, (outer + tf.transpose(outer))[None, None], 1, "VALID"), total)
 
-    # In two stages, down the columns and then along: one long float32 sum over a megapixel loses four digits.
+    # In two stages, along the columns and then along the rows: one float32 sum over a megapixel loses four digits.
     rows = tf.reshape(features, [tf.shape(features)[1], -1])
     columns = tf.matmul(tf.ones([1, tf.shape(rows)[0]]), rows)  # half the time of reduce_sum
     total = tf.reduce_sum(tf.reshape(columns, [-1, features.shape[-1]]), axis=0)
@@ -109,7 +123,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
         features: float32 (1, rows, columns, channels).
 
     Returns:
-        (channels, channels), symmetric, positive semi-definite, blind to position.
+        (channels, channels), symmetric, positive semi-definite, and invariant to permutations of the positions.
 
     Example:
         >>> gram_matrix(tf.constant([[[[1.0, 2.0]]]])).numpy().tolist()
@@ -119,7 +133,7 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
 
 def check_layer_weights(loss: Any) -> None:
-    """Make tuples of a loss's `layers` and `layer_weights`, and refuse weights that do not fit the layers."""
+    """Convert a loss's `layers` and `layer_weights` to tuples; raise `ValueError` if the weights do not fit."""
     object.__setattr__(loss, "layers", layer_names(loss.layers))
     if loss.layer_weights is None:
         return
@@ -130,8 +144,8 @@ def check_layer_weights(loss: Any) -> None:
         raise ValueError(f"layer weights are at least 0 and not all 0, not {loss.layer_weights}")
 
 
-def over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
-    """The mean of what the layers give, weighted by a loss's `layer_weights`."""
+def average_over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
+    """The mean of one distance per layer, weighted by a loss's `layer_weights`."""
     weights = loss.layer_weights or (1.0,) * len(distances)
     weighted = [weight * distance for weight, distance in zip(weights, distances, strict=True)]
     return tf.add_n(weighted) / sum(weights)
@@ -139,7 +153,7 @@ def over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class _Distribution(ByLayer):
-    """What `Gram` and `Moments` share: the statistic, and a weighted mean over layers and regions."""
+    """The statistic of `Gram` and `Moments`, and a weighted mean over layers and regions."""
 
     layers: tuple[str, ...] = STYLE_LAYERS
     layer_weights: tuple[float, ...] | None = None
@@ -154,49 +168,49 @@ class _Distribution(ByLayer):
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [
-            _over_regions(statistic[layer].count, self.distance(statistic[layer], target[layer]))
+            _average_over_regions(statistic[layer].count, self.distance(statistic[layer], target[layer]))
             for layer in self.layers
         ]
-        return over_layers(self, distances)
+        return average_over_layers(self, distances)
 
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
-        """How far two distributions are apart, (R,)."""
+        """Distance between two distributions in each region, (R,)."""
         raise NotImplementedError
 
 
-def _over_regions(count: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
-    """Each region counts by its share of the picture."""
+def _average_over_regions(count: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
+    """The mean over regions, each weighted by its share of the image."""
     return tf.reduce_sum(count * distances) / tf.reduce_sum(count)
 
 
 @dataclasses.dataclass(frozen=True)
 class Gram(_Distribution):
-    r"""Squared distance of Gram matrices.
+    r"""Squared distance between Gram matrices.
 
     .. math:: \sum_l w_l \frac{\lVert G^l - A^l \rVert^2}{\lVert A^l \rVert^2} \Big/ \sum_l w_l
 
-    Gatys et al. (2016), with G the mean (not the sum) of outer products and the target's
-    own norm in place of :math:`4 N^2 M^2`, so that every layer counts alike at every size.
+    Gatys et al. (2016), with G the mean (not the sum) of outer products, and the squared norm of the target in place of
+    :math:`4 N^2 M^2`, so that all layers and image sizes have equal influence.
 
-    With a `shift` of s the matrices are those of :math:`F + s` (Novak and Nikulin, 2016, section 4, "activation
-    shift", with s = -1): behind a ReLU most values are 0, and an entry says little about whether two channels
-    are silent together; shifted, it does. For the matrix about the mean see `Moments`.
+    With a `shift` of s, the matrices are those of :math:`F + s` (Novak and Nikulin, 2016, section 4, "activation
+    shift", with s = -1). After a ReLU most values are 0, so an entry of the matrix does not show whether two channels
+    are inactive together; with a shift it does. For the matrix of the centered features see `Moments`.
 
     Args:
-        layers: where to compare.
-        layer_weights: one for each layer; None weights them alike.
-        name: what it is reported by.
-        shift: added to every feature, in the network's own units; features of VGG run to hundreds.
+        layers: layers to compare.
+        layer_weights: one weight for each layer; None for equal weights.
+        name: name of the term in reports.
+        shift: number added to every feature, in the network's units; features of VGG reach hundreds.
 
     Raises:
-        ValueError: layer weights that do not fit the layers.
+        ValueError: the layer weights do not fit the layers.
 
     Example:
-        Its distance from itself:
+        An image has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Gram(("image",))
-        >>> own = loss.statistic(picture, Context())
+        >>> own = loss.statistic(image, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """
@@ -204,11 +218,11 @@ class Gram(_Distribution):
     shift: float = 0.0
 
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
-        return _relative_square(_shifted_gram(sums, self.shift), _shifted_gram(target, self.shift))
+        return relative_square(_shifted_gram(sums, self.shift), _shifted_gram(target, self.shift))
 
 
 def _shifted_gram(sums: PositionSums, shift: float) -> tf.Tensor:
-    """Mean outer product of the vectors with `shift` added to each of their numbers, (R, channels, channels)."""
+    """Mean outer product of the vectors plus `shift`, (R, channels, channels)."""
     if shift == 0.0:
         return sums.gram()
     mean = sums.mean()
@@ -217,40 +231,40 @@ def _shifted_gram(sums: PositionSums, shift: float) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Moments(_Distribution):
-    r"""Squared distance of means and of centred second moments.
+    r"""Squared distances between means and between centered second moments.
 
     With `spread="covariance"`:
 
     .. math:: \frac{\lVert \mu - \hat\mu \rVert^2}{\lVert \hat\mu \rVert^2}
               + \frac{\lVert \Sigma - \hat\Sigma \rVert^2}{\lVert \hat\Sigma \rVert^2}
 
-    A Gram matrix is :math:`\Sigma + \mu\mu^T`, in which the mean drowns the rest; apart, each is heard.
-    With `spread="wasserstein"` the distance of the two Gaussians with these moments (Dowson and Landau,
-    1982), over the target's mean square so that layers count alike:
+    A Gram matrix is :math:`\Sigma + \mu\mu^T`, dominated by the mean; comparing the two parts separately gives both
+    influence. With `spread="wasserstein"`, the Wasserstein distance between the Gaussians with these moments (Dowson
+    and Landau, 1982), divided by the mean square of the target so that all layers have equal influence:
 
     .. math:: \frac{\lVert \mu - \hat\mu \rVert^2 + \operatorname{tr}(\Sigma + \hat\Sigma
               - 2 (\hat\Sigma^{1/2} \Sigma \hat\Sigma^{1/2})^{1/2})}
               {\lVert \hat\mu \rVert^2 + \operatorname{tr} \hat\Sigma}
 
-    With `spread="deviation"` only each channel's standard deviation (Huang and Belongie, 2017).
-    Deviation of ours: in the covariance's and the deviation's denominators a spread of less than 0.05 of the mean's
-    square counts as that much, or a style that is flat or a single cell on some layer would drown all else.
+    With `spread="deviation"`, only the standard deviation of each channel (Huang and Belongie, 2017).
+    Deviation from the papers: the denominators of the covariance and of the standard deviation are at least 0.05 of the
+    squared mean, so that a style that is constant or a single cell on some layer does not dominate all other terms.
 
     Args:
-        layers: where to compare.
-        layer_weights: one for each layer; None weights them alike.
+        layers: layers to compare.
+        layer_weights: one weight for each layer; None for equal weights.
         spread: `"covariance"`, `"wasserstein"` or `"deviation"`.
-        name: what it is reported by.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: layer weights that do not fit the layers, or an unknown `spread`.
+        ValueError: the layer weights do not fit the layers, or `spread` is unknown.
 
     Example:
-        Its distance from itself:
+        An image has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Moments(("image",), spread="wasserstein")
-        >>> own = loss.statistic(picture, Context())
+        >>> own = loss.statistic(image, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """
@@ -266,19 +280,41 @@ class Moments(_Distribution):
         return _SPREADS[self.spread](sums, target)
 
 
+def covariance_distance(
+    mean: tf.Tensor, covariance: tf.Tensor, target_mean: tf.Tensor, target_covariance: tf.Tensor
+) -> tf.Tensor:
+    """The distance of `Moments(spread="covariance")` for each of N regions or images.
+
+    Args:
+        mean: (N, channels).
+        covariance: (N, channels, channels).
+        target_mean: (N, channels).
+        target_covariance: (N, channels, channels).
+
+    Returns:
+        (N,)
+
+    Example:
+        >>> mean, covariance = tf.ones([1, 2]), tf.eye(2)[None]
+        >>> covariance_distance(2.0 * mean, covariance, mean, covariance).numpy().tolist()
+        [1.0]
+    """
+    means = relative_square(mean, target_mean)
+    return means + relative_square(covariance, target_covariance, tf.square(_min_spread(target_mean)))
+
+
 def _covariance_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
-    means = _relative_square(sums.mean(), target.mean())
-    return means + _relative_square(sums.covariance(), target.covariance(), tf.square(_least_spread(target)))
+    return covariance_distance(sums.mean(), sums.covariance(), target.mean(), target.covariance())
 
 
 def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
-    means = _relative_square(sums.mean(), target.mean())
-    return means + _relative_square(_deviation(sums), _deviation(target), _least_spread(target))
+    means = relative_square(sums.mean(), target.mean())
+    return means + relative_square(_deviation(sums), _deviation(target), _min_spread(target.mean()))
 
 
-def _least_spread(target: PositionSums) -> tf.Tensor:
-    """What a target's spread counts as at least, (R,): a flat style divides by this and not by nothing."""
-    return LEAST_SPREAD * tf.reduce_sum(tf.square(target.mean()), axis=-1)
+def _min_spread(target_mean: tf.Tensor) -> tf.Tensor:
+    """Lower bound of the spread in denominators, (N,): a constant style would divide by 0."""
+    return MIN_SPREAD * tf.reduce_sum(tf.square(target_mean), axis=-1)
 
 
 def _deviation(sums: PositionSums) -> tf.Tensor:
@@ -287,7 +323,7 @@ def _deviation(sums: PositionSums) -> tf.Tensor:
 
 def _wasserstein_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
     covariance, goal = sums.covariance(), target.covariance()
-    # The spreads are a small difference of large traces; in float32 three digits of it would be left.
+    # The spread is a small difference of large traces, of which float32 would leave three digits.
     exact = tf.cast(covariance, tf.float64), tf.cast(goal, tf.float64)
     root = _square_root(exact[1])
     cross = _trace_of_root(root @ exact[0] @ root)
@@ -304,11 +340,24 @@ _SPREADS: Mapping[str, Callable[[PositionSums, PositionSums], tf.Tensor]] = {
 }
 
 
-def _relative_square(value: tf.Tensor, goal: tf.Tensor, least: tf.Tensor | float = 0.0) -> tf.Tensor:
-    """Squared distance over the goal's squared norm, or `least` if that is more, for each region (the first axis)."""
+def relative_square(value: tf.Tensor, target: tf.Tensor, minimum: tf.Tensor | float = 0.0) -> tf.Tensor:
+    """Squared distance divided by the squared norm of the target, for each index of the first axis.
+
+    Args:
+        value: (N, ...).
+        target: (N, ...).
+        minimum: lower bound of the denominator, a number or (N,).
+
+    Returns:
+        (N,)
+
+    Example:
+        >>> relative_square(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 4.0]])).numpy().tolist()
+        [0.5625]
+    """
     axes = list(range(1, len(value.shape)))
-    distance = tf.reduce_sum(tf.math.squared_difference(value, goal), axis=axes)
-    return distance / (tf.maximum(tf.reduce_sum(tf.square(goal), axis=axes), least) + 1e-8)
+    distance = tf.reduce_sum(tf.math.squared_difference(value, target), axis=axes)
+    return distance / (tf.maximum(tf.reduce_sum(tf.square(target), axis=axes), minimum) + 1e-8)
 
 
 def _square_root(matrix: tf.Tensor) -> tf.Tensor:
@@ -316,12 +365,12 @@ def _square_root(matrix: tf.Tensor) -> tf.Tensor:
     return tf.matmul(vectors * tf.sqrt(tf.nn.relu(values))[:, None, :], vectors, transpose_b=True)
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
+@custom_gradient
 def _trace_of_root(matrix: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Trace of the square root of a symmetric positive semi-definite matrix, (R, C, C) -> (R,).
 
-    The gradient of a trace of a root is half the inverse root; eigenvectors need no gradient of their own,
-    which saves the division by differences of eigenvalues that makes the general formula blow up.
+    The gradient of the trace of a root is half the inverse root. It needs no gradient of the eigenvectors, and so
+    avoids the division by differences of eigenvalues that makes the general formula unstable.
     """
     values, vectors = tf.linalg.eigh(matrix)
     floor = 1e-6 * tf.reduce_max(values, axis=-1, keepdims=True) + 1e-12

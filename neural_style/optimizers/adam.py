@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import tensorflow as tf
 
+from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
 __all__ = ["Adam", "adam_moments"]
@@ -117,9 +118,7 @@ def adam_moments(
     return mean, square, 1.0 - beta_1**count, tf.sqrt(square / (1.0 - beta_2**count))
 
 
-@tf.function(  # type: ignore[untyped-decorator]
-    input_signature=[*[CANVAS] * 4, tf.TensorSpec([]), tf.TensorSpec([4])], autograph=False
-)
+@function([*[CANVAS] * 4, tf.TensorSpec([]), tf.TensorSpec([4])])
 def _adam(
     canvas: tf.Tensor,
     gradient: tf.Tensor,

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import tensorflow as tf
 
+from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
 __all__ = ["LBFGS"]
@@ -159,7 +160,7 @@ def _free(canvas: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
     return 1.0 - tf.cast(stuck, tf.float32)
 
 
-@tf.function(input_signature=[CANVAS, CANVAS, _PAIRS, _PAIRS], autograph=False)  # type: ignore[untyped-decorator]
+@function([CANVAS, CANVAS, _PAIRS, _PAIRS])
 def _products(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Inner products of s, y and gradient over the free pixels, (2 k + 1, 2 k + 1)."""
     vectors = tf.concat([s, y, gradient], axis=0) * _free(canvas, gradient)
@@ -167,15 +168,13 @@ def _products(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor
     return tf.matmul(flat, flat, transpose_b=True)
 
 
-@tf.function(  # type: ignore[untyped-decorator]
-    input_signature=[CANVAS, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])], autograph=False
-)
+@function([CANVAS, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])])
 def _combine(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     vectors = tf.concat([s, y, gradient], axis=0)
     return tf.einsum("k,khwc->hwc", weights, vectors)[None] * _free(canvas, gradient)
 
 
-@tf.function(input_signature=[CANVAS] * 4, autograph=False)  # type: ignore[untyped-decorator]
+@function([CANVAS] * 4)
 def _pair(canvas: tf.Tensor, goal: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> _Pair:
     s, y = goal - canvas, after - before
     size = tf.norm(s) * tf.norm(y)

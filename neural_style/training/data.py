@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from neural_style import images, recipes
 from neural_style.features.base import Extractor
-from neural_style.losses.style import LEAST_SPREAD
+from neural_style.losses.style import covariance_distance
 
 __all__ = [
     "CONTENT",
@@ -72,10 +72,7 @@ def moments(maps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def apart(found: tuple[tf.Tensor, tf.Tensor], goal: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
     """`Moments`' distance for each of several pictures, (pictures,)."""
-    energy = tf.reduce_sum(tf.square(goal[0]), axis=-1) + 1e-8
-    spread = tf.maximum(tf.reduce_sum(tf.square(goal[1]), axis=[1, 2]), tf.square(LEAST_SPREAD * energy))
-    means = tf.reduce_sum(tf.math.squared_difference(found[0], goal[0]), axis=-1) / energy
-    return means + tf.reduce_sum(tf.math.squared_difference(found[1], goal[1]), axis=[1, 2]) / spread
+    return covariance_distance(*found, *goal)
 
 
 def style_apart(found: Maps, goals: Mapping[str, tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
