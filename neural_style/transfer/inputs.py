@@ -136,9 +136,10 @@ def _check_size(size: int | tuple[int, int] | None, has_content: bool) -> int | 
             raise ValueError(
                 f"size is the long side in pixels; (width, height) is for a run without content, not {size}"
             )
-        if len(size) != 2 or min(width_height := tuple(whole("size", side) for side in size)) < 1:
+        width, height = (whole("size", side) for side in size)
+        if min(width, height) < 1:
             raise ValueError(f"size is (width, height) in pixels, at least 1; not {size}")
-        return width_height[0], width_height[1]
+        return width, height
     side = whole("size", size)
     if side < 1:
         raise ValueError(f"size is the long side in pixels, at least 1; not {size}")

@@ -104,7 +104,7 @@ class ImageStyle:
             pixels = self.recolor(pixels, long_side)
         mask = None if self.mask is None else masks.resize_mask(self.mask, size)
         limit = max_style_pixels(objective, long_side)
-        if limit is None or pixels.shape[1] * pixels.shape[2] <= limit:
+        if pixels.shape[1] * pixels.shape[2] <= limit:
             return pixels, mask
         return _crop(pixels, limit), None if mask is None else _crop(mask, limit)
 
@@ -131,7 +131,7 @@ def _copies(loss: Loss) -> tuple[Copy, ...]:
     return loss.copies if isinstance(loss, PointSetLoss) else ()
 
 
-def _crop(pixels: np.ndarray, limit: int) -> np.ndarray:
+def _crop(pixels: np.ndarray, limit: float) -> np.ndarray:
     """The middle of an image, of its shape and about `limit` pixels."""
     height, width = pixels.shape[1:3]
     share = (limit / (height * width)) ** 0.5
