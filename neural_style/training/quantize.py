@@ -1,22 +1,30 @@
 """Make the bundled weights: `python -m neural_style.training.quantize SOURCE.npz [TARGET.npz]`.
 
-Each output channel of a kernel is rounded to 8 bits with a scale of its own. Of 48 candidate scales the one
-with the least squared error is taken: clipping the few largest weights a little costs less than a coarser
-step for all the others. Then the nine taps between an input and an output channel are rounded up or down so
-that their sum comes out right: maps are smooth, so errors that cancel over neighbours hardly show. Against
-rounding each tap to the nearest, that takes a third off the error of the deepest map.
+Each output channel of a kernel is rounded to 8 bits with a scale of its own: of 48 candidates, the one with the least
+squared error. Clipping the few largest weights a little costs less than a coarser step for all the others. Then the
+nine taps between an input and an output channel are rounded up or down so that their sum is preserved: maps are smooth,
+so errors that cancel over neighboring pixels hardly matter. Compared with rounding each tap to the nearest integer,
+this reduces the error of the deepest map by a third.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from neural_style.features.vgg import convolution_names
+
+__all__ = ["LAYERS", "PRETRAINED", "main", "quantize"]
+
 PRETRAINED = Path(__file__).parents[1] / "features" / "pretrained"
-LAYERS = [f"block{b}_conv{c}" for b, n in enumerate((2, 2, 3, 3, 1), 1) for c in range(1, n + 1)]
+"""Folder of the bundled weights."""
+
+LAYERS = convolution_names((2, 2, 3, 3, 1))
+"""The convolutions of VGG16 that are bundled."""
 
 
 def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +43,7 @@ def quantize(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best_scale(flat: np.ndarray) -> np.ndarray:
-    """The scale of each channel (out,) with the least squared rounding error of (weights, out)."""
+    """The scale of each channel, (out,), with the least squared rounding error; `flat` is (weights, out)."""
     largest = np.abs(flat).max(axis=0) / 127.0
     best_scale, best_error = largest, np.full_like(largest, np.inf)
     for shrink in np.linspace(1.0, 0.53, 48):
@@ -44,39 +52,42 @@ def _best_scale(flat: np.ndarray) -> np.ndarray:
         error = np.square(rounded * scale - flat).sum(axis=0)
         best_scale = np.where(error < best_error, scale, best_scale)
         best_error = np.minimum(error, best_error)
-    result: np.ndarray = best_scale.astype(np.float32)
-    return result
+    return best_scale.astype(np.float32)
 
 
 def _round_keeping_sums(taps: np.ndarray) -> np.ndarray:
-    """Round (taps, in, out) so that sums over the first axis are right to half a step.
+    """Round (taps, in, out) so that sums over the first axis are exact to half a step.
 
-    Where rounding to the nearest misses the sum by k steps, the k taps nearest to rounding the other way do so.
+    Where rounding to the nearest misses the sum by k steps, the k taps nearest to the other integer go there.
     """
     rounded = np.round(taps)
     missing = np.round((taps - rounded).sum(axis=0))
     residual = (taps - rounded) * np.sign(missing)
     order = np.argsort(np.argsort(-residual, axis=0), axis=0)
-    result: np.ndarray = rounded + np.sign(missing) * (order < np.abs(missing))
-    return result
+    return rounded + np.sign(missing) * (order < np.abs(missing))
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the file and print its SHA-256."""
-    parser = argparse.ArgumentParser(description="Round VGG16's weights to 8 bits per output channel.")
-    parser.add_argument("source", type=Path, help="float32 weights, keys block1_conv1/kernel, ...")
-    parser.add_argument("target", type=Path, nargs="?", default=PRETRAINED / "vgg16.npz")
-    arguments = parser.parse_args()
+    parser = argparse.ArgumentParser(
+        prog="python -m neural_style.training.quantize",
+        description="Round VGG16's weights to 8 bits, with a scale for each output channel.",
+    )
+    parser.add_argument("source", type=Path, help="an .npz file of float32 weights: block1_conv1/kernel, ...")
+    parser.add_argument(
+        "target", type=Path, nargs="?", default=PRETRAINED / "vgg16.npz", help="file to write (%(default)s)"
+    )
+    options = parser.parse_args(arguments)
     stored = {}
-    with np.load(arguments.source, allow_pickle=False) as source:
+    with np.load(options.source, allow_pickle=False) as source:
         for name in LAYERS:
             kernel, scale = quantize(source[f"{name}/kernel"])
             stored[f"{name}/kernel"] = kernel
             stored[f"{name}/scale"] = scale
             stored[f"{name}/bias"] = source[f"{name}/bias"].astype(np.float32)
-    np.savez_compressed(arguments.target, allow_pickle=False, **stored)
-    data = arguments.target.read_bytes()
-    print(f"{arguments.target}: {len(data) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}")
+    np.savez_compressed(options.target, allow_pickle=False, **stored)
+    data = options.target.read_bytes()
+    print(f"{options.target}: {len(data) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}")
 
 
 if __name__ == "__main__":
