@@ -44,7 +44,7 @@ def test_images_belong_to_their_steps_and_are_no_larger_than_requested():
     frames = watched([3, 12], count=12, longest=8).frames
     assert [frame.image.size for frame in frames] == [(8, 6), (8, 6)]
     assert frames[0].image.getpixel((0, 0)) == (64, 64, 64)
-    with pytest.raises(RuntimeError, match="holds no image"):
+    with pytest.raises(RuntimeError, match="in a history has no image"):
         frames[0].step.image()
 
 
