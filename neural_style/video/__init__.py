@@ -1,4 +1,4 @@
-"""A video in the style of a picture: frame by frame, each held to the one before it."""
+"""Stylize videos frame by frame; each frame is kept consistent with the one before it."""
 
 from neural_style.video.stylize import Film, Frame, stylize_video
 

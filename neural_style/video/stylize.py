@@ -1,13 +1,6 @@
-"""A video in the style of a picture: frame by frame, each held to the one before it.
+"""Stylize a video with its sound and timing.
 
-The first frame is painted like any picture. Each of the others begins as the frame before, with everything moved to
-where it is now; what has just come into view begins as the clip shows it, in the painted colours. A few steps
-finish it, and the `Temporal` loss holds it to where it began. This is the scheme of Ruder et al. (2016), in a single
-pass and with a frame's neighbour only. Deviation: they begin at the final size. There alone, strokes grow finer from
-frame to frame, until the style's large forms are gone; so a few steps at the small sizes come first, and what they
-change is added, enlarged, to the frame.
-
-Painted frames are kept beside the output until it is whole: after a kill, the same call goes on from there.
+Painted frames are stored next to the output until the video is complete, so that the same call resumes after a kill.
 """
 
 from __future__ import annotations
@@ -16,51 +9,44 @@ import dataclasses
 import inspect
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from neural_style import color, images
-from neural_style.api import PREVIEW_SIDE, choose_recipe, stylize, stylize_result
-from neural_style.images import video_file as clips
-from neural_style.losses import Temporal
-from neural_style.recipes import Recipe
-from neural_style.scales import Scale, SingleScale, fit
-from neural_style.transfer.controls import Controls
-from neural_style.transfer.style_transfer import StyleTransfer
-from neural_style.transfer.styles.blending import with_weights
-from neural_style.transfer.styles.style_target import StyleTarget
-from neural_style.video.flow import Motion, flicker, motion, warp
+from neural_style.api import stylize
+from neural_style.images import video_file
+from neural_style.video.flow import flicker, motion
+from neural_style.video.frames import FramePainter
 from neural_style.video.store import FrameStore, identify
 
 __all__ = ["Film", "Frame", "stylize_video"]
 
 OWN = ("content", "style", "max_seconds", "checkpoint", "progress", "callbacks")
-"""Arguments of `stylize` that belong to one picture, or that this has too."""
+"""Arguments of `stylize` that belong to one image, or that `stylize_video` has as well."""
 
-CUT = 0.5
-"""Where less than this part of a frame was there in the one before, the scene has changed."""
+MIN_SEEN = 0.5
+"""A frame of which a smaller share was visible in the frame before starts a scene."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """A painted frame, as callbacks see it.
+    """A painted frame, as passed to callbacks.
 
     Attributes:
-        number: counted from 0.
+        number: index of the frame, from 0.
         pixels: uint8 (height, width, 3).
-        seen: the part of it that was there in the frame before, in [0, 1].
-        cut: whether it began anew: the first frame, and each that begins a scene.
-        flicker: how much it differs from the frame before where it should not, see `flow.flicker`; None at a cut.
-        kept: whether an earlier call painted it.
+        seen: share of the frame that was visible in the frame before, in [0, 1].
+        cut: whether painting restarted: at the first frame, and at each that starts a scene.
+        flicker: difference from the frame before where they should agree, see `flow.flicker`; None at a cut.
+        kept: whether an earlier call painted the frame.
 
     Example:
-        >>> def slow_scenes(frame):
+        >>> def print_scenes(frame):
         ...     if frame.cut:
         ...         print("a scene begins at", frame.number)
-        >>> slow_scenes(Frame(7, np.zeros((16, 32, 3), np.uint8), seen=0.1, cut=True, flicker=None, kept=False))
+        >>> print_scenes(Frame(7, np.zeros((16, 32, 3), np.uint8), seen=0.1, cut=True, flicker=None, kept=False))
         a scene begins at 7
     """
 
@@ -77,12 +63,12 @@ class Film:
     """A finished video.
 
     Attributes:
-        output: where it is.
+        output: path of the video.
         size: (width, height) in pixels.
-        frames: how many it has.
-        cuts: the numbers of the frames that began anew, 0 among them.
-        flicker: mean over its frames, in units of the range [0, 1].
-        seconds: this call took.
+        frames: number of frames.
+        cuts: indices of the frames at which painting restarted, including 0.
+        flicker: mean over the frames, in units of the range [0, 1].
+        seconds: duration of the call.
 
     Example:
         >>> Film("painted.mp4", (512, 288), frames=120, cuts=(0, 48), flicker=0.02, seconds=300.0).cuts
@@ -110,39 +96,40 @@ def stylize_video(
     callbacks: Iterable[Callable[[Frame], object]] = (),
     **settings: Any,
 ) -> Film:
-    """Paint a video in the style of a picture, with its sound, its length and the times of its frames.
+    """Paint a video in the style of an image; sound, length and the times of the frames stay.
 
-    The output is written whole or not at all. Until then painted frames are kept in a folder beside it, called
-    `OUTPUT.frames`, as PNG; the same call goes on from them after a kill or Ctrl-C, and ends with the same pictures.
-    One frame is held in memory at a time.
+    The output is written completely or not at all. Until then, painted frames are stored as PNG files in the folder
+    `OUTPUT.frames` next to it. After a kill or Ctrl-C, the same call resumes with them and gives the same result. One
+    frame is held in memory at a time.
 
     Args:
-        clip: a file that FFmpeg can decode. The first stream of pictures is painted, all streams of sound are copied,
-            the rest is left out.
-        style: as for `stylize`. It is measured once.
-        output: .mp4, .m4v, .mov or .mkv (H.264), or .webm (VP9).
+        clip: path of a file that FFmpeg can decode. The first video stream is painted, all audio streams are copied,
+            other streams are dropped.
+        style: as for `stylize`; its statistics are computed once.
+        output: path of a .mp4, .m4v, .mov or .mkv (H.264) or .webm (VP9) file.
         size: long side in pixels, None for the clip's own; both sides are rounded to even numbers.
-        frame_steps: steps for each frame that follows another, at each of the recipe's sizes. `steps` is for those that
-            begin a scene, over all sizes.
-        temporal: weight of the `Temporal` loss: more flickers less, and follows the clip less freely.
-        crf: rate factor of the encoder; less is better and larger. None for hardly any loss.
-        progress: True shows a bar on stderr where that is a terminal.
-        callbacks: called with a `Frame` after each. What one raises passes through, and the frames stay.
-        settings: further arguments of `stylize`, the same for all frames. Masks stay where they are. With
-            `color="match"` or `"histogram"` styles get the palette of the first frame.
+        frame_steps: steps for each frame that follows another, at each of the recipe's sizes. `steps` is the total for
+            a frame that starts a scene.
+        temporal: weight of the `Temporal` loss; higher values flicker less and follow the clip less freely.
+        crf: rate factor of the encoder; lower values give higher quality and larger files. None is visually lossless.
+        progress: whether to show a bar on stderr if that is a terminal.
+        callbacks: called with each `Frame`. Their exceptions pass through, and the painted frames stay.
+        **settings: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
+            `color="match"` or `"histogram"`, styles get the palette of the first frame.
 
     Raises:
         ImageError: the clip or a style cannot be read.
-        ValueError: an argument is out of range, or the output cannot hold the clip's sound.
-        TypeError: `stylize` has no such argument, or it makes no sense for a video.
-        CheckpointError: the folder beside the output belongs to another call; the text says in what it differs.
+        ValueError: an argument is out of range, or the output format cannot hold the clip's sound.
+        TypeError: an option is not an argument of `stylize`, or makes no sense for a video.
+        CheckpointError: the folder next to the output belongs to another call, or that cannot be determined; the text
+            names the arguments that differ.
         OSError: something cannot be written.
         ImportError: PyAV or OpenCV is not installed.
 
     Example:
         >>> import tempfile
         >>> folder, style = tempfile.mkdtemp(), np.full((50, 50, 3), 200, np.uint8)
-        >>> clips.write(f"{folder}/clip.mp4", [np.zeros((48, 64, 3), np.uint8)] * 2, rate=25)
+        >>> video_file.write(f"{folder}/clip.mp4", [np.zeros((48, 64, 3), np.uint8)] * 2, rate=25)
         >>> settings = {"size": 48, "steps": 2, "frame_steps": 1, "extractor": "vgg16"}
         >>> film = stylize_video(f"{folder}/clip.mp4", style, f"{folder}/painted.mp4", **settings)
         >>> film.size, film.frames, film.cuts
@@ -155,163 +142,57 @@ def stylize_video(
             raise TypeError(f"stylize_video() takes no argument {name!r}")
     if frame_steps < 0 or not 0.0 <= temporal < float("inf"):
         raise ValueError(f"frame_steps and temporal are at least 0 and finite, not {frame_steps} and {temporal}")
-    clips.check_copy(clip, output)
+    video_file.check_copy(clip, output)
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
     identity = identify(own | settings)
-    studio = _Studio(style, next(clips.frames(clip)), size, frame_steps, temporal, settings)
+    first = next(video_file.frames(clip))
+    painter = FramePainter(style, first, settings, size=size, frame_steps=frame_steps, temporal=temporal)
     store = FrameStore(Path(f"{os.fspath(output)}.frames"), identity)
     cuts, flickers = [], []
-    for frame in _watched(_painted(studio, clips.frames(clip), store), clips.count(clip), progress):
+    frames = _painted_frames(painter, video_file.frames(clip), store)
+    for frame in _with_progress_bar(frames, video_file.count(clip), progress):
         cuts += [frame.number] if frame.cut else []
         flickers += [] if frame.flicker is None else [frame.flicker]
         for callback in callbacks:
             callback(frame)
-    shown = (studio.shown(store.load(number), source) for number, source in enumerate(clips.frames(clip)))
-    clips.write_like(clip, output, shown, crf=crf)
+    rendered = (painter.render(store.load(number), source) for number, source in enumerate(video_file.frames(clip)))
+    video_file.write_like(clip, output, rendered, crf=crf)
     store.remove()
-    flickering = float(np.mean(flickers)) if flickers else 0.0
+    mean_flicker = float(np.mean(flickers)) if flickers else 0.0
     seconds = time.perf_counter() - began
-    return Film(os.fspath(output), studio.size, frame.number + 1, tuple(cuts), flickering, seconds)
+    return Film(os.fspath(output), painter.size, frame.number + 1, tuple(cuts), mean_flicker, seconds)
 
 
-class _Last(NamedTuple):
-    """The frame before: as the clip has it, as it was painted, and as it is shown."""
+class _Previous(NamedTuple):
+    """The frame before, uint8 (height, width, 3): as in the clip, as painted, and as shown."""
 
     source: np.ndarray
     painted: np.ndarray
     shown: np.ndarray
 
 
-def _painted(studio: _Studio, sources: Iterable[np.ndarray], store: FrameStore) -> Iterator[Frame]:
-    """Frame after frame; those that are there already as they are."""
-    last: _Last | None = None
-    for number, source in enumerate(map(studio.fitted, sources)):
-        link = None if last is None else (last, motion(last.source, source))
+def _painted_frames(painter: FramePainter, sources: Iterable[np.ndarray], store: FrameStore) -> Iterator[Frame]:
+    """Paint and store one frame after another; frames that are stored already are only loaded."""
+    previous: _Previous | None = None
+    for number, source in enumerate(map(painter.fit, sources)):
+        link = None if previous is None else (previous, motion(previous.source, source))
         seen = 0.0 if link is None else float(link[1].seen.mean())
-        link = link if seen >= CUT else None
+        link = link if seen >= MIN_SEEN else None
         kept = store.has(number)
         if not kept:
-            painted = studio.begin(source) if link is None else studio.go_on(source, link[0].painted, link[1])
+            if link is None:
+                painted = painter.paint_scene_start(source)
+            else:
+                painted = painter.paint_next(source, link[0].painted, link[1])
             store.save(number, painted)
         painted = store.load(number)
-        shown = studio.shown(painted, source)
-        flickers = None if link is None else flicker(link[0].shown, shown, link[1])
-        yield Frame(number, shown, seen, link is None, flickers, kept)
-        last = _Last(source, painted, shown)
+        shown = painter.render(painted, source)
+        flickering = None if link is None else flicker(link[0].shown, shown, link[1])
+        yield Frame(number, shown, seen, link is None, flickering, kept)
+        previous = _Previous(source, painted, shown)
 
 
-class _Studio:
-    """Paints frames in one style and size. Frames are uint8 (height, width, 3) here; nothing of one stays.
-
-    Args:
-        style: as for `stylize`.
-        first: the first frame of the clip.
-        size: long side of what is painted, in pixels; None for the clip's own.
-        frame_steps: for a frame that follows another.
-        temporal: weight of the temporal loss.
-        settings: further arguments of `stylize`.
-    """
-
-    def __init__(
-        self,
-        style: Any,
-        first: np.ndarray,
-        size: int | None,
-        frame_steps: int,
-        temporal: float,
-        settings: Mapping[str, Any],
-    ) -> None:
-        self._settings = dict(settings)
-        height, width = first.shape[:2]
-        longest = max(width, height) if size is None else size
-        width, height = fit((width, height), min(PREVIEW_SIDE, longest) if settings.get("preview") else longest)
-        self.size = (max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2)))
-        self._alone = choose_recipe(self._settings.pop("recipe", "default"), self._settings.pop("quality", "best"))
-        if self._settings.get("extractor") is None:
-            self._settings["extractor"] = self._alone.extractor
-        self._next = dataclasses.replace(
-            self._alone,
-            style=self._alone.style + temporal * Temporal(),
-            scales=SingleScale(frame_steps),
-            optimizer=self._alone.final_optimizer or self._alone.optimizer,
-            final_optimizer=None,
-        )
-        self._first_only = {name: self._settings.pop(name, None) for name in ("steps", "init")}
-        names = [field.name for field in dataclasses.fields(Controls)]
-        self._controls = Controls(**{name: self._settings.pop(name) for name in names if name in self._settings})
-        self._settings |= {"masks": list(self._controls.masks), "background": self._controls.background}
-        self._style = self._targets(style, self.fitted(first))
-
-    def fitted(self, frame: np.ndarray) -> np.ndarray:
-        """A frame of the clip at the size that is painted."""
-        return _levels(images.resize(images.load(frame), self.size))
-
-    def begin(self, frame: np.ndarray) -> np.ndarray:
-        """The first frame of a scene."""
-        return _levels(self._paint(frame, self.size, self._alone, **self._first_only))
-
-    def go_on(self, frame: np.ndarray, before: np.ndarray, moved: Motion) -> np.ndarray:
-        """A frame that follows a painted one."""
-        held = warp(before, moved.flow)
-        new = color.match_color_moments(images.load(frame), images.load(before))
-        canvas = np.where(moved.seen[..., None], held, np.clip(new, 0.0, 1.0))
-        for scale in self._alone.scales(self.size, None)[:-1]:
-            canvas = self._moved_at(scale, frame, canvas, (held, moved.seen))
-        return _levels(self._paint(frame, self.size, self._next, init=canvas, previous=(held, moved.seen)))
-
-    def _moved_at(self, scale: Scale, frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
-        """Large strokes painted on a small canvas, and what that changed of it carried over: no detail is lost."""
-        size = (scale.width, scale.height)
-        small = images.resize(canvas, size)
-        painted = self._paint(images.resize(images.load(frame), size), size, self._next, init=small, previous=previous)
-        change = painted[None] - small
-        moved: np.ndarray = np.clip(canvas + _enlarged(change, self.size), 0.0, 1.0)
-        return moved
-
-    def shown(self, painted: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        """What is shown of a painted frame: with `color="content"`, it in the colours of the clip's."""
-        if self._controls.color != "content":
-            return painted
-        strength = self._controls.color_strength
-        return _levels(color.keep_colors(images.load(painted), images.load(self.fitted(frame)), strength))
-
-    def _paint(self, frame: np.ndarray, size: tuple[int, int], recipe: Recipe, **how: Any) -> np.ndarray:
-        result = stylize_result(frame, self._style, recipe=recipe, size=max(size), **how, **self._settings)
-        if result.stopped_by == "interrupt":
-            raise KeyboardInterrupt  # half a frame is none
-        return result.pixels
-
-    def _targets(self, style: Any, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
-        """The styles, measured once for all frames."""
-        controls, given = self._controls, self._settings
-        options = {name: given[name] for name in ("extractor", "precision") if name in given}
-        transfer = StyleTransfer(self._alone.loss(given.get("strength", 0.5)), scales=self._alone.scales, **options)
-        pairs = with_weights(style)
-        masks = controls.style_masks or (None,) * len(pairs)
-        controls.check_count(len(pairs))
-        made = []
-        for (each, weight), mask in zip(pairs, masks, strict=True):
-            if not isinstance(each, StyleTarget):
-                if controls.color in ("match", "histogram"):
-                    each = controls.recolor(images.load(each), images.load(first))
-                masked = None if mask is None else [mask]
-                scale = controls.style_scale
-                each = transfer.target(each, size=max(self.size), style_masks=masked, style_scale=scale)
-            made.append((each, weight))
-        return made
-
-
-def _enlarged(change: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Differences of pixels, in [-1, 1], at a larger size."""
-    return 2.0 * images.resize(0.5 + 0.5 * change, size) - 1.0
-
-
-def _levels(pixels: np.ndarray) -> np.ndarray:
-    """8 bits, (height, width, 3): what is kept of a frame, so that going on from a file changes nothing."""
-    return np.asarray(images.to_pil(pixels))
-
-
-def _watched(frames: Iterator[Frame], count: int | None, progress: bool) -> Iterable[Frame]:
+def _with_progress_bar(frames: Iterator[Frame], count: int | None, progress: bool) -> Iterable[Frame]:
     from tqdm import tqdm
 
     bar: Iterable[Frame] = tqdm(frames, total=count, unit="frame", disable=None if progress else True)

@@ -1,4 +1,4 @@
-"""A painted video: as long as the clip, with its sound, steady, and gone on with after a kill."""
+"""Painted videos: length and sound of the clip, little flicker, resumed after a kill."""
 
 import dataclasses
 import io
@@ -64,7 +64,7 @@ def test_times_and_sound_are_the_clip_s(clip, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"out.mp4"}
 
 
-def test_a_killed_call_is_gone_on_with_and_ends_with_the_same_pictures(clip, tmp_path):
+def test_a_killed_call_resumes_with_bit_identical_frames(clip, tmp_path):
     program = f"""
         import os, signal, sys
         from neural_style.video.stylize import stylize_video
@@ -156,7 +156,7 @@ def test_what_cannot_be_identified_is_never_resumed_and_the_folder_says_why(clip
     assert len(list((tmp_path / "out.mp4.frames").glob("*.png"))) == 2
 
 
-def test_a_call_that_failed_at_once_is_in_nobody_s_way(clip, tmp_path):
+def test_a_call_that_failed_at_once_leaves_nothing_behind(clip, tmp_path):
     with pytest.raises(ImageError):
         stylize_video(clip, tmp_path / "missing.png", tmp_path / "out.mp4", **TINY)
     with pytest.raises(ValueError, match="steps is at least 0"):
@@ -244,13 +244,13 @@ def test_a_video_flickers_less_than_its_frames_painted_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_it_flickers_at_most_half_as_much_at_a_like_distance_from_the_style(tmp_path):
+def test_flicker_is_at_most_half_at_a_similar_distance_from_the_style(tmp_path):
     steady, alone = steady_and_alone(tmp_path, (256, 144), 8)
     assert steady[0] < 0.5 * alone[0]
     assert steady[1] < 1.3 * alone[1]
 
 
-def test_a_frame_of_one_s_own_is_held_to_what_is_given():
+def test_a_run_is_kept_close_to_the_previous_frame_given():
     """`StyleTransfer.run(previous=)`, for those who have frames and motion from elsewhere."""
     transfer = tiny.transfer(tiny.LOSS + 100.0 * Temporal())
     black = np.zeros_like(tiny.CONTENT)
@@ -263,7 +263,7 @@ def test_a_frame_of_one_s_own_is_held_to_what_is_given():
 
 
 @pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
-def test_the_manual_s_way_with_frames_of_one_s_own_works(style):
+def test_the_manual_s_example_with_own_frames_works(style):
     page = (ROOT / "docs" / "howto" / "video.md").read_text()
     names = {}
     exec(re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[-1], names)

@@ -1,0 +1,154 @@
+"""Painting the frames of one clip in one style.
+
+The first frame of a scene is painted like any image. Each of the others starts from the painted frame before it, warped
+along the optical flow; areas that have just come into view start from the clip, recolored to match the painting. A few
+steps refine it, and the `Temporal` loss keeps it close to its start. This is the scheme of Ruder et al. (2016), in a
+single pass and with the previous frame only.
+
+Deviation: they paint at the final size only. Strokes then become finer from frame to frame, until the large forms of
+the style are gone. Therefore a few steps at the small sizes come first, and the change they make is upsampled and added
+to the frame.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neural_style import color, images
+from neural_style.api import PREVIEW_SIDE, choose_recipe, stylize_result
+from neural_style.losses import Temporal
+from neural_style.recipes import Recipe
+from neural_style.scales import Scale, SingleScale, fit
+from neural_style.transfer.controls import Controls
+from neural_style.transfer.style_transfer import StyleTransfer
+from neural_style.transfer.styles.blending import with_weights
+from neural_style.transfer.styles.style_target import StyleTarget
+from neural_style.video.flow import Motion, warp
+
+__all__ = ["FramePainter"]
+
+RECIPE = ("recipe", "quality")
+SCENE = ("steps", "init")
+"""Options for the first frame of a scene."""
+CONTROLS = tuple(field.name for field in dataclasses.fields(Controls))
+
+
+class FramePainter:
+    """Paints frames in one style and size, and keeps none of them. Frames are uint8 (height, width, 3).
+
+    Args:
+        style: as for `stylize`; its statistics are computed once.
+        first: the first frame of the clip.
+        options: further arguments of `stylize`.
+        size: long side of the result in pixels; None for the clip's own.
+        frame_steps: steps for each frame that follows another, at each of the recipe's sizes.
+        temporal: weight of the `Temporal` loss.
+
+    Attributes:
+        size: (width, height) of the result, both even.
+    """
+
+    def __init__(
+        self,
+        style: Any,
+        first: np.ndarray,
+        options: Mapping[str, Any],
+        *,
+        size: int | None,
+        frame_steps: int,
+        temporal: float,
+    ) -> None:
+        self.size = _even_size(first, size, options.get("preview", False))
+        recipe = choose_recipe(options.get("recipe", "default"), options.get("quality", "best"))
+        self._scene_recipe = recipe
+        self._next_recipe = dataclasses.replace(
+            recipe,
+            style=recipe.style + temporal * Temporal(),
+            scales=SingleScale(frame_steps),
+            optimizer=recipe.final_optimizer or recipe.optimizer,
+            final_optimizer=None,
+        )
+        self._scene_options = {name: options[name] for name in SCENE if name in options}
+        self._controls = Controls(**{name: options[name] for name in CONTROLS if name in options})
+        rest = {name: value for name, value in options.items() if name not in (*RECIPE, *SCENE, *CONTROLS)}
+        # The other controls concern the style, which is measured once, or what is shown, which `render` decides.
+        self._options = rest | {"masks": list(self._controls.masks), "background": self._controls.background}
+        self._style = self._targets(style, self.fit(first))
+
+    def fit(self, frame: np.ndarray) -> np.ndarray:
+        """Resize a frame of the clip to the size of the result."""
+        return _to_levels(images.resize(images.load(frame), self.size))
+
+    def paint_scene_start(self, frame: np.ndarray) -> np.ndarray:
+        """Paint the first frame of a scene, which was resized by `fit`."""
+        return _to_levels(self._paint(frame, self.size, self._scene_recipe, **self._scene_options))
+
+    def paint_next(self, frame: np.ndarray, painted_before: np.ndarray, moved: Motion) -> np.ndarray:
+        """Paint a frame that follows a painted one."""
+        warped = warp(painted_before, moved.flow)
+        recolored = color.match_color_moments(images.load(frame), images.load(painted_before))
+        canvas = np.where(moved.seen[..., None], warped, np.clip(recolored, 0.0, 1.0))
+        previous = (warped, moved.seen)
+        for scale in self._scene_recipe.scales(self.size, None)[:-1]:
+            canvas = self._refine_at(scale, frame, canvas, previous)
+        return _to_levels(self._paint(frame, self.size, self._next_recipe, init=canvas, previous=previous))
+
+    def render(self, painted: np.ndarray, frame: np.ndarray) -> np.ndarray:
+        """What is shown of a painted frame: with `color="content"`, in the colors of the clip's frame."""
+        recolor = self._controls.mode.after
+        if recolor is None:
+            return painted
+        return _to_levels(recolor(images.load(painted), images.load(self.fit(frame)), self._controls.color_strength))
+
+    def _refine_at(self, scale: Scale, frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
+        """Paint a smaller canvas, and add only the change to the large one, which keeps its detail."""
+        size = (scale.width, scale.height)
+        small = images.resize(canvas, size)
+        resized = images.resize(images.load(frame), size)
+        painted = self._paint(resized, size, self._next_recipe, init=small, previous=previous)
+        return np.clip(canvas + _upsample(painted[None] - small, self.size), 0.0, 1.0)
+
+    def _paint(self, frame: np.ndarray, size: tuple[int, int], recipe: Recipe, **options: Any) -> np.ndarray:
+        result = stylize_result(frame, self._style, recipe=recipe, size=max(size), **options, **self._options)
+        if result.stopped_by == "interrupt":
+            raise KeyboardInterrupt  # an unfinished frame is useless
+        return result.pixels
+
+    def _targets(self, style: Any, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
+        """Compute the statistics of each style once for all frames; styles get the palette of the first frame."""
+        controls, given = self._controls, self._options
+        overrides = {name: given[name] for name in ("extractor", "precision") if name in given}
+        transfer = StyleTransfer.from_recipe(self._scene_recipe, given.get("strength", 0.5), **overrides)
+        pairs = with_weights(style)
+        controls.check_count(len(pairs))
+        targets = []
+        for (each, weight), mask in zip(pairs, controls.style_masks or (None,) * len(pairs), strict=True):
+            if not isinstance(each, StyleTarget):
+                if controls.mode.before is not None:
+                    each = controls.recolor(images.load(each), images.load(first))
+                masks = None if mask is None else [mask]
+                each = transfer.target(each, size=max(self.size), style_masks=masks, style_scale=controls.style_scale)
+            targets.append((each, weight))
+        return targets
+
+
+def _even_size(first: np.ndarray, size: int | None, preview: bool) -> tuple[int, int]:
+    """(width, height) of the result; video codecs need even sides."""
+    height, width = first.shape[:2]
+    longest = max(width, height) if size is None else size
+    width, height = fit((width, height), min(PREVIEW_SIDE, longest) if preview else longest)
+    return max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2))
+
+
+def _upsample(change: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize differences of pixels, in [-1, 1]; images are in [0, 1]."""
+    return 2.0 * images.resize(0.5 + 0.5 * change, size) - 1.0
+
+
+def _to_levels(pixels: np.ndarray) -> np.ndarray:
+    """Round to uint8 (height, width, 3), as frames are stored, so that resuming from files changes nothing."""
+    return np.asarray(images.to_pil(pixels))
