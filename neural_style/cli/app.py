@@ -68,7 +68,7 @@ def build() -> Any:
     gradio = _gradio()
     stops: dict[str, threading.Event] = {}
     with gradio.Blocks(title="Neural style", analytics_enabled=False, delete_cache=(3600, 86400)) as page:
-        gradio.Markdown("# Neural style\nPaint one picture in the style of another. Nothing leaves this machine.")
+        gradio.Markdown("# Neural style\nPaint one image in the style of another. Nothing leaves this machine.")
         with gradio.Row(equal_height=False):
             with gradio.Column(min_width=300):
                 inputs = _inputs(gradio)
@@ -80,7 +80,7 @@ def build() -> Any:
                 shown = gradio.Image(label="Painting", format="png", interactive=False, buttons=["fullscreen"])
                 saved = gradio.DownloadButton("Download", interactive=False, elem_id="download")
         outputs = [status, shown, saved, start, stop]
-        # One picture at a time, because two would share the cores; other requests wait in the queue.
+        # One image at a time, because two would share the cores; other requests wait in the queue.
         start.click(
             _painter(gradio, stops), inputs, outputs, api_name="paint", concurrency_limit=1, show_progress="hidden"
         )
@@ -140,7 +140,7 @@ def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., It
     unsaved = gradio.DownloadButton(interactive=False)
 
     def paint(request: Any, content: Any, styles: Any, weights: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
-        """Paint, and show the picture as it develops."""
+        """Paint, and show the image as it develops."""
         options = dict(zip(("strength", "style_scale", "color", "size", "recipe", "steps"), values, strict=True))
         stopped = stops[str(request.session_hash)] = threading.Event()
         try:
@@ -167,7 +167,7 @@ def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., It
 
 def _stopper(gradio: Any, stops: Mapping[str, threading.Event]) -> Callable[..., None]:
     def stop(request: Any) -> None:
-        """End the run of this page and keep its current picture."""
+        """End the run of this page and keep its current image."""
         if (stopped := stops.get(str(request.session_hash))) is not None:
             stopped.set()
 
@@ -178,10 +178,10 @@ def _stopper(gradio: Any, stops: Mapping[str, threading.Event]) -> Callable[...,
 def _run(
     content: str, styles: Sequence[tuple[str, float]], options: Mapping[str, Any], stopped: threading.Event
 ) -> Iterator[Update]:
-    """Run `stylize` in a thread of its own, so that showing the picture never delays a step.
+    """Run `stylize` in a thread of its own, so that showing the image never delays a step.
 
     Yields:
-        Updates now and then, and last the finished picture.
+        Updates now and then, and last the finished image.
     """
     from neural_style.api import stylize_result
 

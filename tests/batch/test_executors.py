@@ -70,7 +70,7 @@ def photographs(folder, count):
     return jobs_in(folder / "photos", folder / "style.png", folder / "out")
 
 
-def test_two_devices_paint_the_pictures_of_one(tmp_path):
+def test_two_devices_give_the_images_of_one(tmp_path):
     """In a process of its own: the number of devices is fixed once TensorFlow has started."""
     from neural_style import stylize_many
 
@@ -113,7 +113,7 @@ def test_a_missing_ray_is_reported(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Ray's own
 def test_jobs_of_a_killed_ray_worker_are_done_by_another(tmp_path):
-    """Sixty pictures on two workers, one of which is killed: all there, each whole, none told of twice."""
+    """Sixty images on two workers, one of which is killed: each is there, complete, and reported once."""
     from neural_style import stylize_many
 
     ray = pytest.importorskip("ray", reason="pip install tf-neural-style[ray]")
@@ -122,15 +122,15 @@ def test_jobs_of_a_killed_ray_worker_are_done_by_another(tmp_path):
         num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": os.getcwd()}}
     )
     try:
-        executor, told = RayExecutor(), []
+        executor, outcomes = RayExecutor(), []
         for outcome in stylize_many(jobs, executor=executor, **SMALL):
-            told.append(outcome)
-            if len(told) == 10:
+            outcomes.append(outcome)
+            if len(outcomes) == 10:
                 os.kill(executor.submit(os.getpid).result(), signal.SIGKILL)
     finally:
         ray.shutdown()
-    assert sorted(outcome.number for outcome in told) == list(range(60))
-    assert {outcome.status for outcome in told} == {"done"}
+    assert sorted(outcome.number for outcome in outcomes) == list(range(60))
+    assert {outcome.status for outcome in outcomes} == {"done"}
     for job in jobs:
-        with Image.open(job.output) as picture:
-            assert np.asarray(picture).shape == (32, 32, 3)
+        with Image.open(job.output) as image:
+            assert np.asarray(image).shape == (32, 32, 3)

@@ -28,14 +28,14 @@ SMALL = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Four photographs, of which the third is broken; a painting; and what is no picture."""
+    """Four photographs, of which the third is broken; a painting; and files that are not images."""
     rng = np.random.default_rng(0)
     place = tmp_path / "photos"
     place.mkdir()
     for name in ("a.png", "b.png", "c.png", "d.jpg"):
         Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(place / name)
     (place / "c.png").write_bytes((place / "c.png").read_bytes()[:200])
-    (place / "notes.txt").write_text("not a picture")
+    (place / "notes.txt").write_text("not an image")
     (place / ".hidden.png").write_bytes(b"nor this")
     Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / "style.png")
     return tmp_path
@@ -50,8 +50,8 @@ def statuses(outcomes):
 
 
 def pixels_of(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 ONE_BROKEN = {"a.png": "done", "b.png": "done", "c.png": "failed", "d.png": "done"}
@@ -269,7 +269,7 @@ def test_arrays_are_jobs_too(tmp_path):
 
 
 def grains(folder, count):
-    """So many small pictures and a painting, all of noise."""
+    """Small images and a painting, all of noise."""
     rng = np.random.default_rng(0)
     (folder / "photos").mkdir()
     for number in range(count):
@@ -279,7 +279,7 @@ def grains(folder, count):
 
 @pytest.mark.slow
 def test_jobs_of_a_killed_dask_worker_are_done_by_another(tmp_path):
-    """Two hundred pictures on two workers, one killed at some moment: all there, each right, none told of twice."""
+    """Two hundred images on two workers, one killed at some moment: each is there, right, and reported once."""
     distributed = pytest.importorskip("distributed", reason="pip install tf-neural-style[dask]")
     grains(tmp_path, 200)
     moment = int(np.random.default_rng().integers(1, 180))
@@ -287,19 +287,19 @@ def test_jobs_of_a_killed_dask_worker_are_done_by_another(tmp_path):
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        told = []
+        outcomes = []
         for outcome in stylize_many(jobs_of(tmp_path), executor=client.get_executor(), **SMALL):
-            told.append(outcome)
-            if len(told) == moment:
+            outcomes.append(outcome)
+            if len(outcomes) == moment:
                 victim = next(iter(client.run(os.getpid).values()))
                 os.kill(victim, signal.SIGKILL)
-    assert sorted(outcome.number for outcome in told) == list(range(200)), f"killed after {moment}"
-    assert {outcome.status for outcome in told} == {"done"}, f"killed after {moment}"
+    assert sorted(outcome.number for outcome in outcomes) == list(range(200)), f"killed after {moment}"
+    assert {outcome.status for outcome in outcomes} == {"done"}, f"killed after {moment}"
     assert len(list((tmp_path / "out").iterdir())) == 200  # nothing half written beside them either
     there = [pixels_of(job.output) for job in jobs_of(tmp_path)]
     list(stylize_many(jobs_of(tmp_path), **SMALL))
     for job, theirs in zip(jobs_of(tmp_path), there, strict=True):
-        assert np.abs(pixels_of(job.output).astype(int) - theirs).max() <= 2, f"{job.output} was painted otherwise"
+        assert np.abs(pixels_of(job.output).astype(int) - theirs).max() <= 2, f"{job.output} differs"
 
 
 @pytest.mark.slow

@@ -16,8 +16,8 @@ FAST = {"size": 32, "steps": 2, "extractor": "vgg16"}
 def test_every_image_is_the_one_stylize_paints(content, style):
     found = sweep(content, style, strength=[0.2, 0.9], **FAST)
     assert found.settings == [{"strength": 0.2}, {"strength": 0.9}]
-    for setting, picture in zip(found.settings, found.images, strict=True):
-        np.testing.assert_array_equal(np.asarray(picture), np.asarray(stylize(content, style, **setting, **FAST)))
+    for setting, image in zip(found.settings, found.images, strict=True):
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(stylize(content, style, **setting, **FAST)))
     assert repr(found) == "<Sweep of 2 images; strength: 0.2, 0.9>"
 
 
@@ -51,7 +51,7 @@ def test_two_axes_make_a_grid_whose_last_axis_runs_along_the_rows(quick):
     pixels = np.asarray(found.image)
     gap, across, down = sweep_module.GAP, (width - sweep_module.GAP) // 3, (height - sweep_module.GAP) // 2
     assert width == gap + 3 * across
-    assert across > 40 + gap  # the captions are wider than the pictures
+    assert across > 40 + gap  # the captions are wider than the images
     for row in range(2):
         for column, level in enumerate((0, 51, 102)):
             assert (pixels[gap + row * down : gap + row * down + 30, gap + column * across :][:, :40] == level).all()
@@ -88,7 +88,7 @@ def test_labels_are_short(quick):
 
 def test_images_of_several_sizes_share_a_sheet(content, style, tmp_path):
     found = sweep(content, style, size=[24, 32], steps=1, extractor="vgg16")
-    assert [picture.size for picture in found.images] == [(24, 18), (32, 24)]
+    assert [image.size for image in found.images] == [(24, 18), (32, 24)]
     found.save(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as saved, Image.open(io.BytesIO(found._repr_png_())) as shown:
         assert saved.size == shown.size == found.image.size

@@ -47,11 +47,11 @@ def client(server, tmp_path):
 
 @pytest.fixture
 def arguments(content, style, tmp_path):
-    """What the page sends for a small picture; keywords change it."""
+    """What the page sends for a small image; keywords change it."""
     paths = []
-    for name, picture in (("photo", content), ("red", style), ("blue", style[..., ::-1])):
+    for name, image in (("photo", content), ("red", style), ("blue", style[..., ::-1])):
         paths.append(tmp_path / f"{name}.png")
-        Image.fromarray(picture).save(paths[-1])
+        Image.fromarray(image).save(paths[-1])
     files = [gradio_client.handle_file(path) for path in paths]
 
     def of(content=files[0], styles=1, weights="", **changed):
@@ -63,10 +63,10 @@ def arguments(content, style, tmp_path):
 
 
 def painted(update):
-    """The picture of an update, as an array."""
+    """The image of an update, as an array."""
     path = update[1]["path"] if isinstance(update[1], dict) else update[1]
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def test_it_listens_to_this_machine_only_and_loads_nothing_from_elsewhere(server):
@@ -97,7 +97,7 @@ def test_styles_are_blended_by_their_weights(client, arguments, content, style):
     np.testing.assert_array_equal(painted(last), expected)
 
 
-def test_the_picture_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
+def test_the_image_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
     job = client.submit(*arguments(steps=400), api_name="/paint")
     deadline = time.monotonic() + 120
     while sum("step " in update[0] for update in job.outputs()) < 2:

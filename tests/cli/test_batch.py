@@ -38,7 +38,7 @@ def run(folder, capsys):
     return call
 
 
-def test_good_pictures_are_painted_bad_ones_listed_and_the_rest_is_done_the_next_time(run, folder):
+def test_good_images_are_painted_bad_ones_listed_and_the_rest_done_the_next_time(run, folder):
     code, out, err = run(*FAST)
     assert code == 1
     assert out == f"{folder / 'out'}: 18 done, 2 failed\n"

@@ -25,7 +25,7 @@ FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
 
 
 @pytest.fixture
-def pictures(tmp_path, content, style):
+def files(tmp_path, content, style):
     """Two files, and where the result shall go."""
     paths = [tmp_path / name for name in ("content.png", "style.png", "out.png")]
     Image.fromarray(content).save(paths[0])
@@ -34,10 +34,10 @@ def pictures(tmp_path, content, style):
 
 
 @pytest.fixture
-def run(pictures, capsys):
+def run(files, capsys):
     """Calls the command in this process; gives exit code, stdout and stderr."""
 
-    def call(*options, content=pictures[0], style=pictures[1], output=pictures[2]):
+    def call(*options, content=files[0], style=files[1], output=files[2]):
         capsys.readouterr()
         code = cli.main([content, style, "-o", output, *options])
         return code, *capsys.readouterr()
@@ -45,20 +45,20 @@ def run(pictures, capsys):
     return call
 
 
-def test_it_paints_what_stylize_paints(run, pictures, content, style):
+def test_it_paints_what_stylize_paints(run, files, content, style):
     code, out, err = run(*FAST, "--strength", "0.8", "--seed", "3")
     assert (code, err) == (0, "")
-    assert out.startswith(f"{pictures[2]}: 32x24, VGG16")
+    assert out.startswith(f"{files[2]}: 32x24, VGG16")
     assert out.count("\n") == 1
     expected = stylize(content, style, size=32, steps=2, extractor="vgg16", strength=0.8, seed=3)
-    with Image.open(pictures[2]) as saved:
+    with Image.open(files[2]) as saved:
         np.testing.assert_array_equal(np.asarray(saved), np.asarray(expected))
 
 
-def test_pictures_come_and_go_through_pipes(pictures, content, style):
-    """What is told goes to stderr then: stdout is a whole PNG and nothing else."""
-    command = [sys.executable, "-m", "neural_style", "-", pictures[1], "-o", "-", *FAST]
-    with open(pictures[0], "rb") as source:
+def test_images_come_and_go_through_pipes(files, content, style):
+    """Messages then go to stderr: stdout is a complete PNG and nothing else."""
+    command = [sys.executable, "-m", "neural_style", "-", files[1], "-o", "-", *FAST]
+    with open(files[0], "rb") as source:
         done = subprocess.run(command, stdin=source, capture_output=True, check=True)
     with Image.open(io.BytesIO(done.stdout)) as painted:
         assert painted.format == "PNG"
@@ -66,9 +66,9 @@ def test_pictures_come_and_go_through_pipes(pictures, content, style):
     assert b"-: 32x24, VGG16" in done.stderr
 
 
-def test_stdin_that_is_not_an_image_is_refused(pictures):
-    command = [sys.executable, "-m", "neural_style", "-", pictures[1], "-o", "-", *FAST]
-    done = subprocess.run(command, input=b"no picture", capture_output=True, check=False)
+def test_stdin_that_is_not_an_image_is_refused(files):
+    command = [sys.executable, "-m", "neural_style", "-", files[1], "-o", "-", *FAST]
+    done = subprocess.run(command, input=b"not an image", capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"error: " in done.stderr
 
@@ -79,11 +79,11 @@ def test_saved_steps_need_an_output_with_a_name(run):
     assert "cannot be used with '-o -'" in err
 
 
-def test_json_goes_to_stdout_and_says_what_was_done(run, pictures):
+def test_json_goes_to_stdout_and_says_what_was_done(run, files):
     code, out, err = run(*FAST, "--json")
     record = json.loads(out)
     assert (code, err) == (0, "")
-    assert record["output"] == pictures[2]
+    assert record["output"] == files[2]
     assert record["size"] == [32, 24]
     assert record["steps"] == 2
     assert record["stopped_by"] == "steps"
@@ -97,9 +97,9 @@ def test_steps_are_saved_beside_the_result(run, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
 
 
-def test_size_content_keeps_the_contents_own(run, pictures):
+def test_size_content_keeps_the_contents_own(run, files):
     assert run("--size", "content", "--steps", "1", "--extractor", "vgg16")[0] == 0
-    with Image.open(pictures[2]) as saved:
+    with Image.open(files[2]) as saved:
         assert saved.size == (64, 48)
 
 
@@ -114,7 +114,7 @@ def test_no_steps_leave_the_start(run):
 
 @pytest.fixture
 def halves(tmp_path):
-    """Two masks that share the picture, on disk."""
+    """Two masks that divide the image, on disk."""
     paths = [tmp_path / "left.png", tmp_path / "right.png"]
     left = np.zeros((12, 16), np.uint8)
     left[:, :8] = 255
@@ -129,8 +129,8 @@ def same(path, expected):
 
 
 @pytest.mark.parametrize("how", ["positional", "option", "mixed"])
-def test_several_styles_have_weights(pictures, how, content, style):
-    photo, painting, output = pictures
+def test_several_styles_have_weights(files, how, content, style):
+    photo, painting, output = files
     arguments = {
         "positional": [photo, f"{painting}:3", photo, "-o", output],
         "option": [photo, "--style", f"{painting}:3", "-o", output, "--style", f"{photo}:1.0"],
@@ -148,10 +148,10 @@ def test_a_colon_may_be_part_of_a_name(tmp_path, monkeypatch):
     assert split_weight("C:\\painting.jpg") == ("C:\\painting.jpg", 1.0)
 
 
-def test_every_control_reaches_the_run(run, pictures, halves, content, style):
+def test_every_control_reaches_the_run(run, files, halves, content, style):
     left, right = halves
     code, out, err = run(
-        *(*FAST, "--style", pictures[0], "--mask", left, "--mask", right, "--style-mask", "none", "--style-mask", left),
+        *(*FAST, "--style", files[0], "--mask", left, "--mask", right, "--style-mask", "none", "--style-mask", left),
         *("--color", "content", "--color-strength", "0.5", "--style-scale", "0.8", "--json"),
     )
     assert (code, err) == (0, "")
@@ -159,39 +159,39 @@ def test_every_control_reaches_the_run(run, pictures, halves, content, style):
     assert (settings["masks"], settings["color"], settings["style_scale"]) == (2, "content", 0.8)
     masks = {"masks": [left, right], "style_masks": [None, left]}
     colors = {"color": "content", "color_strength": 0.5, "style_scale": 0.8}
-    same(pictures[2], stylize(content, [style, content], size=32, steps=2, extractor="vgg16", **masks, **colors))
+    same(files[2], stylize(content, [style, content], size=32, steps=2, extractor="vgg16", **masks, **colors))
 
 
-def test_the_background_stays_the_contents(run, pictures, halves, content):
+def test_the_background_stays_the_contents(run, files, halves, content):
     code, _, _ = run(
         "--size", "64", "--steps", "2", "--extractor", "vgg16", "--mask", halves[0], "--background", "content"
     )
     assert code == 0
-    with Image.open(pictures[2]) as saved:
+    with Image.open(files[2]) as saved:
         np.testing.assert_array_equal(np.asarray(saved)[:, 40:], content[:, 40:])
 
 
-def test_a_preview_is_smaller_and_quicker(run, pictures):
+def test_a_preview_is_smaller_and_quicker(run, files):
     code, out, _ = run("--size", "300", "--steps", "4", "--extractor", "vgg16", "--preview", "--json")
     assert code == 0
     assert (json.loads(out)["size"], json.loads(out)["steps"]) == ([256, 192], 2)
 
 
-def test_no_content_makes_a_texture(run, pictures):
+def test_no_content_makes_a_texture(run, files):
     code, out, _ = run(*FAST, "--json", content="none")
     assert code == 0
     assert json.loads(out)["size"] == [32, 32]
     assert set(json.loads(out)["terms"]) == {"style", "total_variation"}
 
 
-def test_a_saved_style_goes_where_a_picture_does(run, pictures, tmp_path, style):
+def test_a_saved_style_works_like_an_image(run, files, tmp_path, style):
     transfer = StyleTransfer(recipes.DEFAULT.loss(0.5), "vgg16")
     transfer.target(style, size=32).save(tmp_path / "style.npz")
     assert run(*FAST)[0] == 0
-    with Image.open(pictures[2]) as saved:
+    with Image.open(files[2]) as saved:
         expected = np.asarray(saved)
     assert run(*FAST, style=str(tmp_path / "style.npz"))[0] == 0
-    same(pictures[2], expected)
+    same(files[2], expected)
 
 
 @pytest.mark.filterwarnings("default:VGG19:UserWarning")
@@ -205,7 +205,7 @@ def test_falling_back_is_reported_on_stderr(run, monkeypatch):
 
 @pytest.fixture
 def no_run(monkeypatch):
-    """The run must not begin: what is wrong can be told before."""
+    """The run must not begin: the error is reported before."""
     monkeypatch.setattr(MAIN, "_run", lambda options: pytest.fail("the run began"))
 
 
@@ -218,13 +218,13 @@ def no_run(monkeypatch):
         ({"output": "nowhere/out.png"}, "nowhere"),
         ({"content": "missing.png"}, "missing.png"),
         ({"style": "missing.png"}, "missing.png"),
-        ({"style": "not-a-picture.png"}, "not-a-picture.png"),
+        ({"style": "not-an-image.png"}, "not-an-image.png"),
         ({"content": "."}, "."),
     ],
 )
 def test_bad_files_are_reported_on_one_line_before_the_run(run, wrong, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "not-a-picture.png").write_text("hello")
+    (tmp_path / "not-an-image.png").write_text("hello")
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*FAST, **wrong)
     assert (code, out) == (2, "")
@@ -254,7 +254,7 @@ def test_bad_files_are_reported_on_one_line_before_the_run(run, wrong, message, 
         (["--background", "content"], "needs masks"),
     ],
 )
-def test_bad_options_are_reported_on_one_line(run, options, message, pictures, tmp_path):
+def test_bad_options_are_reported_on_one_line(run, options, message, files, tmp_path):
     before = sorted(tmp_path.iterdir())
     code, out, err = run(*FAST, *options)
     assert (code, out) == (2, "")
@@ -288,7 +288,7 @@ def test_a_failure_of_the_run_exits_with_one(run, monkeypatch):
     assert run(*FAST) == (1, "", "error: the loss is nan at step 3\n")
 
 
-def test_an_interrupt_before_there_is_a_picture_exits_with_130(run, monkeypatch, tmp_path):
+def test_an_interrupt_before_there_is_an_image_exits_with_130(run, monkeypatch, tmp_path):
     def interrupt(options):
         raise KeyboardInterrupt
 
@@ -300,12 +300,12 @@ def test_an_interrupt_before_there_is_a_picture_exits_with_130(run, monkeypatch,
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
-def test_control_c_saves_the_picture_so_far(pictures, tmp_path):
+def test_control_c_saves_the_current_image(files, tmp_path):
     options = ["--size", "48", "--steps", "100000", "--extractor", "vgg16", "--save-every", "1", "--json"]
     # A test run in the background of a script inherits an ignored SIGINT, in which Python leaves Ctrl-C without effect.
     listening = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{listening}; runpy.run_module('neural_style', run_name='__main__', alter_sys=True)"
-    command = [sys.executable, "-c", program, *pictures[:2], "-o", pictures[2], *options]
+    command = [sys.executable, "-c", program, *files[:2], "-o", files[2], *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 100
@@ -319,7 +319,7 @@ def test_control_c_saves_the_picture_so_far(pictures, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert json.loads(out)["stopped_by"] == "interrupt"
-    with Image.open(pictures[2]) as saved:
+    with Image.open(files[2]) as saved:
         assert saved.size == (48, 36)
 
 

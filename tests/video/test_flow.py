@@ -28,7 +28,7 @@ def test_a_pan_is_found_to_a_tenth_of_a_pixel():
 
 
 def test_what_comes_into_view_is_not_seen_before():
-    """A box that moves right by 12 pixels uncovers a strip of so many on its left."""
+    """A box that moves right by 12 pixels uncovers a strip of 12 on its left."""
     rng = np.random.default_rng(0)
     behind, box = (rng.integers(0, 256, (96, 128, 3), np.uint8) // 2 + 64 * i for i in (0, 1))
     frames = []
@@ -58,24 +58,24 @@ def test_a_warped_frame_is_the_next_where_both_show_the_same():
 @settings(max_examples=10)
 @given(right=st.integers(-5, 5), down=st.integers(-5, 5))
 def test_whole_pixels_are_moved_exactly(right, down):
-    picture = np.random.default_rng(1).random((20, 30, 3)).astype(np.float32)
+    image = np.random.default_rng(1).random((20, 30, 3)).astype(np.float32)
     flow = np.full((20, 30, 2), (right, down), np.float32)
     inner = (slice(None), slice(5, -5), slice(5, -5))
-    expected = np.roll(picture, (-down, -right), axis=(0, 1))[None]
-    np.testing.assert_allclose(warp(picture, flow)[inner], expected[inner], atol=1e-5)
+    expected = np.roll(image, (-down, -right), axis=(0, 1))[None]
+    np.testing.assert_allclose(warp(image, flow)[inner], expected[inner], atol=1e-5)
 
 
 def test_an_image_stays_sharp_when_warped_repeatedly():
     """Twenty half pixels to and fro; linear interpolation keeps a fifth of the grain, this kernel most of it."""
-    picture = clip(1)[0] / np.float32(255)
-    moved = picture
+    image = clip(1)[0] / np.float32(255)
+    moved = image
     for turn in range(20):
-        moved = warp(moved, np.full((*picture.shape[:2], 2), 0.5 - turn % 2, np.float32))[0]
+        moved = warp(moved, np.full((*image.shape[:2], 2), 0.5 - turn % 2, np.float32))[0]
 
     def grain(pixels):
         return np.abs(np.diff(pixels[8:-8, 8:-8], axis=1)).mean()
 
-    assert grain(moved) > 0.8 * grain(picture)
+    assert grain(moved) > 0.8 * grain(image)
 
 
 def test_flicker_is_the_root_mean_square_over_what_is_seen():

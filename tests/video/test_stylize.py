@@ -106,9 +106,9 @@ def test_frames_of_another_call_are_not_mixed_in(clip, tmp_path):
         stylize_video(clip, tiny.STYLE, tmp_path / "other.mp4", **TINY)
 
 
-def png(picture):
+def png(image):
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -118,7 +118,7 @@ def interrupted(clip, output, style, **settings):
 
 
 def test_frames_of_another_stream_are_not_mixed_in(clip, tmp_path):
-    one, other = (io.BytesIO(png(picture)) for picture in (tiny.STYLE, tiny.CONTENT))
+    one, other = (io.BytesIO(png(image)) for image in (tiny.STYLE, tiny.CONTENT))
     interrupted(clip, tmp_path / "out.mp4", one)
     with pytest.raises(CheckpointError, match="with another style"):
         stylize_video(clip, other, tmp_path / "out.mp4", **TINY)
@@ -232,7 +232,7 @@ def steady_and_alone(folder, size, count, **settings):
     alone = [np.asarray(stylize_result(frame, style, **settings).image) for frame in scenes]
     moves = [flow.motion(*pair) for pair in itertools.pairwise(scenes)]
     flickers = [flow.flicker(*pair, move) for *pair, move in zip(alone, alone[1:], moves, strict=False)]
-    distances = [metrics.style_distance(picture, style) for picture in (steady[-1].pixels, alone[-1])]
+    distances = [metrics.style_distance(image, style) for image in (steady[-1].pixels, alone[-1])]
     return (film.flicker, distances[0]), (np.mean(flickers), distances[1])
 
 
