@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PREVIEW_SIDE",
     "QUALITIES",
+    "FrameOptions",
     "Options",
     "check_options",
     "choose_recipe",
@@ -40,10 +41,9 @@ PREVIEW_SIDE = 256
 """Long side of a preview in pixels."""
 
 
-class Options(TypedDict, total=False):
-    """Keywords of `stylize` that mean the same for one image as for many; see there."""
+class FrameOptions(TypedDict, total=False):
+    """Keywords of `stylize` that apply to every frame of a video; see there."""
 
-    size: int | tuple[int, int] | None
     strength: float
     steps: int | None
     recipe: str | Recipe
@@ -61,19 +61,25 @@ class Options(TypedDict, total=False):
     color_strength: float
     style_scale: float
     preview: bool
+
+
+class Options(FrameOptions, total=False):
+    """Keywords of `stylize` that mean the same for one image as for many; see there."""
+
+    size: int | tuple[int, int] | None
     max_seconds: float | None
 
 
-def check_options(function: str, options: Mapping[str, object], *, without: Sequence[str] = ()) -> None:
-    """Raise `TypeError`, as Python would, for a keyword that `Options` does not have or that is left out here.
+def check_options(function: str, given: Mapping[str, object], options: type = Options) -> None:
+    """Raise `TypeError`, as Python would, for a keyword that is not one of the options.
 
     Args:
         function: whose keywords they are, for the text.
-        options: the keywords.
-        without: those that make no sense for this function.
+        given: the keywords.
+        options: `Options` or `FrameOptions`.
     """
-    for name in options:
-        if name not in Options.__annotations__ or name in without:
+    for name in given:
+        if name not in options.__annotations__:
             raise TypeError(f"{function}() takes no argument {name!r}")
 
 
@@ -234,16 +240,18 @@ def stylize_result(
     from neural_style.callbacks import ProgressBar
     from neural_style.transfer import StyleTransfer
 
-    chosen = choose_recipe(recipe, quality)
-    if preview:
-        size, chosen = _preview_size(size), _preview_recipe(chosen)
     transfer = StyleTransfer.from_recipe(
-        chosen, strength, extractor=extractor, optimizer=optimizer, precision=precision, tile=tile
+        choose_recipe(recipe, quality, preview),
+        strength,
+        extractor=extractor,
+        optimizer=optimizer,
+        precision=precision,
+        tile=tile,
     )
     return transfer.run(
         content,
         style,
-        size=size,
+        size=_preview_size(size) if preview else size,
         steps=steps,
         init=init,
         seed=seed,
@@ -259,8 +267,8 @@ def stylize_result(
     )
 
 
-def choose_recipe(recipe: str | Recipe, quality: str) -> Recipe:
-    """The recipe that `recipe` and `quality` stand for.
+def choose_recipe(recipe: str | Recipe, quality: str, preview: bool = False) -> Recipe:
+    """The recipe that `recipe`, `quality` and `preview` stand for.
 
     Raises:
         ValueError: there is no such recipe or quality.
@@ -268,7 +276,8 @@ def choose_recipe(recipe: str | Recipe, quality: str) -> Recipe:
     from neural_style import recipes
 
     chosen = recipes.get(recipe)
-    return recipes.quick(chosen) if choice("quality", quality, QUALITIES) == "fast" else chosen
+    chosen = recipes.quick(chosen) if choice("quality", quality, QUALITIES) == "fast" else chosen
+    return _preview_recipe(chosen) if preview else chosen
 
 
 def _preview_size(size: int | tuple[int, int] | None) -> int | tuple[int, int]:

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Unpack
 
 from PIL import Image
 
 from neural_style import __version__
 from neural_style._fingerprint import fingerprint
-from neural_style.api import stylize, stylize_result
+from neural_style.api import Options, check_options, stylize_result
 
 __all__ = ["Job", "Outcome", "jobs_in", "stylize_many"]
-
-OWN = ("content", "style", "checkpoint", "progress", "callbacks")
-"""Arguments of `stylize` that belong to one image, or to the process that waits for it."""
 
 
 class Job(NamedTuple):
@@ -115,7 +111,7 @@ def stylize_many(
     ordered: bool = False,
     record: str | os.PathLike[str] | None = None,
     prefetch: int = 32,
-    **settings: Any,
+    **options: Unpack[Options],
 ) -> Iterator[Outcome]:
     """Stylize many images and yield an outcome as each job ends.
 
@@ -132,7 +128,7 @@ def stylize_many(
         record: path of a file of JSON lines to which outcomes are appended. A job is skipped if its output exists and
             the record says that it was made from the same images with the same options by the same version.
         prefetch: maximum number of unfinished jobs handed to the executor.
-        **settings: further arguments of `stylize`, shared by all jobs.
+        **options: further arguments of `stylize`, shared by all jobs.
 
     Yields:
         An `Outcome` for each job, after it was written to `record`. Closing the iterator cancels jobs that have not
@@ -151,14 +147,11 @@ def stylize_many(
         >>> [outcome.status for outcome in stylize_many(jobs, size=48, steps=2, extractor="vgg16")]
         ['done', 'failed']
     """
-    known = set(inspect.signature(stylize).parameters) - {*OWN}
-    for name in settings:
-        if name not in known:
-            raise TypeError(f"stylize_many() takes no argument {name!r}")
+    check_options("stylize_many", options)
     if prefetch < 1:
         raise ValueError(f"prefetch is at least 1, not {prefetch}")
     log = _Record(record)
-    tasks = (_Task(number, Job(*job), settings, log.identity(job[2])) for number, job in enumerate(jobs))
+    tasks = (_Task(number, Job(*job), options, log.identity(job[2])) for number, job in enumerate(jobs))
     outcomes = map(_run, tasks) if executor is None else _over(executor, tasks, prefetch)
     return _recorded(_in_order(outcomes) if ordered else outcomes, log)
 
@@ -168,7 +161,7 @@ class _Task(NamedTuple):
 
     number: int
     job: Job
-    settings: Mapping[str, Any]
+    options: Options
     recorded: str | None  # identity of the existing output, according to the record
 
 
@@ -177,11 +170,11 @@ def _run(task: _Task) -> Outcome:
     began = time.perf_counter()
     output, identity = Path(task.job.output), None
     try:
-        identity = _identity(task.job, task.settings)
+        identity = _identity(task.job, task.options)
         if task.recorded == identity and output.is_file():
             return Outcome(task.number, str(output), "skipped", time.perf_counter() - began, None, identity)
         output.parent.mkdir(parents=True, exist_ok=True)
-        result = stylize_result(task.job.content, task.job.style, **task.settings)
+        result = stylize_result(task.job.content, task.job.style, **task.options)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt
         result.save(output)
@@ -190,9 +183,9 @@ def _run(task: _Task) -> Outcome:
     return Outcome(task.number, str(output), "done", time.perf_counter() - began, None, identity)
 
 
-def _identity(job: Job, settings: Mapping[str, Any]) -> str:
+def _identity(job: Job, options: Options) -> str:
     """Fingerprint of all that the result depends on; computed before the run, which reads streams to their end."""
-    return fingerprint(__version__, job.content, job.style, settings, files=True)
+    return fingerprint(__version__, job.content, job.style, options, files=True)
 
 
 def _failed(task: _Task, error: BaseException, seconds: float = 0.0, identity: str | None = None) -> Outcome:

@@ -151,7 +151,7 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> None
         "terms": dict(result.history[-1].terms) if result.history else {},
         "settings": result.settings,
     }
-    network = result.settings["extractor"].split(",")[0].rstrip(")") + ")"
+    network = result.settings["network"]
     line = f"{options.output}: {width}x{height}, {network}, {len(result.history)} steps, {seconds:.1f} s"
     stream = sys.stderr if options.output == STANDARD else sys.stdout
     print(json.dumps(record) if options.json else line, file=stream)

@@ -13,28 +13,21 @@ to the frame.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from neural_style import color, images
-from neural_style.api import PREVIEW_SIDE, choose_recipe, stylize_result
+from neural_style.api import PREVIEW_SIDE, FrameOptions, choose_recipe
 from neural_style.losses import Temporal
-from neural_style.recipes import Recipe
-from neural_style.scales import Scale, SingleScale, fit
+from neural_style.scales import SingleScale, fit
+from neural_style.transfer import StyleTransfer
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.style_transfer import StyleTransfer
-from neural_style.transfer.styles.blending import with_weights
+from neural_style.transfer.styles.blending import Styles, with_weights
 from neural_style.transfer.styles.style_target import StyleTarget
 from neural_style.video.flow import Motion, warp
 
 __all__ = ["FramePainter"]
-
-RECIPE = ("recipe", "quality")
-SCENE = ("steps", "init")
-"""Options for the first frame of a scene."""
-CONTROLS = tuple(field.name for field in dataclasses.fields(Controls))
 
 
 class FramePainter:
@@ -43,10 +36,10 @@ class FramePainter:
     Args:
         style: as for `stylize`; its statistics are computed once.
         first: the first frame of the clip.
-        options: further arguments of `stylize`.
         size: long side of the result in pixels; None for the clip's own.
         frame_steps: steps for each frame that follows another, at each of the recipe's sizes.
         temporal: weight of the `Temporal` loss.
+        **options: further arguments of `stylize`.
 
     Attributes:
         size: (width, height) of the result, both even.
@@ -54,29 +47,35 @@ class FramePainter:
 
     def __init__(
         self,
-        style: Any,
+        style: Styles,
         first: np.ndarray,
-        options: Mapping[str, Any],
         *,
         size: int | None,
         frame_steps: int,
         temporal: float,
+        **options: Unpack[FrameOptions],
     ) -> None:
-        self.size = _even_size(first, size, options.get("preview", False))
-        recipe = choose_recipe(options.get("recipe", "default"), options.get("quality", "best"))
-        self._scene_recipe = recipe
-        self._next_recipe = dataclasses.replace(
+        preview = options.get("preview", False)
+        self.size = _even_size(first, size, preview)
+        recipe = choose_recipe(options.get("recipe", "default"), options.get("quality", "best"), preview)
+        next_recipe = dataclasses.replace(
             recipe,
             style=recipe.style + temporal * Temporal(),
-            scales=SingleScale(frame_steps),
+            scales=SingleScale((frame_steps + 1) // 2 if preview else frame_steps),
             optimizer=recipe.final_optimizer or recipe.optimizer,
             final_optimizer=None,
         )
-        self._scene_options = {name: options[name] for name in SCENE if name in options}
-        self._controls = Controls(**{name: options[name] for name in CONTROLS if name in options})
-        rest = {name: value for name, value in options.items() if name not in (*RECIPE, *SCENE, *CONTROLS)}
-        # The other controls concern the style, which is measured once, or what is shown, which `render` decides.
-        self._options = rest | {"masks": list(self._controls.masks), "background": self._controls.background}
+        strength = options.get("strength", 0.5)
+        overrides = _only(options, "extractor", "optimizer", "precision", "tile")
+        self._scene = StyleTransfer.from_recipe(recipe, strength, **overrides)
+        self._next = StyleTransfer.from_recipe(next_recipe, strength, **overrides)
+        self._small_sizes = [(scale.width, scale.height) for scale in recipe.scales(self.size, None)[:-1]]
+        self._controls = Controls(**_only(options, *(field.name for field in dataclasses.fields(Controls))))
+        # Of the controls, only these two belong to a run: the others concern the style, which is measured once here,
+        # or what is shown, which `render` decides.
+        shared = {"masks": list(self._controls.masks), "background": self._controls.background}
+        self._options = shared | _only(options, "seed")
+        self._scene_options = _only(options, "steps", "init")
         self._style = self._targets(style, self.fit(first))
 
     def fit(self, frame: np.ndarray) -> np.ndarray:
@@ -85,7 +84,7 @@ class FramePainter:
 
     def paint_scene_start(self, frame: np.ndarray) -> np.ndarray:
         """Paint the first frame of a scene, which was resized by `fit`."""
-        return _to_levels(self._paint(frame, self.size, self._scene_recipe, **self._scene_options))
+        return _to_levels(self._paint(self._scene, frame, self.size, **self._scene_options))
 
     def paint_next(self, frame: np.ndarray, painted_before: np.ndarray, moved: Motion) -> np.ndarray:
         """Paint a frame that follows a painted one."""
@@ -93,9 +92,9 @@ class FramePainter:
         recolored = color.match_color_moments(images.load(frame), images.load(painted_before))
         canvas = np.where(moved.seen[..., None], warped, np.clip(recolored, 0.0, 1.0))
         previous = (warped, moved.seen)
-        for scale in self._scene_recipe.scales(self.size, None)[:-1]:
-            canvas = self._refine_at(scale, frame, canvas, previous)
-        return _to_levels(self._paint(frame, self.size, self._next_recipe, init=canvas, previous=previous))
+        for size in self._small_sizes:
+            canvas = self._refine_at(size, frame, canvas, previous)
+        return _to_levels(self._paint(self._next, frame, self.size, init=canvas, previous=previous))
 
     def render(self, painted: np.ndarray, frame: np.ndarray) -> np.ndarray:
         """What is shown of a painted frame: with `color="content"`, in the colors of the clip's frame."""
@@ -104,26 +103,22 @@ class FramePainter:
             return painted
         return _to_levels(recolor(images.load(painted), images.load(self.fit(frame)), self._controls.color_strength))
 
-    def _refine_at(self, scale: Scale, frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
+    def _refine_at(self, size: tuple[int, int], frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
         """Paint a smaller canvas, and add only the change to the large one, which keeps its detail."""
-        size = (scale.width, scale.height)
         small = images.resize(canvas, size)
         resized = images.resize(images.load(frame), size)
-        painted = self._paint(resized, size, self._next_recipe, init=small, previous=previous)
+        painted = self._paint(self._next, resized, size, init=small, previous=previous)
         return np.clip(canvas + _upsample(painted[None] - small, self.size), 0.0, 1.0)
 
-    def _paint(self, frame: np.ndarray, size: tuple[int, int], recipe: Recipe, **options: Any) -> np.ndarray:
-        result = stylize_result(frame, self._style, recipe=recipe, size=max(size), **options, **self._options)
+    def _paint(self, transfer: StyleTransfer, frame: np.ndarray, size: tuple[int, int], **options: Any) -> np.ndarray:
+        result = transfer.run(frame, self._style, size=max(size), **options, **self._options)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt  # an unfinished frame is useless
         return result.pixels
 
-    def _targets(self, style: Any, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
+    def _targets(self, style: Styles, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
         """Compute the statistics of each style once for all frames; styles get the palette of the first frame."""
-        controls, given = self._controls, self._options
-        overrides = {name: given[name] for name in ("extractor", "precision") if name in given}
-        transfer = StyleTransfer.from_recipe(self._scene_recipe, given.get("strength", 0.5), **overrides)
-        pairs = with_weights(style)
+        controls, pairs = self._controls, with_weights(style)
         controls.check_count(len(pairs))
         targets = []
         for (each, weight), mask in zip(pairs, controls.style_masks or (None,) * len(pairs), strict=True):
@@ -131,9 +126,15 @@ class FramePainter:
                 if controls.mode.before is not None:
                     each = controls.recolor(images.load(each), images.load(first))
                 masks = None if mask is None else [mask]
-                each = transfer.target(each, size=max(self.size), style_masks=masks, style_scale=controls.style_scale)
+                side, scale = max(self.size), controls.style_scale
+                each = self._scene.target(each, size=side, style_masks=masks, style_scale=scale)
             targets.append((each, weight))
         return targets
+
+
+def _only(options: FrameOptions, *names: str) -> dict[str, Any]:
+    """Those of the options that have these names and were given."""
+    return {name: value for name, value in options.items() if name in names}
 
 
 def _even_size(first: np.ndarray, size: int | None, preview: bool) -> tuple[int, int]:

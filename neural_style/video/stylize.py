@@ -6,25 +6,22 @@ Painted frames are stored next to the output until the video is complete, so tha
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 
-from neural_style.api import stylize
+from neural_style.api import FrameOptions, check_options
 from neural_style.images import video_file
+from neural_style.transfer.styles.blending import Styles
 from neural_style.video.flow import flicker, motion
 from neural_style.video.frames import FramePainter
 from neural_style.video.store import FrameStore, identify
 
 __all__ = ["Film", "Frame", "stylize_video"]
-
-OWN = ("content", "style", "max_seconds", "checkpoint", "progress", "callbacks")
-"""Arguments of `stylize` that belong to one image, or that `stylize_video` has as well."""
 
 MIN_SEEN = 0.5
 """A frame of which a smaller share was visible in the frame before starts a scene."""
@@ -85,7 +82,7 @@ class Film:
 
 def stylize_video(
     clip: str | os.PathLike[str],
-    style: Any,
+    style: Styles,
     output: str | os.PathLike[str],
     *,
     size: int | None = 512,
@@ -94,7 +91,7 @@ def stylize_video(
     crf: int | None = None,
     progress: bool = False,
     callbacks: Iterable[Callable[[Frame], object]] = (),
-    **settings: Any,
+    **options: Unpack[FrameOptions],
 ) -> Film:
     """Paint a video in the style of an image; sound, length and the times of the frames stay.
 
@@ -114,7 +111,7 @@ def stylize_video(
         crf: rate factor of the encoder; lower values give higher quality and larger files. None is visually lossless.
         progress: whether to show a bar on stderr if that is a terminal.
         callbacks: called with each `Frame`. Their exceptions pass through, and the painted frames stay.
-        **settings: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
+        **options: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
             `color="match"` or `"histogram"`, styles get the palette of the first frame.
 
     Raises:
@@ -130,23 +127,20 @@ def stylize_video(
         >>> import tempfile
         >>> folder, style = tempfile.mkdtemp(), np.full((50, 50, 3), 200, np.uint8)
         >>> video_file.write(f"{folder}/clip.mp4", [np.zeros((48, 64, 3), np.uint8)] * 2, rate=25)
-        >>> settings = {"size": 48, "steps": 2, "frame_steps": 1, "extractor": "vgg16"}
-        >>> film = stylize_video(f"{folder}/clip.mp4", style, f"{folder}/painted.mp4", **settings)
+        >>> options = {"size": 48, "steps": 2, "frame_steps": 1, "extractor": "vgg16"}
+        >>> film = stylize_video(f"{folder}/clip.mp4", style, f"{folder}/painted.mp4", **options)
         >>> film.size, film.frames, film.cuts
         ((48, 36), 2, (0,))
     """
     began = time.perf_counter()
-    known = set(inspect.signature(stylize).parameters) - {*OWN}
-    for name in settings:
-        if name not in known:
-            raise TypeError(f"stylize_video() takes no argument {name!r}")
+    check_options("stylize_video", options, FrameOptions)
     if frame_steps < 0 or not 0.0 <= temporal < float("inf"):
         raise ValueError(f"frame_steps and temporal are at least 0 and finite, not {frame_steps} and {temporal}")
     video_file.check_copy(clip, output)
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
-    identity = identify(own | settings)
+    identity = identify(own | options)
     first = next(video_file.frames(clip))
-    painter = FramePainter(style, first, settings, size=size, frame_steps=frame_steps, temporal=temporal)
+    painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)
     store = FrameStore(Path(f"{os.fspath(output)}.frames"), identity)
     cuts, flickers = [], []
     frames = _painted_frames(painter, video_file.frames(clip), store)
