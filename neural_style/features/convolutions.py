@@ -72,7 +72,7 @@ class Direct:
 class Fourfold:
     """A convolution with three output channels, four pixels at once.
 
-    One pixel at a time leaves most SIMD lanes of a processor empty and takes 1.5 times as long.
+    Computing one pixel at a time leaves most SIMD lanes of a processor idle and takes 1.5 times as long.
     """
 
     def __init__(self, kernel: np.ndarray, precision: str) -> None:

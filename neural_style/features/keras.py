@@ -59,7 +59,7 @@ class KerasExtractor:
     def fingerprint(self) -> str:
         """Identity of what a call computes: the model with its weights, `preprocess`, and the layers' fields.
 
-        Hashed anew at each call, since the model may be trained in between. Attributes that a subclass adds count too.
+        Computed at each call, since the model may be trained in between. Attributes that a subclass adds count too.
         """
         fields = {name: value for name, value in vars(self).items() if name != "_submodels"}
         return fingerprint(type(self), fields)

@@ -69,7 +69,7 @@ def default_extractor() -> Extractor:
 
 
 def clear_extractors() -> None:
-    """Drop the extractors built so far; the next call of `named_extractor` or `default_extractor` builds anew."""
+    """Drop the extractors built so far; the next call of `named_extractor` or `default_extractor` builds a new one."""
     with _lock:
         BUILT.clear()
 

@@ -41,7 +41,7 @@ def test_a_named_extractor_is_built_once(vgg16):
 
 
 @pytest.mark.usefixtures("none_built")
-def test_cleared_extractors_are_built_anew():
+def test_cleared_extractors_are_built_again():
     first = named_extractor("vgg16")
     registry.clear_extractors()
     assert named_extractor("vgg16") is not first

@@ -11,14 +11,14 @@ from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress
 
 
 class Task:
-    """A function of a canvas, counting how often it is looked at."""
+    """A function of a canvas that counts its evaluations."""
 
     def __init__(self, function):
         self.function = function
-        self.looks = 0
+        self.evaluations = 0
 
     def __call__(self, canvas):
-        self.looks += 1
+        self.evaluations += 1
         with tf.GradientTape() as tape:
             tape.watch(canvas)
             loss = self.function(canvas)
@@ -79,28 +79,28 @@ def test_it_ends_where_scipy_ends(function, shape):
     assert np.all(np.diff(losses) <= 1e-6)
 
 
-def test_a_step_takes_one_look_as_a_rule():
+def test_most_steps_take_one_evaluation():
     task = Task(quadratic((1, 4, 5, 3)))
     run(LBFGS(), task, np.full((1, 4, 5, 3), 0.3, np.float32), 12)
-    assert task.looks <= 12 + 6
+    assert task.evaluations <= 12 + 6
 
 
 def test_on_a_real_style_loss_it_gets_as_low_as_scipy_and_lower_than_adam(vgg16, content, style):
     losses = (Content(("block2_conv1",)), Gram(("block1_conv1", "block2_conv1")))
     objective = objective_for(losses, vgg16)
-    picture, other = (tf.constant(each[None, :32, :32] / np.float32(255)) for each in (content, style))
-    kept, target = objective.content(picture), objective.target(other, {})
+    image, other = (tf.constant(each[None, :32, :32] / np.float32(255)) for each in (content, style))
+    kept, target = objective.content(image), objective.target(other, {})
     weights = tf.constant([0.1, 1.0])
-    looks = []
+    evaluations = []
 
     def task(canvas):
-        looks.append(canvas)
+        evaluations.append(canvas)
         return objective.evaluate(canvas, kept, target, weights, {})
 
-    ours, _, _ = run(LBFGS(), task, picture.numpy(), 15)
-    budget = len(looks)
-    adam, _, _ = run(Adam(), task, picture.numpy(), budget)
-    theirs = scipy_minimum(task, picture.numpy(), 15).fun
+    ours, _, _ = run(LBFGS(), task, image.numpy(), 15)
+    budget = len(evaluations)
+    adam, _, _ = run(Adam(), task, image.numpy(), budget)
+    theirs = scipy_minimum(task, image.numpy(), 15).fun
     assert float(task(ours).loss) < float(task(adam).loss)
     assert float(task(ours).loss) < 1.2 * theirs
 
@@ -120,7 +120,7 @@ def test_at_the_minimum_it_stays():
     assert losses == [0.0, 0.0, 0.0]
 
 
-def test_the_state_is_plain_tensors_and_going_on_from_a_copy_gives_the_same_bits():
+def test_the_state_is_plain_tensors_and_a_copy_resumes_with_the_same_bits():
     start, task = np.full((1, 2, 2, 3), 0.3, np.float32), Task(rosenbrock)
     unbroken, _, _ = run(LBFGS(memory=4), task, start, 12)
     half, state, _ = run(LBFGS(memory=4), task, start, 5)
@@ -129,6 +129,6 @@ def test_the_state_is_plain_tensors_and_going_on_from_a_copy_gives_the_same_bits
     np.testing.assert_array_equal(resumed, unbroken)
 
 
-def test_it_remembers_no_more_than_asked():
+def test_it_keeps_no_more_pairs_than_its_memory():
     _, state, _ = run(LBFGS(memory=3), Task(rosenbrock), np.full((1, 2, 2, 3), 0.3, np.float32), 9)
     assert state["s"].shape[0] == state["y"].shape[0] == 3

@@ -80,7 +80,7 @@ def test_the_canvas_stays_between_zero_and_one():
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
-def test_the_size_of_the_loss_does_not_matter(evaluate, start, scale):
+def test_the_scale_of_the_loss_does_not_matter(evaluate, start, scale):
     def scaled(canvas):
         loss, terms, gradient = evaluate(canvas)
         return Evaluation(scale * loss, scale * terms, scale * gradient)
@@ -88,7 +88,7 @@ def test_the_size_of_the_loss_does_not_matter(evaluate, start, scale):
     np.testing.assert_allclose(run(Adam(), scaled, start, 8), run(Adam(), evaluate, start, 8), atol=1e-4)
 
 
-def test_the_evaluation_handed_back_is_the_one_before_the_step(evaluate, start):
+def test_the_returned_evaluation_is_that_before_the_step(evaluate, start):
     optimizer, canvas = Adam(), tf.constant(start)
     _, _, evaluation = optimizer.step(evaluate, canvas, optimizer.start(canvas), Progress(0, 1))
     np.testing.assert_array_equal(evaluation.loss, evaluate(canvas).loss)
@@ -105,7 +105,7 @@ def test_one_optimizer_serves_two_runs_at_once(evaluate, start):
     np.testing.assert_array_equal(canvases[0], alone)
 
 
-def test_the_rate_holds_and_then_falls_to_its_fraction():
+def test_the_rate_is_constant_and_then_decays_to_its_fraction():
     adam = Adam(learning_rate=0.02, tail=0.4, final_rate=0.1)
     assert [adam.rate(fraction) for fraction in (0.0, 0.3, 0.6)] == pytest.approx([0.02] * 3)
     assert adam.rate(0.8) == pytest.approx(0.02 * 0.1**0.5)
@@ -120,7 +120,7 @@ def test_it_is_a_value():
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
-def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before(evaluate, start, steps):
+def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before_the_last(evaluate, start, steps):
     canvas, canvases = tf.constant(start), []
     plain = Adam(learning_rate=0.05)
     state = plain.start(canvas)
@@ -134,7 +134,7 @@ def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before
 
 
 @pytest.mark.parametrize("average", [-0.1, 1.0])
-def test_an_average_of_nothing_or_of_everything_is_refused(average):
+def test_an_average_outside_its_range_is_refused(average):
     with pytest.raises(ValueError, match="average is at least 0 and below 1"):
         Adam(average=average)
 
@@ -167,8 +167,8 @@ def test_the_last_step_is_the_one_before_all_are_done():
     assert [Progress(done, 4).fraction for done in range(4)] == [0.0, 0.25, 0.5, 0.75]
 
 
-def test_a_scale_that_begins_anew_halfway_still_ends_with_the_average(evaluate, start):
-    """As after a step to a value that is not finite: the state starts again, and the steps go on."""
+def test_a_scale_that_restarts_halfway_still_ends_with_the_average(evaluate, start):
+    """As after a step to a value that is not finite: the state is new, and the steps continue."""
     optimizer, canvas = Adam(learning_rate=0.05, average=0.7), tf.constant(start)
     state, canvases = optimizer.start(canvas), []
     plain, at, inner = Adam(learning_rate=0.05), tf.constant(start), optimizer.start(canvas)
