@@ -14,13 +14,17 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 from PIL import Image
 
 from neural_style import __version__
 from neural_style._fingerprint import fingerprint
 from neural_style.api import Options, check_options, stylize_result
+
+if TYPE_CHECKING:
+    from neural_style.images import ImageLike
+    from neural_style.transfer.styles.blending import Styles
 
 __all__ = ["Job", "Outcome", "jobs_in", "stylize_many"]
 
@@ -38,8 +42,8 @@ class Job(NamedTuple):
         'painted.png'
     """
 
-    content: Any
-    style: Any
+    content: ImageLike | None
+    style: Styles | None
     output: str | os.PathLike[str]
 
 
@@ -71,7 +75,7 @@ class Outcome:
 
 def jobs_in(
     folder: str | os.PathLike[str],
-    style: Any,
+    style: Styles | None,
     output: str | os.PathLike[str],
     *,
     pattern: str = "*",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neural_style import _optional, images
+from neural_style.images import ImageLike
 
 __all__ = ["Motion", "flicker", "motion", "warp"]
 
@@ -34,7 +35,7 @@ class Motion(NamedTuple):
     seen: np.ndarray
 
 
-def motion(before: Any, after: Any) -> Motion:
+def motion(before: ImageLike, after: ImageLike) -> Motion:
     r"""Estimate the motion between two frames.
 
     With :math:`\hat w = (\hat u, \hat v)` the flow from `after` to `before` and :math:`\tilde w` the flow from `before`
@@ -68,7 +69,7 @@ def motion(before: Any, after: Any) -> Motion:
     return Motion(backward, _consistent(backward, forward) & ~_motion_boundaries(backward) & _inside(backward))
 
 
-def warp(image: Any, flow: np.ndarray) -> np.ndarray:
+def warp(image: ImageLike, flow: np.ndarray) -> np.ndarray:
     """Warp the earlier frame to the later one.
 
     Interpolation uses the Lanczos kernel over 8 x 8 pixels; linear interpolation would blur the image more with every
@@ -95,7 +96,7 @@ def warp(image: Any, flow: np.ndarray) -> np.ndarray:
     return np.clip(warped, 0.0, 1.0)[None]
 
 
-def flicker(before: Any, after: Any, moved: Motion) -> float:
+def flicker(before: ImageLike, after: ImageLike, moved: Motion) -> float:
     """Difference between two stylized frames where the motion says they should agree.
 
     Root mean square difference between the later frame and the warped earlier one, over the pixels seen in both: the
@@ -118,7 +119,7 @@ def flicker(before: Any, after: Any, moved: Motion) -> float:
     return float(np.sqrt(squares.mean())) if squares.size else 0.0
 
 
-def _gray(frame: Any) -> np.ndarray:
+def _gray(frame: ImageLike) -> np.ndarray:
     levels = np.round(255.0 * images.load(frame)[0]).astype(np.uint8)
     return _opencv().cvtColor(levels, _opencv().COLOR_RGB2GRAY)
 

@@ -109,7 +109,7 @@ def test_no_steps_leave_the_start(run):
     assert json.loads(out)["loss"] is None
 
 
-# --- styles, masks, colours --------------------------------------------------------------------------
+# --- styles, masks, colors --------------------------------------------------------------------------
 
 
 @pytest.fixture
