@@ -8,8 +8,8 @@ import tensorflow as tf
 from PIL import Image
 
 from neural_style import ImageError, images, metrics, stylize
-from neural_style.features import ReceptiveField
 from neural_style.metrics import content_distance, edge_agreement, lpips, sliced_wasserstein, style_distance
+from tests.networks import Pixels
 
 DISTANCES = (content_distance, style_distance, sliced_wasserstein)
 
@@ -53,13 +53,6 @@ def test_only_the_content_distance_depends_on_positions(content):
 
 def test_sliced_wasserstein_detects_what_means_and_covariances_miss():
     """On the pixels: two levels, and a normal distribution with the same mean and variance."""
-
-    class Pixels:
-        def __init__(self):
-            self.layers = {"pixels": ReceptiveField(1, 0)}
-
-        def __call__(self, image, layers):
-            return {"pixels": image}
 
     rng = np.random.default_rng(0)
     levels = 0.5 + 0.1 * rng.choice([-1.0, 1.0], (64, 64, 3))

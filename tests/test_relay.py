@@ -9,20 +9,10 @@ from neural_style.features import named_extractor
 from neural_style.losses import Content, Moments
 from neural_style.scales import CoarseToFine, Scale
 from neural_style.transfer.checkpoint import Checkpoint
+from tests.networks import Pixels, Wrapped
 
 SCALES = CoarseToFine(smallest=32, steps=4, decay=0.0, min_steps=10, min_side=16, grid=8)
 """For a long side of 64: 32 by 24 and then 64 by 48, four steps each."""
-
-
-class Watched:
-    """An extractor that counts how often it was called or traced."""
-
-    def __init__(self, network):
-        self.network, self.layers, self.seen = network, network.layers, 0
-
-    def __call__(self, image, layers):
-        self.seen += 1
-        return self.network(image, layers)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +53,11 @@ def test_each_scale_is_painted_with_its_network(content, style, vgg16):
 
 
 def test_an_unused_network_is_never_called(content, style):
-    watched = Watched(named_extractor("vgg16"))
-    StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay(watched, sketch=16)).run(content, style, size=64, steps=2)
-    assert watched.seen == 0
-    StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay(watched, sketch=32)).run(content, style, size=64, steps=2)
-    assert watched.seen > 0
+    wrapped = Wrapped(named_extractor("vgg16"))
+    StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay(wrapped, sketch=16)).run(content, style, size=64, steps=2)
+    assert wrapped.calls == 0
+    StyleTransfer(LOSS, "lite", scales=SCALES, relay=Relay(wrapped, sketch=32)).run(content, style, size=64, steps=2)
+    assert wrapped.calls > 0
 
 
 def test_polishing_is_part_of_the_requested_steps(content, style):
@@ -88,14 +78,8 @@ def test_a_style_target_is_used_with_its_own_network_only(content, style):
 
 
 def test_a_layer_the_other_network_lacks_is_refused_at_once():
-    class Shallow:
-        layers = {"block1_conv1": named_extractor("lite").layers["block1_conv1"]}  # noqa: RUF012
-
-        def __call__(self, image, layers):
-            raise AssertionError
-
     with pytest.raises(ValueError, match="no layer 'block2_conv1'"):
-        StyleTransfer(LOSS, "lite", relay=Relay(Shallow()))
+        StyleTransfer(LOSS, "lite", relay=Relay(Pixels("block1_conv1")))
 
 
 def test_a_run_with_two_networks_resumes_from_its_checkpoint(content, style, tmp_path):

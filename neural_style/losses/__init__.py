@@ -1,4 +1,4 @@
-"""What a picture is judged by: losses that add, scale and report."""
+"""Losses that compare an image with a content and a style; they add, scale and report by term."""
 
 from neural_style.losses.attention import AttentionGram
 from neural_style.losses.base import Context, Custom, Features, Loss, Statistic, Sum, Term, custom

@@ -1,4 +1,4 @@
-"""Gram matrices of what a picture pays attention to."""
+"""Gram loss on self-attended features."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ __all__ = ["AttentionGram"]
 
 @dataclasses.dataclass(frozen=True)
 class AttentionGram(PointSetLoss):
-    r"""Squared distance of the Gram matrices of self-attention.
+    r"""Squared distance between Gram matrices of self-attended features.
 
     .. math:: \sum_l w_l \frac{\lVert G(A^l F^l) - G(\hat A^l S^l) \rVert^2}{\lVert G(\hat A^l S^l) \rVert^2}
               \Big/ \sum_l w_l, \quad A_{ij} = \operatorname{softmax}_j\left(s \cos(f_i, f_j)\right)
 
-    Each vector gives way to the mean of all that are like it, wherever they stand: attention as in Vaswani et al.
-    (2017), with queries, keys and values all the map itself. What is rare or noise is averaged away, so
-    the matrices tell the colours and textures that a picture has much of. Deviations: no learned projections; the
-    cosine times a sharpness in place of the scaled product, or features of VGG, which run to hundreds, would attend to
-    themselves alone. Such a comparison for vision transformers, of their own attention, is in stylemod; there a
-    picture has a fixed number of places.
+    Self-attention replaces each vector by the mean of all vectors that are similar to it, regardless of position, as in
+    Vaswani et al. (2017), with the map itself as queries, keys and values. It averages out rare features and noise, so
+    the matrices describe the dominant colors and textures of an image. Deviations: there are no learned projections; a
+    cosine times a sharpness replaces the scaled dot product, with which features of VGG, which reach hundreds, would
+    attend to themselves only. stylemod compares vision transformers by their own attention in this way; there the
+    number of positions is fixed.
 
-    Not additive, since it compares all pairs: a tiled run refuses it; with several styles each counts by its weight.
+    Not additive, since it compares all pairs: a tiled run refuses it. With several styles, the weighted mean of the
+    losses for each style.
 
     Args:
-        layers: where to compare.
-        layer_weights: one for each layer; None weights them alike.
-        sharpness: s. At 0 every place attends to all alike, and only the mean is compared; at 100 and more it is the
-            Gram matrix itself.
-        max_vectors: a map is taken on a grid of at most about so many places; memory grows with the square.
-        name: what it is reported by.
+        layers: layers to compare.
+        layer_weights: one weight for each layer; None for equal weights.
+        sharpness: s. At 0 every position attends to all equally, and only the mean is compared; from 100 on the result
+            is the Gram matrix itself.
+        max_vectors: approximate maximum number of grid positions of a map; memory grows with its square.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: layer weights that do not fit, a `sharpness` below 0, or `max_vectors` less than 1.
+        ValueError: the layer weights do not fit the layers, `sharpness` is negative, or `max_vectors` is less than 1.
 
     Example:
-        Of two opposite vectors each attends to itself alone:
+        Each of two opposite vectors attends only to itself:
 
         >>> loss, maps = AttentionGram(("a",)), tf.constant([[[[3.0, 0.0], [-3.0, 0.0]]]])
         >>> (share, gram), = loss.statistic({"a": maps}, Context())["a"]
@@ -65,17 +66,17 @@ class AttentionGram(PointSetLoss):
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}
 
-    def summarize(self, cloud: Statistic) -> Statistic:
-        """The mean outer product of the attended vectors, (channels, channels)."""
-        vectors = flat(cloud)
+    def summarize(self, points: Statistic) -> Statistic:
+        """Mean outer product of the attended vectors, (channels, channels)."""
+        vectors = flat(points)
         units = unit(vectors, tf.reduce_mean(tf.reduce_sum(tf.square(vectors), axis=-1)))
         attention = tf.nn.softmax(self.sharpness * tf.matmul(units, units, transpose_b=True))
         attended = tf.matmul(attention, vectors)
         count = tf.cast(tf.maximum(1, tf.shape(vectors)[0]), tf.float32)
         return tf.matmul(attended, attended, transpose_a=True) / count
 
-    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
-        return tf.reduce_sum(tf.math.squared_difference(ours, style)) / (tf.reduce_sum(tf.square(style)) + 1e-8)
+    def distance(self, summary: Statistic, target: Statistic) -> tf.Tensor:
+        return tf.reduce_sum(tf.math.squared_difference(summary, target)) / (tf.reduce_sum(tf.square(target)) + 1e-8)
 
     def average(self, distances: list[tf.Tensor]) -> tf.Tensor:
         return average_over_layers(self, distances)

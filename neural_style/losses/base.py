@@ -372,7 +372,7 @@ def custom(
     Args:
         function: `(features, content, style) -> scalar`; each argument is `{layer: map}` with maps of shape
             (1, rows, columns, channels), of the canvas, the content and the style (whose rows and columns differ).
-            Define the function once, at module level: each new function object is traced anew.
+            Define the function once, at module level: each new function object is traced again.
         layers: layers that the function reads; `"image"` for pixels.
         name: name of the term in reports; by default the function's name.
 

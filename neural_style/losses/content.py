@@ -1,4 +1,4 @@
-"""Losses that hold on to the content picture."""
+"""Losses that preserve the content."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["Content", "Laplacian"]
 
 @dataclasses.dataclass(frozen=True)
 class Content(ByLayer):
-    r"""Squared distance of feature maps, position by position.
+    r"""Squared distance between feature maps, position by position.
 
     .. math:: \frac{1}{L} \sum_l \frac{\sum_{ij} (F^l_{ij} - P^l_{ij})^2}{\sum_{ij} (P^l_{ij})^2}
 
-    Gatys et al. (2016), with the sum over the content's own energy in place of one half, so that
-    neither the picture's size nor the network's scale matters: 1 means as far away as a picture without
-    features.
+    Gatys et al. (2016), divided by the sum of the content's squares instead of multiplied by one half, so that the
+    value depends neither on the size of the image nor on the scale of the network: an image without features has the
+    value 1.
 
     Args:
-        layers: where to compare.
-        name: what it is reported by.
+        layers: layers to compare.
+        name: name of the term in reports.
 
     Example:
         >>> (0.4 * Content() + 0.1 * Content(("block3_conv1",), name="detail")).names
@@ -38,8 +38,9 @@ class Content(ByLayer):
         object.__setattr__(self, "layers", layer_names(self.layers))
 
     def of_layer(self, layer: str, features: Features, context: Context) -> Statistic:
-        apart = features[layer] - context.content[layer]
-        return 2.0 * tf.nn.l2_loss(apart), 2.0 * tf.nn.l2_loss(context.content[layer])  # keeps no map of squares
+        content = context.content[layer]
+        difference = features[layer] - content
+        return 2.0 * tf.nn.l2_loss(difference), 2.0 * tf.nn.l2_loss(content)  # keeps no map of squares
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
         distances = [distance / (energy + 1e-8) for distance, energy in statistic.values()]
@@ -48,30 +49,30 @@ class Content(ByLayer):
 
 @dataclasses.dataclass(frozen=True)
 class Laplacian(Loss):
-    r"""Squared distance of the Laplacians of picture and content: of edges and fine lines, seen on the pixels.
+    r"""Squared distance between the Laplacians of the image and the content, which respond to edges and thin lines.
 
     .. math:: \frac{\sum_i (D x - D c)_i^2}{\sum_i (D c)_i^2}
 
-    with :math:`D` the Laplacian (four neighbours less four times the centre) of the mean over `pool` by `pool`
-    pixels and the three channels. Li et al. (2017), "Laplacian-steered neural style transfer". It
-    keeps the outlines that a deep content layer lets slip, and goes beside one; add two with different pools for the
-    paper's combination. Deviations: the mean is taken around every pixel and not of every block, so that it does not
-    matter where a block begins and tiled runs are exact; the sum is over the content's own, but at least 1e-4
-    a pixel, for a content without edges.
+    with :math:`D` the Laplacian (four neighbors minus four times the center) of the mean over `pool` by `pool` pixels
+    and the three channels. Li et al. (2017), "Laplacian-steered neural style transfer". It preserves outlines that a
+    deep content layer does not, and complements one; add two with different pools for the paper's combination.
+    Deviations: the mean is taken around every pixel instead of over disjoint blocks, so that the result does not depend
+    on the position of blocks and tiled runs are exact; the denominator is at least 1e-4 per pixel, for a content
+    without edges.
 
     Args:
-        pool: side of the squares the means are over, in pixels: 4 for lines, 16 for large shapes.
-        name: what it is reported by.
+        pool: side in pixels of the squares that are averaged: 4 for lines, 16 for large shapes.
+        name: name of the term in reports.
 
     Raises:
         ValueError: `pool` is less than 1.
 
     Example:
-        The content's distance from itself:
+        The content has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Laplacian(pool=2)
-        >>> float(loss.compare(loss.statistic(picture, Context(picture)), None))
+        >>> float(loss.compare(loss.statistic(image, Context(image)), None))
         0.0
     """
 
@@ -89,23 +90,23 @@ class Laplacian(Loss):
 
     @property
     def support(self) -> int:
-        """A mean's rows, a mean's shift up and one down; a term spans three times `pool` rows."""
+        """A term spans three times `pool` rows: a mean, and its shifts by `pool` up and down."""
         return 3 * self.pool - 1
 
     def statistic(self, features: Features, context: Context) -> Statistic:
-        ours, goal = (_laplacian(maps["image"], self.pool) for maps in (features, context.content))
-        apart = tf.reduce_sum(tf.math.squared_difference(ours, goal))
-        return apart, tf.reduce_sum(tf.square(goal)), tf.cast(tf.size(goal), tf.float32)
+        found, goal = (_laplacian(maps["image"], self.pool) for maps in (features, context.content))
+        distance = tf.reduce_sum(tf.math.squared_difference(found, goal))
+        return distance, tf.reduce_sum(tf.square(goal)), tf.cast(tf.size(goal), tf.float32)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        apart, energy, count = statistic
-        return apart / (tf.maximum(energy, 1e-4 * count) + 1e-8)
+        distance, energy, count = statistic
+        return distance / (tf.maximum(energy, 1e-4 * count) + 1e-8)
 
 
 def _laplacian(image: tf.Tensor, pool: int) -> tf.Tensor:
-    """Of the means over `pool` by `pool` pixels, wherever all of them lie inside: (1, rows, columns, 1)."""
+    """Laplacian of the means over `pool` by `pool` pixels, where it is defined: (1, rows, columns, 1)."""
     gray = tf.reduce_mean(image, axis=-1, keepdims=True)
-    short = tf.maximum(0, pool - tf.shape(gray)[1:3])  # less than one mean gives no term, and no error
+    short = tf.maximum(0, pool - tf.shape(gray)[1:3])  # an image smaller than one mean has no terms, and no error
     zero = tf.constant(0)
     gray = tf.pad(gray, [[0, 0], [zero, short[0]], [zero, short[1]], [0, 0]])
     means = tf.nn.avg_pool2d(gray, pool, 1, "VALID")

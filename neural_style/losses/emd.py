@@ -1,4 +1,4 @@
-"""The two losses of STROTSS (Kolkin et al., 2019): a transport of features that is cheap, and content as likeness."""
+"""The two losses of STROTSS (Kolkin et al., 2019): relaxed transport of features, and content as self-similarity."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ __all__ = ["RelaxedEMD", "SelfSimilarity"]
 
 @dataclasses.dataclass(frozen=True)
 class RelaxedEMD(PointSetLoss):
-    r"""Relaxed earth mover's distance between the picture's feature vectors and the style's.
+    r"""Relaxed earth mover's distance between the feature vectors of the image and of the style.
 
     .. math:: \max\left(\frac1N \sum_i \min_j d(x_i, s_j),\ \frac1M \sum_j \min_i d(x_i, s_j)\right)
 
-    Kolkin et al. (2019): the larger of the two costs that are left when one side of the transport may be
-    shared freely. The first asks that all of the picture look like the style, the second that all of the style be
-    in the picture. :math:`d` is the cosine distance of hypercolumns; with `metric="euclidean"` the Euclidean one
-    over the style's root mean square, which on `layers=("image",)` is the paper's loss of the palette.
+    Kolkin et al. (2019): the larger of the two costs of transport in which the marginal of one side is unconstrained.
+    The first cost is low if all of the image resembles the style, the second if all of the style occurs in the image.
+    :math:`d` is the cosine distance of hypercolumns. With `metric="euclidean"` it is the Euclidean distance divided by
+    the style's root mean square; on `layers=("image",)` this is the paper's palette loss.
 
-    Deviations: every position of a regular grid in place of 1024 random ones that change every few steps, so that the
-    loss is a function of the picture alone; and the palette is compared in RGB.
+    Deviations: a regular grid of positions instead of 1024 random ones that change every few steps, so that the loss is
+        a
+    function of the image alone; the palette is compared in RGB.
 
-    Not additive, since it searches: a tiled run refuses it; with several styles each counts by its
-    weight.
+    Not additive, since it searches: a tiled run refuses it. With several styles, the weighted mean of the losses for
+    each style.
 
     Args:
-        layers: whose maps are stacked.
-        stride: a vector for so many cells of the largest map along each axis; see `hypercolumns`.
-        max_vectors: of more style vectors than this, so many are drawn once and for all.
+        layers: layers whose maps are stacked.
+        stride: cells of the largest map per vector, along each axis; see `sampling.hypercolumns`.
+        max_vectors: maximum number of style vectors; of more, a fixed random subset is used.
         metric: `"cosine"` or `"euclidean"`.
-        name: what it is reported by.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: an unknown metric, or `stride` or `max_vectors` is less than 1.
+        ValueError: `metric` is unknown, or `stride` or `max_vectors` is less than 1.
 
     Example:
-        Its distance from itself:
+        An image has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = RelaxedEMD(("image",), stride=1, metric="euclidean")
-        >>> own = loss.statistic(picture, Context())
+        >>> own = loss.statistic(image, Context())
         >>> round(float(loss.compare(own, own)), 4)
         0.0
     """
@@ -65,69 +66,69 @@ class RelaxedEMD(PointSetLoss):
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {self.layers[0]: hypercolumns(features, self.layers, self.stride)}
 
-    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
-        ours, style = flat(ours), flat(style)
+    def distance(self, summary: Statistic, target: Statistic) -> tf.Tensor:
+        vectors, style = flat(summary), flat(target)
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(style), axis=-1))
-        apart = _cosines if self.metric == "cosine" else _lengths
-        forward, backward = apart(ours, subsample(style, self.max_vectors), energy)
+        nearest = _nearest_cosine if self.metric == "cosine" else _nearest_euclidean
+        forward, backward = nearest(vectors, subsample(style, self.max_vectors), energy)
         return tf.maximum(tf.reduce_mean(forward), tf.reduce_mean(backward))
 
 
-def _cosines(ours: tf.Tensor, style: tf.Tensor, energy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cosine distances to the nearest vector of the other side, (N,) and (M,)."""
-    ours, style = unit(ours, energy), unit(style, energy)
-    found = match(ours, style)
-    there, back = tf.gather(style, found.forward), tf.gather(ours, found.backward)
+def _nearest_cosine(vectors: tf.Tensor, style: tf.Tensor, energy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cosine distance of each vector to the nearest of the other set, (N,) and (M,)."""
+    vectors, style = unit(vectors, energy), unit(style, energy)
+    found = match(vectors, style)
+    there, back = tf.gather(style, found.forward), tf.gather(vectors, found.backward)
     return (
-        tf.nn.relu(1.0 - tf.reduce_sum(ours * there, axis=-1)),
+        tf.nn.relu(1.0 - tf.reduce_sum(vectors * there, axis=-1)),
         tf.nn.relu(1.0 - tf.reduce_sum(back * style, axis=-1)),
     )
 
 
-def _lengths(ours: tf.Tensor, style: tf.Tensor, energy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Euclidean distances to the nearest vector of the other side over the root of `energy`, (N,) and (M,)."""
+def _nearest_euclidean(vectors: tf.Tensor, style: tf.Tensor, energy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Euclidean distance of each vector to the nearest of the other set over the root of `energy`, (N,) and (M,)."""
     # The nearest has the largest x.s - |x|^2 / 2 - |s|^2 / 2, which is an inner product with two more channels.
-    halves = [-0.5 * tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True) for vectors in (ours, style)]
+    halves = [-0.5 * tf.reduce_sum(tf.square(each), axis=-1, keepdims=True) for each in (vectors, style)]
     ones = [tf.ones_like(half) for half in halves]
-    found = match(tf.concat([ours, halves[0], ones[0]], axis=-1), tf.concat([style, ones[1], halves[1]], axis=-1))
-    there, back = tf.gather(style, found.forward), tf.gather(ours, found.backward)
-    return _length(ours - there, energy), _length(back - style, energy)
+    found = match(tf.concat([vectors, halves[0], ones[0]], axis=-1), tf.concat([style, ones[1], halves[1]], axis=-1))
+    there, back = tf.gather(style, found.forward), tf.gather(vectors, found.backward)
+    return _length(vectors - there, energy), _length(back - style, energy)
 
 
 def _length(vectors: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
     squares = tf.reduce_sum(tf.square(vectors), axis=-1) / (energy + 1e-8)
-    return tf.sqrt(tf.maximum(squares, 1e-12))  # where two vectors meet the slope is 0, not infinite
+    return tf.sqrt(tf.maximum(squares, 1e-12))  # where two vectors coincide, the gradient is 0, not infinite
 
 
 @dataclasses.dataclass(frozen=True)
 class SelfSimilarity(Loss):
-    r"""How differently the places of picture and content are like one another.
+    r"""L1 distance between the self-similarity matrices of the image and the content.
 
     .. math:: \frac{1}{2N} \sum_{ij} \left| \frac{D_{ij}}{\sum_i D_{ij}} - \frac{\hat D_{ij}}{\sum_i \hat D_{ij}}
               \right|
 
-    with :math:`D` the cosine distances of all pairs of hypercolumns. Kolkin et al. (2019). It asks only
-    that what was alike stay alike, so colours, textures and even shapes may move further than the `Content` loss
-    lets them. 0 for the content, 1 at most. Deviations: a regular grid in place of random positions; one half, for
-    that range; distances whose sum is next to nothing, in a flat content, count as that little.
+    with :math:`D` the cosine distances of all pairs of hypercolumns. Kolkin et al. (2019). It requires only that
+    similar positions stay similar, so colors, textures and even shapes may change more than with the `Content` loss. It
+    is 0 for the content and at most 1. Deviations: a regular grid instead of random positions; one half, for that
+    range; a lower bound on the column sums, for a content that is constant.
 
     Not additive, since it compares all pairs: a tiled run refuses it.
 
     Args:
-        layers: whose maps are stacked.
-        stride: a place for so many cells of the largest map along each axis; see `hypercolumns`.
-        max_vectors: the grid has at most about so many places; memory grows with the square.
-        name: what it is reported by.
+        layers: layers whose maps are stacked.
+        stride: cells of the largest map per position, along each axis; see `sampling.hypercolumns`.
+        max_vectors: approximate maximum number of positions; memory grows with its square.
+        name: name of the term in reports.
 
     Raises:
         ValueError: `stride` or `max_vectors` is less than 1.
 
     Example:
-        The content's distance from itself:
+        The content has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = SelfSimilarity(("image",), stride=1)
-        >>> float(loss.compare(loss.statistic(picture, Context(picture)), None))
+        >>> float(loss.compare(loss.statistic(image, Context(image)), None))
         0.0
     """
 
@@ -147,15 +148,15 @@ class SelfSimilarity(Loss):
             flat(hypercolumns(maps, self.layers, self.stride, self.max_vectors)) for maps in (features, context.content)
         ]
         energy = tf.reduce_mean(tf.reduce_sum(tf.square(columns[1]), axis=-1))
-        return tuple(_shares_of_distance(unit(vectors, energy)) for vectors in columns)
+        return tuple(_normalized_distances(unit(vectors, energy)) for vectors in columns)
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        ours, goal = statistic
-        return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.abs(ours - goal), axis=0))
+        found, content = statistic
+        return 0.5 * tf.reduce_mean(tf.reduce_sum(tf.abs(found - content), axis=0))
 
 
-def _shares_of_distance(units: tf.Tensor) -> tf.Tensor:
-    """Cosine distances of all pairs, each over its column's sum, (N, N)."""
+def _normalized_distances(units: tf.Tensor) -> tf.Tensor:
+    """Cosine distances of all pairs, each divided by the sum of its column, (N, N)."""
     distances = 1.0 - tf.matmul(units, units, transpose_b=True)
     floor = 1e-4 * tf.cast(tf.shape(units)[0], tf.float32)
     return distances / tf.maximum(tf.reduce_sum(distances, axis=0), floor)

@@ -1,4 +1,4 @@
-"""Losses on the pixels that ask for calm: no speckle, no values out of range."""
+"""Losses on the pixels of the image alone: smoothness and range."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Range", "TotalVariation"]
 
 @dataclasses.dataclass(frozen=True)
 class TotalVariation(Loss):
-    r"""Mean power of the differences of neighbouring pixels, in the two axes and the two diagonals.
+    r"""Mean power of the differences between neighboring pixels, along the two axes and the two diagonals.
 
     .. math:: \frac{1}{3N} \sum_{d} w_d \sum_{ij} \lvert x_{ij} - x_{ij+d} \rvert^\beta
 
-    Mahendran and Vedaldi (2015). With the default exponent of 2 it smooths all alike; with 1 (Rudin et
-    al., 1992, in its anisotropic form) a step costs what a slope of the same height does, so that edges stay
-    sharp and what lies between them grows flat. Deviations: the powers are of each difference and not of the
-    gradient's length; the diagonals count, at half weight (their distance is the root of 2), so that the penalty does
-    not favour edges along the axes.
+    Mahendran and Vedaldi (2015). The default exponent of 2 smooths everything equally. With an exponent of 1 (Rudin et
+    al., 1992, in its anisotropic form), a step costs as much as a ramp of the same height, so that edges stay sharp and
+    the areas between them become flat. Deviations: the power is that of each difference instead of the length of the
+    gradient; the diagonals count, with half the weight (their distance is the root of 2), so that edges along the axes
+    are not favored.
 
     Args:
-        exponent: the power, at least 1.
-        name: what it is reported by.
+        exponent: exponent of the differences, at least 1.
+        name: name of the term in reports.
 
     Raises:
         ValueError: the exponent is less than 1.
@@ -52,8 +52,8 @@ class TotalVariation(Loss):
 
     def statistic(self, features: Features, context: Context) -> Statistic:
         x = features["image"]
-        rows = tf.reshape(x, [tf.shape(x)[1], -1])  # one long line each: arrays that end in 3 are slow to cut
-        differences = [(weight, _differences(rows, *way, x.shape[-1])) for weight, way in _DIRECTIONS]
+        rows = tf.reshape(x, [tf.shape(x)[1], -1])  # slicing is slow for arrays whose last axis is 3
+        differences = [(weight, _differences(rows, *offset, x.shape[-1])) for weight, offset in _DIRECTIONS]
         total = tf.add_n([weight * tf.reduce_sum(self._power(d)) for weight, d in differences])
         return total, tf.cast(tf.size(x), tf.float32)
 
@@ -71,11 +71,11 @@ _DIRECTIONS = ((1.0, (1, 0)), (1.0, (0, 1)), (0.5, (1, 1)), (0.5, (1, -1)))  # w
 
 
 def _differences(rows: tf.Tensor, down: int, right: int, channels: int) -> tf.Tensor:
-    """Each pixel less the one so many rows above and columns to its left.
+    """Each pixel minus the one `down` rows above and `right` columns to the left.
 
-    Rows come as lines of columns times channels, and leave as such, fewer and shorter by what has no neighbor.
+    The rows of the argument and of the result are columns times channels, without the pixels that have no neighbor.
 
-    The gradient is what it would be anyway, from two pads: automatic differentiation scatters into zeros, which takes
+    The gradient equals that of automatic differentiation, but pads twice instead of scattering into zeros, which takes
     four times as long.
     """
     ahead, behind = channels * max(right, 0), channels * max(-right, 0)
@@ -96,18 +96,18 @@ def _differences(rows: tf.Tensor, down: int, right: int, channels: int) -> tf.Te
 
 @dataclasses.dataclass(frozen=True)
 class Range(Loss):
-    r"""Mean squared distance of the pixels' values from a range.
+    r"""Mean squared distance of the pixel values from a range.
 
     .. math:: \frac1N \sum_i \left(\max(0, a - x_i) + \max(0, x_i - b)\right)^2
 
-    The optimisers here keep the canvas in [0, 1] by themselves; this is for optimisers of one's own that do not, and,
-    with a smaller range, for pictures without deep blacks or bright whites. The bound of Mahendran and Vedaldi (2015),
-    section 3, as a soft penalty.
+    The optimizers of this package keep the canvas in [0, 1] by themselves. The loss serves your own optimizers that do
+    not and, with a smaller range, images without deep blacks or bright whites. It is the bound of Mahendran and Vedaldi
+    (2015), section 3, as a soft penalty.
 
     Args:
-        low: the least value that costs nothing.
-        high: the largest.
-        name: what it is reported by.
+        low: least value that costs nothing.
+        high: largest value that costs nothing.
+        name: name of the term in reports.
 
     Raises:
         ValueError: `low` is not below `high`.

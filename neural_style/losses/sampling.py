@@ -1,7 +1,7 @@
-"""Feature maps as sets of vectors: taken on one grid, normalised, thinned out and matched.
+"""Feature maps as sets of vectors: resampled to one grid, normalized, subsampled and matched.
 
-What the losses that search stand on. Nothing here is random beyond a fixed seed, and no matrix of all pairs is
-ever held: it is gone through in strips.
+Nothing here is random except for a fixed seed. Matching never holds the matrix of all pairs: it computes blocks of
+rows.
 """
 
 from __future__ import annotations
@@ -15,28 +15,27 @@ from neural_style.losses.base import Features
 
 __all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsample", "unit"]
 
-STRIP = 2**22  # inner products held at a time: 16 MiB
+BLOCK = 2**22  # inner products held at a time: 16 MiB
 
 
 def check_counts(**counts: int) -> None:
-    """Refuse what should be at least 1."""
+    """Raise `ValueError` for a count less than 1."""
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is at least 1, not {count}")
 
 
 def hypercolumns(features: Features, layers: Sequence[str], stride: int, max_vectors: int | None = None) -> tf.Tensor:
-    """The maps of several layers, brought to one grid and stacked (Hariharan et al., 2015).
+    """The maps of several layers, resampled to one grid and stacked (Hariharan et al., 2015).
 
-    The grid is that of the largest map, thinned out; values between cells are interpolated bilinearly. With
-    `stride=4` on a picture's own grid each value is the mean of four pixels' and, through a 3x3 convolution, no
-    pixel goes unseen.
+    The grid is that of the largest map with a stride; values between cells are interpolated bilinearly. With `stride=4`
+    on the grid of the image, each value is the mean of four pixels, and a 3x3 convolution covers every pixel.
 
     Args:
         features: maps (1, rows, columns, channels).
-        layers: which.
-        stride: a position of the grid for so many cells of the largest map, along each axis.
-        max_vectors: the grid is thinned out further until it has at most about so many positions.
+        layers: layers to stack.
+        stride: cells of the largest map per position of the grid, along each axis.
+        max_vectors: approximate maximum number of positions of the grid; None for no limit.
 
     Returns:
         (1, rows, columns, all channels).
@@ -55,23 +54,23 @@ def flat(maps: tf.Tensor) -> tf.Tensor:
 
 
 def subsample(vectors: tf.Tensor, max_vectors: int, seed: int = 0) -> tf.Tensor:
-    """At most so many of the vectors, (positions, channels); which, `seed` decides."""
+    """At most `max_vectors` of the vectors, (positions, channels), chosen at random by `seed`."""
     count = tf.shape(vectors)[0]
     order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=[seed, 0])
     return tf.cond(count > max_vectors, lambda: tf.gather(vectors, tf.sort(order[:max_vectors])), lambda: vectors)
 
 
 def unit(vectors: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
-    """Vectors of length 1; those whose square is below 1e-8 of `energy`, in effect 0, stay shorter."""
+    """Vectors scaled to length 1; those whose square is below 1e-8 of `energy`, in effect 0, stay shorter."""
     return tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-8 * energy + 1e-12)
 
 
 class Matches(NamedTuple):
-    """Which vectors of two sets go together best.
+    """The best match of each vector of two sets.
 
     Attributes:
-        forward: for each of the first set the best of the second, int32 (N,).
-        backward: for each of the second set the best of the first, int32 (M,).
+        forward: for each vector of the first set the index of the best in the second, int32 (N,).
+        backward: for each vector of the second set the index of the best in the first, int32 (M,).
     """
 
     forward: tf.Tensor
@@ -79,32 +78,32 @@ class Matches(NamedTuple):
 
 
 def match(vectors: tf.Tensor, others: tf.Tensor) -> Matches:
-    """For each vector of either set the one of the other with the largest inner product; the first of equals.
+    """For each vector of either set, the one of the other set with the largest inner product; the first of equals.
 
     Args:
         vectors: (N, channels); no gradient passes.
-        others: (M, channels).
+        others: (M, channels); no gradient passes.
     """
     vectors, others = tf.stop_gradient(vectors), tf.stop_gradient(others)
-    count, strip = tf.shape(vectors)[0], tf.maximum(1, STRIP // tf.shape(others)[0])
-    strips = (count + strip - 1) // strip
+    count, rows = tf.shape(vectors)[0], tf.maximum(1, BLOCK // tf.shape(others)[0])
+    blocks = (count + rows - 1) // rows
 
     def one(
         index: tf.Tensor, forward: tf.TensorArray, backward: tf.Tensor, best: tf.Tensor
     ) -> tuple[tf.Tensor, tf.TensorArray, tf.Tensor, tf.Tensor]:
-        start = index * strip
-        products = tf.matmul(vectors[start : start + strip], others, transpose_b=True)
+        start = index * rows
+        products = tf.matmul(vectors[start : start + rows], others, transpose_b=True)
         largest = tf.reduce_max(products, axis=0)
         found = tf.argmax(products, axis=0, output_type=tf.int32) + start
         forward = forward.write(index, tf.argmax(products, axis=1, output_type=tf.int32))
         return index + 1, forward, tf.where(largest > best, found, backward), tf.maximum(largest, best)
 
     _, forward, backward, _ = tf.while_loop(
-        lambda index, *_: index < strips,
+        lambda index, *_: index < blocks,
         one,
         (
             tf.constant(0),
-            tf.TensorArray(tf.int32, size=strips, infer_shape=False, element_shape=[None]),
+            tf.TensorArray(tf.int32, size=blocks, infer_shape=False, element_shape=[None]),
             tf.zeros_like(others[:, 0], tf.int32),
             tf.fill(tf.shape(others)[:1], tf.constant(float("-inf"))),
         ),

@@ -1,4 +1,4 @@
-"""Entropic optimal transport: between the relaxed transport of STROTSS, which is cheap, and the exact one."""
+"""Entropic optimal transport: between the relaxed transport of STROTSS, which is fast, and exact transport."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Sinkhorn"]
 
 @dataclasses.dataclass(frozen=True)
 class Sinkhorn(PointSetLoss):
-    r"""Sinkhorn divergence between the picture's feature vectors and the style's.
+    r"""Sinkhorn divergence between the feature vectors of the image and of the style.
 
     .. math:: \frac{1}{L} \sum_l \left( T_\varepsilon(F^l, S^l) - \tfrac12 T_\varepsilon(F^l, F^l)
               - \tfrac12 T_\varepsilon(S^l, S^l) \right)
@@ -26,35 +26,37 @@ class Sinkhorn(PointSetLoss):
               + \varepsilon \operatorname{KL}(\pi, \tfrac{1}{NM}), \quad
               c(f, s) = \frac{\lVert f - s \rVert^2}{2 \overline{\lVert s \rVert^2}}
 
-    over all plans :math:`\pi` that give each vector its equal share. The two terms that are taken off make it 0 for
-    equal clouds, and keep the picture from shrinking to what its plan blurs (Feydy et al., 2019). Every vector of the
-    style is asked for as often as it is there, where `RelaxedEMD` asks for it once, and the vectors' joint
-    distribution counts, where `SlicedWasserstein` sees it in projections.
+    over all transport plans :math:`\pi` with uniform marginals. The two subtracted terms make the divergence 0 for
+    equal point sets, and keep the image's vectors from contracting toward the blurred plan (Feydy et al., 2019). In
+    contrast to `RelaxedEMD`, each vector of the style counts as often as it occurs, and in contrast to
+    `SlicedWasserstein`, which compares projections, the joint distribution is compared.
 
-    Deviations: vectors of a regular grid; the cost is over the style's mean square, so that every layer counts alike.
-    The potentials come from a fixed number of averaged updates while :math:`\varepsilon` falls to its value, as in
-    Feydy et al.; the gradient takes them for exact.
+    Deviations: the vectors lie on a regular grid; the cost is divided by the style's mean square, so that all layers
+        have
+    equal influence. The potentials come from a fixed number of averaged updates while :math:`\varepsilon` decreases to
+    its value, as in Feydy et al.; the gradient assumes that they have converged.
 
-    Not additive, since it compares all pairs: a tiled run refuses it; with several styles each counts by its weight.
+    Not additive, since it compares all pairs: a tiled run refuses it. With several styles, the weighted mean of the
+    losses for each style.
 
     Args:
-        layers: where to compare; each layer's vectors are transported on their own.
-        blur: root of :math:`\varepsilon`, in units of the style's root mean square vector. With less the plan is
-            nearer to a matching, with more nearer to a comparison of means.
-        steps: updates of the potentials.
-        max_vectors: a cloud has at most about so many vectors; time and memory grow with the square.
-        name: what it is reported by.
+        layers: layers to compare; the vectors of each layer are transported separately.
+        blur: root of :math:`\varepsilon`, in units of the root mean square of the style's vectors. Small values
+            approach a matching, large ones a comparison of means.
+        steps: number of updates of the potentials.
+        max_vectors: approximate maximum number of vectors of a point set; time and memory grow with its square.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: `blur` is not above 0, or `steps` or `max_vectors` is less than 1.
+        ValueError: `blur` is not positive, or `steps` or `max_vectors` is less than 1.
 
     Example:
-        A cloud moved by (1, 0), where the mean square is 2:
+        A point set shifted by (1, 0), where the mean square is 2:
 
         >>> style = tf.constant([[[[1.0, -1.0], [-1.0, 1.0]]]])
         >>> loss = Sinkhorn(("a",))
-        >>> moved, goal = (loss.statistic({"a": maps}, Context()) for maps in (style + [1.0, 0.0], style))
-        >>> round(float(loss.compare(moved, goal)), 3)
+        >>> shifted, goal = (loss.statistic({"a": maps}, Context()) for maps in (style + [1.0, 0.0], style))
+        >>> round(float(loss.compare(shifted, goal)), 3)
         0.25
     """
 
@@ -73,44 +75,44 @@ class Sinkhorn(PointSetLoss):
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}
 
-    def summarize(self, cloud: Statistic) -> Statistic:
-        """The vectors and, of use for a style only, what it costs to move them to themselves."""
-        vectors = flat(cloud)
-        return cloud, self._cost(vectors, vectors, _mean_square(vectors))
+    def summarize(self, points: Statistic) -> Statistic:
+        """The vectors, and their cost of transport to themselves, which is used for a style only."""
+        vectors = flat(points)
+        return points, self._cost(vectors, vectors, _mean_square(vectors))
 
-    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
-        vectors, goal = flat(ours[0]), flat(style[0])
+    def distance(self, summary: Statistic, target: Statistic) -> tf.Tensor:
+        vectors, goal = flat(summary[0]), flat(target[0])
         energy = _mean_square(goal)
         own = self._cost(vectors, vectors, energy)
-        return tf.nn.relu(self._cost(vectors, goal, energy) - 0.5 * (own + style[1]))
+        return tf.nn.relu(self._cost(vectors, goal, energy) - 0.5 * (own + target[1]))
 
-    def _cost(self, ours: tf.Tensor, style: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
+    def _cost(self, vectors: tf.Tensor, goal: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
         """The entropic cost of transport from (N, channels) to (M, channels)."""
-        costs = _half_squares(ours, style) / (energy + 1e-8)
-        fixed, least = tf.stop_gradient(costs), self.blur**2
-        here, there = (tf.zeros(tf.shape(fixed)[axis : axis + 1]) for axis in (0, 1))
+        costs = _half_squares(vectors, goal) / (energy + 1e-8)
+        fixed, final = tf.stop_gradient(costs), self.blur**2
+        source, sink = (tf.zeros(tf.shape(fixed)[axis : axis + 1]) for axis in (0, 1))
         for step in range(self.steps):
-            # From 1, of the order of the costs, to its value after half of the steps.
-            epsilon = max(least, least ** min(1.0, 2.0 * step / self.steps))
-            here, there = (
-                0.5 * (here + _softmin(fixed - there, epsilon, axis=1)),
-                0.5 * (there + _softmin(fixed - here[:, None], epsilon, axis=0)),
+            # From 1, the order of magnitude of the costs, to its value after half of the steps.
+            epsilon = max(final, final ** min(1.0, 2.0 * step / self.steps))
+            source, sink = (
+                0.5 * (source + _softmin(fixed - sink, epsilon, axis=1)),
+                0.5 * (sink + _softmin(fixed - source[:, None], epsilon, axis=0)),
             )
-        # As a function of one potential the cost is exact for the other, and its slope there is 0.
-        return tf.reduce_mean(_softmin(costs - there, least, axis=1)) + tf.reduce_mean(there)
+        # As a function of one potential the cost is exact for the other, and its derivative there is 0.
+        return tf.reduce_mean(_softmin(costs - sink, final, axis=1)) + tf.reduce_mean(sink)
 
 
 def _mean_square(vectors: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reduce_sum(tf.square(vectors), axis=-1))
 
 
-def _half_squares(ours: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+def _half_squares(vectors: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
     """Half the squared distances of all pairs, (N, M)."""
-    halves = [0.5 * tf.reduce_sum(tf.square(vectors), axis=-1) for vectors in (ours, style)]
-    return tf.nn.relu(halves[0][:, None] + halves[1] - tf.matmul(ours, style, transpose_b=True))
+    halves = [0.5 * tf.reduce_sum(tf.square(each), axis=-1) for each in (vectors, goal)]
+    return tf.nn.relu(halves[0][:, None] + halves[1] - tf.matmul(vectors, goal, transpose_b=True))
 
 
 def _softmin(costs: tf.Tensor, epsilon: float, axis: int) -> tf.Tensor:
-    """The least of the costs along an axis, smoothed; of equal costs it is that cost."""
+    """Smooth minimum of the costs along an axis; the minimum of equal costs is that cost."""
     count = tf.cast(tf.maximum(1, tf.shape(costs)[axis]), tf.float32)
     return -epsilon * (tf.reduce_logsumexp(-costs / epsilon, axis=axis) - tf.math.log(count))

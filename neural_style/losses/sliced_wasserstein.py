@@ -1,4 +1,4 @@
-"""Losses that compare how values are distributed by sorting them: optimal transport in one dimension."""
+"""Losses that compare distributions by sorting: optimal transport in one dimension."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Histogram", "SlicedWasserstein", "quantiles"]
 
 @dataclasses.dataclass(frozen=True)
 class _Sorted(PointSetLoss):
-    """What `SlicedWasserstein` and `Histogram` share: rows of sorted numbers, compared quantile by quantile."""
+    """Base of `SlicedWasserstein` and `Histogram`: rows of sorted numbers, compared quantile by quantile."""
 
     layers: tuple[str, ...] = STYLE_LAYERS
     layer_weights: tuple[float, ...] | None = None
@@ -28,19 +28,19 @@ class _Sorted(PointSetLoss):
         check_layer_weights(self)
 
     def rows(self, vectors: tf.Tensor) -> tf.Tensor:
-        """(positions, channels) -> the numbers to be sorted, (rows, positions)."""
+        """(positions, channels) -> the numbers to sort, (rows, positions)."""
         raise NotImplementedError
 
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: features[layer] for layer in self.layers}
 
-    def summarize(self, cloud: Statistic) -> Statistic:
-        # Of rank 4, whose two middle sides a trace leaves open: styles of all sizes share one.
-        return tf.sort(self.rows(flat(cloud)))[None, :, :, None]
+    def summarize(self, points: Statistic) -> Statistic:
+        # Of rank 4, whose two middle axes are unspecified in a trace: styles of all sizes share one.
+        return tf.sort(self.rows(flat(points)))[None, :, :, None]
 
-    def distance(self, ours: Statistic, style: Statistic) -> tf.Tensor:
-        """Mean squared distance of the quantiles over the style's mean square."""
-        values, goal = ours[0, :, :, 0], style[0, :, :, 0]
+    def distance(self, summary: Statistic, target: Statistic) -> tf.Tensor:
+        """Mean squared distance between the quantiles, divided by the style's mean square."""
+        values, goal = summary[0, :, :, 0], target[0, :, :, 0]
         gaps = tf.reduce_mean(tf.math.squared_difference(values, quantiles(goal, tf.shape(values)[1])))
         return gaps / (tf.reduce_mean(tf.square(goal)) + 1e-8)
 
@@ -49,55 +49,55 @@ class _Sorted(PointSetLoss):
 
 
 def quantiles(ordered: tf.Tensor, count: tf.Tensor | int) -> tf.Tensor:
-    """So many evenly spread quantiles of sorted rows, in straight lines between the values there are.
+    """Evenly spaced quantiles of sorted rows, interpolated linearly.
 
     Args:
-        ordered: (rows, positions), each row rising.
-        count: how many; for as many as there are values it is these values.
+        ordered: (rows, positions), each row in ascending order.
+        count: number of quantiles; if it is the number of positions, the quantiles are the values themselves.
 
     Returns:
-        (rows, count), each row rising.
+        (rows, count), each row in ascending order.
 
     Example:
         >>> quantiles(tf.constant([[0.0, 1.0, 2.0, 3.0]]), 2).numpy().tolist()
         [[0.5, 2.5]]
     """
-    there = tf.shape(ordered)[1]
-    ratio = tf.cast(there, tf.float64) / tf.cast(count, tf.float64)
+    size = tf.shape(ordered)[1]
+    ratio = tf.cast(size, tf.float64) / tf.cast(count, tf.float64)
     places = (tf.range(count, dtype=tf.float64) + 0.5) * ratio - 0.5
-    places = tf.clip_by_value(places, 0.0, tf.cast(there - 1, tf.float64))
+    places = tf.clip_by_value(places, 0.0, tf.cast(size - 1, tf.float64))
     below = tf.cast(tf.floor(places), tf.int32)
     share = tf.cast(places - tf.floor(places), ordered.dtype)
     low = tf.gather(ordered, below, axis=1)
-    high = tf.gather(ordered, tf.minimum(below + 1, there - 1), axis=1)
+    high = tf.gather(ordered, tf.minimum(below + 1, size - 1), axis=1)
     return low + share * (high - low)
 
 
 @dataclasses.dataclass(frozen=True)
 class SlicedWasserstein(_Sorted):
-    r"""Squared sliced Wasserstein distance of the features' distributions.
+    r"""Squared sliced Wasserstein distance between the distributions of the features.
 
     .. math:: \sum_l w_l \frac{\sum_k \lVert \operatorname{sort}(F^l v_k) - \operatorname{sort}(S^l v_k) \rVert^2}
               {\sum_k \lVert S^l v_k \rVert^2} \Big/ \sum_l w_l
 
-    Heitz et al. (2021). Where two distributions differ at all they differ along some direction,
-    so this captures what Gram matrices and moments cannot. Deviations: the directions :math:`v_k` are drawn once
-    from `seed`, in orthonormal sets, and not anew at every step, so that the loss is a function of the picture
-    alone and any optimiser works; and the distance is over the style's own mean square. Where the pictures have
-    different numbers of positions the style's quantiles are interpolated (the paper repeats samples).
+    Heitz et al. (2021). Two distributions that differ also differ along some direction, so this loss detects what Gram
+    matrices and moments miss. Deviations: the directions :math:`v_k` are drawn once from `seed`, in orthonormal sets,
+    instead of at every step, so that the loss is a function of the image alone and works with any optimizer; the
+    distance is divided by the style's mean square. If the image and the style have different numbers of positions, the
+    style's quantiles are interpolated (the paper repeats samples).
 
-    Not additive, since it sorts: a tiled run refuses it; with several styles each counts by its
-    weight.
+    Not additive, since it sorts: a tiled run refuses it. With several styles, the weighted mean of the losses for each
+    style.
 
     Args:
-        layers: where to compare.
-        layer_weights: one for each layer; None weights them alike.
-        directions: how many for each layer; None for as many as the layer has channels, as in the paper.
-        seed: of the directions.
-        name: what it is reported by.
+        layers: layers to compare.
+        layer_weights: one weight for each layer; None for equal weights.
+        directions: number of directions for each layer; None for the layer's number of channels, as in the paper.
+        seed: seed of the random directions.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: layer weights that do not fit, or fewer than one direction.
+        ValueError: the layer weights do not fit the layers, or `directions` is less than 1.
 
     Example:
         >>> loss = SlicedWasserstein(("block1_conv1",), directions=8)
@@ -114,7 +114,7 @@ class SlicedWasserstein(_Sorted):
             raise ValueError(f"at least one direction is needed, not {self.directions}")
 
     def directions_of(self, channels: int) -> np.ndarray:
-        """Unit vectors, float32 (channels, directions); each run of `channels` of them is orthonormal."""
+        """Unit vectors, float32 (channels, directions); each block of `channels` of them is orthonormal."""
         return _directions(self.seed, channels, self.directions or channels)
 
     def rows(self, vectors: tf.Tensor) -> tf.Tensor:
@@ -125,42 +125,42 @@ class SlicedWasserstein(_Sorted):
 def _directions(seed: int, channels: int, count: int) -> np.ndarray:
     draw = np.random.default_rng([seed, channels])
     blocks = draw.normal(size=(-(-count // channels), channels, channels))
-    # Not NumPy's: beside TensorFlow's busy threads its own were measured to take seconds for 512 channels.
+    # Not NumPy's QR: while TensorFlow's threads were busy, it took seconds for 512 channels.
     with tf.init_scope(), tf.device("CPU"):
         rotations = tf.linalg.qr(blocks)[0].numpy()
     made = np.concatenate(list(rotations), axis=1)[:, :count].astype(np.float32)
-    made.setflags(write=False)  # shared by all that ask
+    made.setflags(write=False)  # the cache shares it among all callers
     return made
 
 
 @dataclasses.dataclass(frozen=True)
 class Histogram(_Sorted):
-    r"""Squared distance of each channel's values to the same values with the style's histogram.
+    r"""Squared distance between each channel's values and the same values remapped to the style's histogram.
 
     .. math:: \sum_l w_l \frac{\lVert F^l - R(F^l, S^l) \rVert^2}{\lVert S^l \rVert^2} \Big/ \sum_l w_l
 
-    Risser et al. (2017), where R remaps each channel's values so that their histogram is the style's.
-    Deviation: the histograms are exact, value by value in order, where the paper has bins of a fixed width. That
-    makes it the sliced Wasserstein distance along the axes. It keeps what a Gram matrix leaves free, such as
-    contrast that wanders over a picture, and is meant to go with one.
+    Risser et al. (2017), where R remaps each channel's values so that their histogram is the style's. Deviation: the
+    histograms are exact, with values in sorted order instead of bins of fixed width. This makes it the sliced
+    Wasserstein distance along the axes. It constrains what a Gram matrix leaves free, such as contrast that varies over
+    the image, and is meant to complement one.
 
-    Not additive, since it sorts: a tiled run refuses it; with several styles each counts by its
-    weight.
+    Not additive, since it sorts: a tiled run refuses it. With several styles, the weighted mean of the losses for each
+    style.
 
     Args:
-        layers: where to compare; the paper: block1_conv1 and block4_conv1.
-        layer_weights: one for each layer; None weights them alike.
-        name: what it is reported by.
+        layers: layers to compare; in the paper block1_conv1 and block4_conv1.
+        layer_weights: one weight for each layer; None for equal weights.
+        name: name of the term in reports.
 
     Raises:
-        ValueError: layer weights that do not fit the layers.
+        ValueError: the layer weights do not fit the layers.
 
     Example:
-        Its distance from itself:
+        An image has distance 0 from itself:
 
-        >>> picture = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
+        >>> image = {"image": tf.random.stateless_uniform([1, 8, 8, 3], seed=[1, 2])}
         >>> loss = Histogram(("image",))
-        >>> own = loss.statistic(picture, Context())
+        >>> own = loss.statistic(image, Context())
         >>> round(float(loss.compare(own, own)), 4) + 0.0
         0.0
     """

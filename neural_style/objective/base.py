@@ -104,7 +104,7 @@ class Objective(Protocol):
     def only(self, index: int) -> Objective:
         """An objective with one of the losses, evaluated in the same way.
 
-        Its `content` has to be computed anew.
+        Call its own `content` for the content's maps.
         """
         ...
 

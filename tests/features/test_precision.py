@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from neural_style import StyleTransfer, recipes
-from neural_style.features import ReceptiveField, precision
+from neural_style.features import precision
 from neural_style.objective import objective_for
+from tests.networks import Pixels
 
 CPU_INFO = "processor : 0\nflags\t\t: fpu avx2 {extra}\n"
 
@@ -76,20 +77,13 @@ def test_a_precision_is_one_object_so_what_was_compiled_is_found(vgg16):
     assert precision.in_precision(vgg16, "float32") is vgg16
 
 
-class Plain:
-    layers = {"plain": ReceptiveField(1, 0)}  # noqa: RUF012
-
-    def __call__(self, image, layers):
-        return {"plain": image}
-
-
 def test_an_extractor_without_a_choice_is_left_as_it_is():
-    plain = Plain()
-    assert precision.in_precision(plain, "auto") is plain
+    pixels = Pixels()
+    assert precision.in_precision(pixels, "auto") is pixels
     with pytest.raises(ValueError, match="has no with_precision"):
-        precision.in_precision(plain, "float16")
+        precision.in_precision(pixels, "float16")
 
 
 def test_an_unknown_precision_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="'auto', 'float32', 'bfloat16', 'float16', not 'half'"):
-        StyleTransfer(extractor=Plain(), precision="half")
+        StyleTransfer(extractor=Pixels(), precision="half")

@@ -1,46 +1,32 @@
-"""One small network of two convolutions, and three pictures: enough to judge any loss by."""
+"""One small network and three images, enough to test any loss."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.features import ReceptiveField
+from tests.networks import Smooth
 
 
-class TwoConvolutions:
-    """Maps `shallow` (4 channels) and `deep` (5 channels, half the size) with fixed random kernels."""
+class Images(NamedTuple):
+    """Float32 images, (1, height, width, 3)."""
 
-    def __init__(self):
-        self.layers = {"shallow": ReceptiveField(1, 1), "deep": ReceptiveField(2, 3)}
-        rng = np.random.default_rng(11)
-        self.shallow = tf.constant(rng.normal(0.0, 0.5, (3, 3, 3, 4)), tf.float32)
-        self.deep = tf.constant(rng.normal(0.0, 0.4, (3, 3, 4, 5)), tf.float32)
-
-    def __call__(self, image, layers):
-        shallow = tf.nn.softplus(tf.nn.conv2d(image - 0.5, self.shallow, 1, "SAME"))
-        maps = {"shallow": shallow, "deep": tf.nn.conv2d(shallow, self.deep, 2, "SAME")}
-        return {name: maps[name] for name in layers}
+    canvas: tf.Tensor
+    content: tf.Tensor
+    style: tf.Tensor
 
 
 @pytest.fixture(scope="session")
 def network():
-    return TwoConvolutions()
+    return Smooth()
 
 
-def _picture(seed, height, width):
+@pytest.fixture(scope="session")
+def images():
+    shapes = {1: (8, 6), 2: (8, 6), 3: (6, 10)}
+    return Images(*(_image(seed, *shape) for seed, shape in shapes.items()))
+
+
+def _image(seed, height, width):
     return tf.constant(np.random.default_rng(seed).uniform(0.2, 0.8, (1, height, width, 3)), tf.float32)
-
-
-@pytest.fixture(scope="session")
-def painted():
-    return _picture(1, 8, 6)
-
-
-@pytest.fixture(scope="session")
-def kept():
-    return _picture(2, 8, 6)
-
-
-@pytest.fixture(scope="session")
-def wanted():
-    return _picture(3, 6, 10)

@@ -1,4 +1,4 @@
-"""How losses add, scale, take names and are made of plain functions."""
+"""Arithmetic and names of losses, and losses from functions."""
 
 import numpy as np
 import pytest
@@ -14,28 +14,26 @@ from neural_style.objective import WholeObjective
 PARTS = (Content(("deep",)), Gram(("shallow",)), TotalVariation())
 
 
-def value(loss, network, painted, kept, wanted):
+def value(loss, network, images):
     objective = WholeObjective([term.loss for term in loss.terms], network).eager()
     weights = tf.constant([term.weight for term in loss.terms], tf.float32)
-    target = objective.target(wanted, {})
-    return objective.evaluate(painted, objective.content(kept), target, weights, {}).loss.numpy()
+    target, content = objective.target(images.style, {}), objective.content(images.content)
+    return objective.evaluate(images.canvas, content, target, weights, {}).loss.numpy()
 
 
 @settings(max_examples=15)
 @given(weights=st.lists(st.floats(0.0, 100.0), min_size=3, max_size=3), order=st.permutations(range(3)))
-def test_sums_commute_in_value(network, painted, kept, wanted, weights, order):
+def test_sums_commute_in_value(network, images, weights, order):
     terms = [weight * part for weight, part in zip(weights, PARTS, strict=True)]
-    pictures = (network, painted, kept, wanted)
-    straight = value(terms[0] + terms[1] + terms[2], *pictures)
-    shuffled = value(terms[order[0]] + (terms[order[1]] + terms[order[2]]), *pictures)
+    straight = value(terms[0] + terms[1] + terms[2], network, images)
+    shuffled = value(terms[order[0]] + (terms[order[1]] + terms[order[2]]), network, images)
     assert shuffled == pytest.approx(straight, rel=1e-5, abs=1e-30)
 
 
-def test_a_sum_is_worth_what_its_parts_are(network, painted, kept, wanted):
-    pictures = (network, painted, kept, wanted)
-    apart = [value(part, *pictures) for part in PARTS]
-    together = 2.0 * PARTS[0] + PARTS[1] + 0.5 * PARTS[2]
-    assert value(together, *pictures) == pytest.approx(2.0 * apart[0] + apart[1] + 0.5 * apart[2], rel=1e-5)
+def test_a_sum_is_the_weighted_sum_of_its_parts(network, images):
+    values = [value(part, network, images) for part in PARTS]
+    total = 2.0 * PARTS[0] + PARTS[1] + 0.5 * PARTS[2]
+    assert value(total, network, images) == pytest.approx(2.0 * values[0] + values[1] + 0.5 * values[2], rel=1e-5)
 
 
 @given(first=st.floats(0.0, 1e3), second=st.floats(0.0, 1e3))
@@ -53,7 +51,7 @@ def test_a_weight_reaches_every_term_of_a_sum():
     assert [term.weight for term in 2.0 * (3.0 * PARTS[0] + PARTS[1])] == [6.0, 2.0]
 
 
-def test_terms_of_one_name_are_told_apart():
+def test_terms_of_the_same_name_are_numbered():
     assert (Gram() + Moments() + Content() + Gram()).names == ("style", "style_2", "content", "style_3")
 
 
@@ -62,17 +60,17 @@ def test_names_never_clash():
     assert len(set(names)) == 3
 
 
-def test_layers_are_each_named_once_in_order():
+def test_layers_are_listed_once_in_order():
     loss = Gram(("a", "b")) + TotalVariation() + Content(("b", "c"))
     assert loss.layers == ("a", "b", "image", "c")
 
 
-def test_layers_may_come_as_a_list_or_alone():
+def test_layers_may_be_a_list_or_a_single_name():
     assert Content(["deep"]) == Content(("deep",)) == Content("deep")
     assert hash(Gram(["deep"], layer_weights=[2.0])) == hash(Gram(("deep",), layer_weights=(2.0,)))
 
 
-def test_the_representation_of_a_sum_pastes_back():
+def test_the_representation_of_a_sum_evaluates_to_an_equal_sum():
     loss = 0.1 * Content(("deep",)) + Gram(("shallow",), name="strokes") + 3 * TotalVariation()
     assert eval(repr(loss), vars(losses).copy()) == loss
 
@@ -98,7 +96,7 @@ def test_a_loss_is_weighted_by_numbers_only(factor):
         factor * Gram()
 
 
-def test_a_plain_function_is_a_loss_of_its_name():
+def test_a_loss_from_a_function_has_its_name():
     def darkness(features, content, style):
         return tf.reduce_mean(features["image"])
 
@@ -108,16 +106,16 @@ def test_a_plain_function_is_a_loss_of_its_name():
     assert not custom(darkness, ["image"]).additive
 
 
-def test_a_plain_function_sees_the_three_pictures(network, painted, kept, wanted):
+def test_a_function_receives_the_features_of_all_three_images(network, images):
     seen = {}
 
-    def look(features, content, style):
+    def record(features, content, style):
         seen.update(features=features, content=content, style=style)
         return tf.constant(0.0)
 
-    value(custom(look, ["image"]), network, painted, kept, wanted)
-    for name, picture in (("features", painted), ("content", kept), ("style", wanted)):
-        np.testing.assert_array_equal(seen[name]["image"], picture)
+    value(custom(record, ["image"]), network, images)
+    for name, image in zip(("features", "content", "style"), images, strict=True):
+        np.testing.assert_array_equal(seen[name]["image"], image)
 
 
 def test_a_statistic_with_the_former_parameters_is_refused_with_the_new_ones():

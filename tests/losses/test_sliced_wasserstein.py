@@ -1,4 +1,4 @@
-"""Losses that sort: quantiles, directions, and what they see that moments do not."""
+"""Losses that sort: quantiles, directions, and what they detect that moments miss."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ rows = hnp.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 9)), e
 LOSSES = [SlicedWasserstein(("a",)), Histogram(("a",))]
 
 
-def worth(loss, features, style):
+def evaluate(loss, features, style):
     statistics = (loss.statistic({"a": tf.constant(maps, tf.float32)}, Context()) for maps in (features, style))
     return float(loss.compare(*statistics))
 
@@ -31,7 +31,7 @@ def test_as_many_quantiles_as_values_are_the_values(values):
 
 
 @given(values=rows, count=st.integers(1, 12))
-def test_quantiles_rise_and_stay_in_range(values, count):
+def test_quantiles_ascend_within_the_range_of_the_values(values, count):
     ordered = np.sort(values)
     found = quantiles(tf.constant(ordered), count).numpy()
     assert found.shape == (len(ordered), count)
@@ -61,43 +61,45 @@ def test_no_directions_are_refused():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_they_are_blind_to_position(loss, features):
-    assert worth(loss, features[:, ::-1], features) == pytest.approx(0.0, abs=1e-10)
+def test_they_are_invariant_to_position(loss, features):
+    assert evaluate(loss, features[:, ::-1], features) == pytest.approx(0.0, abs=1e-10)
     shuffled = np.random.default_rng(0).permutation(features.reshape(-1, 4)).reshape(features.shape)
-    assert worth(loss, shuffled, features) == pytest.approx(0.0, abs=1e-10)
+    assert evaluate(loss, shuffled, features) == pytest.approx(0.0, abs=1e-10)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_the_same_distribution_in_another_size_is_near(loss, features):
+def test_the_same_distribution_in_another_size_is_close(loss, features):
     assert (
-        worth(loss, np.concatenate([features, features], axis=1), features) < 0.01 < worth(loss, features + 1, features)
+        evaluate(loss, np.concatenate([features, features], axis=1), features)
+        < 0.01
+        < evaluate(loss, features + 1, features)
     )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_shift_of_everything_costs_its_square(loss, features):
-    """Means apart: the same for every way to look at it that keeps lengths."""
+def test_a_common_shift_costs_its_square(loss, features):
+    """A difference of the means, equal along all orthonormal directions."""
     expected = 4 * 0.5**2 / np.mean(np.sum(features**2, axis=-1))
-    assert worth(loss, features + 0.5, features) == pytest.approx(expected, rel=1e-4)
+    assert evaluate(loss, features + 0.5, features) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_they_see_what_moments_do_not(loss):
+def test_they_detect_what_moments_miss(loss):
     rng = np.random.default_rng(1)
     levels = 5 + rng.choice([-1.0, 1.0], (1, 40, 40, 1))
     normal = rng.normal(size=(1, 40, 40, 1))
     normal = 5 + (normal - normal.mean()) / normal.std() * levels.std() + (levels.mean() - 5)
-    assert worth(Moments(("a",)), levels, normal) < 1e-6
-    assert worth(loss, levels, normal) > 0.005
+    assert evaluate(Moments(("a",)), levels, normal) < 1e-6
+    assert evaluate(loss, levels, normal) > 0.005
 
 
 @pytest.mark.parametrize("loss", [SlicedWasserstein(), Histogram()])
-def test_a_flat_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content):
-    picture = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
+def test_a_constant_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content):
+    image = tf.constant(content[None, :32, :32] / 255.0, tf.float32)
     for style in (tf.fill([1, 16, 16, 3], 0.5), tf.zeros([1, 40, 16, 3])):
         target = loss.statistic(vgg16(style, loss.layers), Context())
         with tf.GradientTape() as tape:
-            tape.watch(picture)
-            value = loss.compare(loss.statistic(vgg16(picture, loss.layers), Context()), target)
+            tape.watch(image)
+            value = loss.compare(loss.statistic(vgg16(image, loss.layers), Context()), target)
         assert 0 < float(value) < 1000
-        assert np.isfinite(tape.gradient(value, picture)).all()
+        assert np.isfinite(tape.gradient(value, image)).all()

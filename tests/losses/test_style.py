@@ -1,4 +1,4 @@
-"""Sums over positions, Gram matrices and moments: their laws, guides, and equality with NumPy."""
+"""Sums over positions, Gram matrices and moments: invariants, guides, and agreement with NumPy."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_a_gram_matrix_is_symmetric_and_positive(features):
 
 
 @given(features=maps, seed=st.integers(0, 1000))
-def test_a_gram_matrix_is_blind_to_position(features, seed):
+def test_a_gram_matrix_is_invariant_to_position(features, seed):
     vectors = features.reshape(-1, features.shape[-1])
     shuffled = np.random.default_rng(seed).permutation(vectors).reshape(features.shape)
     np.testing.assert_allclose(gram_matrix(shuffled), gram_matrix(features), rtol=1e-5, atol=1e-4)
@@ -62,18 +62,18 @@ def test_guided_sums_equal_numpy(features, guide):
         np.testing.assert_allclose(sums.outer[region], (vectors * weights[:, None]).T @ vectors, rtol=1e-5)
         np.testing.assert_allclose(sums.total[region], weights @ vectors, rtol=1e-5)
         np.testing.assert_allclose(sums.count[region], weights.sum(), rtol=1e-5)
-        centred = vectors - np.average(vectors, axis=0, weights=weights)
-        covariance = (centred * weights[:, None]).T @ centred / weights.sum()
+        centered = vectors - np.average(vectors, axis=0, weights=weights)
+        covariance = (centered * weights[:, None]).T @ centered / weights.sum()
         np.testing.assert_allclose(sums.covariance()[region], covariance, rtol=1e-4, atol=1e-4)
 
 
-def test_a_guide_of_ones_is_no_guide(features):
+def test_a_guide_of_ones_changes_nothing(features):
     plain, guided = position_sums(features), position_sums(features, np.ones((1, 6, 5, 1), np.float32))
     for value, goal in zip(guided, plain, strict=True):
         np.testing.assert_allclose(value, goal, rtol=1e-5)
 
 
-def test_hard_guides_cut_a_map_in_two(features):
+def test_binary_guides_split_a_map(features):
     left = np.zeros((1, 6, 5, 1), np.float32)
     left[:, :, :2] = 1.0
     sums = position_sums(features, np.concatenate([left, 1.0 - left], axis=-1))
@@ -87,10 +87,10 @@ def test_hard_guides_cut_a_map_in_two(features):
 def test_regions_count_by_their_share(loss, features, guide):
     target = {"a": position_sums(features[:, ::-1] * 0.5 + 1.0, guide)}
     sums = loss.statistic({"a": features}, Context(guides={"a": guide}))
-    apart = loss.distance(sums["a"], target["a"]).numpy()
+    distances = loss.distance(sums["a"], target["a"]).numpy()
     share = guide.sum(axis=(0, 1, 2)) / guide.sum()
-    assert apart.shape == (2,)
-    assert float(loss.compare(sums, target)) == pytest.approx(float(share @ apart), rel=1e-5)
+    assert distances.shape == (2,)
+    assert float(loss.compare(sums, target)) == pytest.approx(float(share @ distances), rel=1e-5)
 
 
 def test_an_empty_region_counts_for_nothing(features):
@@ -108,20 +108,20 @@ def test_an_empty_region_counts_for_nothing(features):
     assert np.isfinite(tape.gradient(value, x)).all()
 
 
-def test_moments_hear_the_spread_that_a_mean_drowns():
+def test_moments_detect_a_spread_that_the_mean_hides_in_a_gram_matrix():
     rng = np.random.default_rng(1)
     calm, wild = (rng.normal(10.0, spread, (1, 20, 20, 3)).astype(np.float32) for spread in (1.0, 3.0))
 
-    def worth(loss):
+    def evaluate(loss):
         return float(loss.compare(loss.statistic({"a": wild}, Context()), loss.statistic({"a": calm}, Context())))
 
-    assert worth(Gram(("a",))) < 0.01
-    assert worth(Moments(("a",))) > 0.5
+    assert evaluate(Gram(("a",))) < 0.01
+    assert evaluate(Moments(("a",))) > 0.5
 
 
 @pytest.mark.parametrize("spread", ["covariance", "deviation", "wasserstein"])
-def test_a_style_without_spread_does_not_drown_the_rest(spread, features):
-    """A flat style, or one so small that a deep layer has a single cell of it."""
+def test_a_constant_style_gives_a_bounded_loss(spread, features):
+    """A constant style, or one so small that a deep layer has a single cell."""
     loss = Moments(("a",), spread=spread)
     target = loss.statistic({"a": features[:, :1, :1]}, Context())
     with tf.GradientTape() as tape:
@@ -151,6 +151,6 @@ def test_layer_weights_are_checked(kind, weights, message):
         kind(("a", "b"), layer_weights=weights)
 
 
-def test_an_unknown_spread_is_answered_with_the_known_ones():
+def test_an_unknown_spread_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'covariance', 'wasserstein', 'deviation', not 'variance'"):
         Moments(spread="variance")

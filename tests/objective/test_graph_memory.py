@@ -1,4 +1,4 @@
-"""What a graph holds at most, against sums done by hand."""
+"""The peak memory of a graph, against sums done by hand."""
 
 import numpy as np
 import tensorflow as tf
@@ -24,11 +24,11 @@ def test_what_is_read_later_stays_alive():
     assert peak_bytes(graph_of(function, 1, 8, 8, 1)) == 3 * MAP
 
 
-def test_sums_and_relu_overwrite_what_nobody_reads_again():
+def test_sums_and_relu_run_in_place_if_their_input_is_not_read_again():
     assert peak_bytes(graph_of(lambda x: tf.nn.relu(tf.exp(x) + 1.0), 1, 8, 8, 1)) == MAP
 
 
-def test_other_names_of_a_tensor_take_no_memory_but_keep_it():
+def test_reshaped_tensors_share_memory_and_keep_it_alive():
     def function(x):
         kept = tf.reshape(tf.identity(tf.exp(x)), [64])
         return tf.exp(tf.exp(tf.exp(x))) + tf.reshape(kept, [1, 8, 8, 1])
@@ -36,7 +36,7 @@ def test_other_names_of_a_tensor_take_no_memory_but_keep_it():
     assert peak_bytes(graph_of(function, 1, 8, 8, 1)) == 3 * MAP
 
 
-def test_what_the_goal_does_not_need_counts_nothing():
+def test_operations_that_the_goal_does_not_need_do_not_count():
     def function(x):
         tf.exp(tf.tile(x, [1, 4, 4, 1]))
         return tf.exp(x)
@@ -44,7 +44,7 @@ def test_what_the_goal_does_not_need_counts_nothing():
     assert peak_bytes(graph_of(function, 1, 8, 8, 1)) == MAP
 
 
-def test_a_convolution_s_own_gradient_unfolds_its_map():
+def test_the_convolution_gradient_has_a_workspace():
     kernel = tf.constant(np.ones((3, 3, 2, 5), np.float32))
 
     def function(x):

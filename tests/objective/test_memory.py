@@ -1,4 +1,4 @@
-"""What a picture takes is told before the run, and what does not fit is refused with what would."""
+"""Memory is estimated before a run, and an image that does not fit is refused with one that would."""
 
 import re
 
@@ -31,7 +31,7 @@ def available(monkeypatch):
     return there_are
 
 
-def test_an_untiled_picture_takes_memory_by_the_pixel_and_a_tiled_one_by_the_tile(vgg16):
+def test_untiled_memory_is_proportional_to_the_pixels_and_tiled_memory_to_the_tile(vgg16):
     small, large = (memory.estimate_memory(LOSSES, vgg16, Adam(), size).bytes for size in [(1000, 1000), (4000, 1000)])
     assert (large - memory.FIXED) / (small - memory.FIXED) == pytest.approx(4.0)
     assert 2e9 < small < 5e9  # measured: see the benchmarks
@@ -47,17 +47,17 @@ def test_an_optimizer_with_more_state_takes_more(vgg16):
     assert lbfgs > adam
 
 
-def test_every_mask_takes_more(vgg16):
+def test_each_mask_takes_more(vgg16):
     losses = (Content(), Moments(("block1_conv1",)))
     none, one, three = (
         memory.estimate_memory(losses, vgg16, Adam(), (1024, 768), regions=count).bytes for count in (0, 1, 3)
     )
-    array = 4 * 64 * 1024 * 768  # of block1_conv1: each region weights it anew
+    array = 4 * 64 * 1024 * 768  # of block1_conv1: each region has its own weighted map
     assert one >= none + 0.9 * array
     assert one + 1.9 * array <= three < one + 8 * array
 
 
-def test_a_frame_that_is_held_to_the_one_before_is_counted_too(vgg16):
+def test_the_previous_frame_is_counted(vgg16):
     alone, held = (
         memory.estimate_memory((Gram(), *rest), vgg16, Adam(), (1024, 768)).bytes for rest in ((), (Temporal(),))
     )
@@ -81,7 +81,7 @@ def test_auto_takes_the_largest_tiles_that_fit(vgg16, available):
     assert chosen[None] is not None
 
 
-def test_auto_keeps_the_coarse_scales_whole(vgg16, available):
+def test_auto_evaluates_coarse_scales_untiled(vgg16, available):
     available(20)
     objective = memory.choose_objective(LOSSES, vgg16, Adam(), LARGE, "auto")
     assert isinstance(objective, TiledObjective)
@@ -89,13 +89,13 @@ def test_auto_keeps_the_coarse_scales_whole(vgg16, available):
     assert objective.keep == 5 * 2**30
 
 
-def test_small_pictures_are_not_even_counted(vgg16, available, monkeypatch):
+def test_small_images_need_no_estimate(vgg16, available, monkeypatch):
     available(8)
     monkeypatch.setattr(memory, "estimate_memory", None)
     assert isinstance(memory.choose_objective(LOSSES, vgg16, Adam(), (512, 384), None), WholeObjective)
 
 
-def test_what_does_not_fit_names_what_would(vgg16, available):
+def test_the_memory_error_names_a_tile_and_a_size_that_fit(vgg16, available):
     available(16)
     with pytest.raises(
         MemoryError, match=r"8000x6000 untiled needs about \d+\.\d GiB, and 16\.0 GiB are free"
@@ -106,13 +106,13 @@ def test_what_does_not_fit_names_what_would(vgg16, available):
     memory.choose_objective(LOSSES, vgg16, Adam(), (size, size * 3 // 4), None)
 
 
-def test_tiles_too_large_are_refused_too(vgg16, available):
+def test_too_large_tiles_are_refused(vgg16, available):
     available(12)
     with pytest.raises(MemoryError, match=r"in tiles of 4096.*Try tile=\d+ or size=\d+"):
         memory.choose_objective(LOSSES, vgg16, Adam(), LARGE, 4096)
 
 
-def test_a_loss_that_cannot_be_tiled_is_offered_a_size(vgg16, available):
+def test_without_tiling_the_memory_error_names_a_size(vgg16, available):
     available(16)
     for tile in (None, "auto"):
         with pytest.raises(MemoryError, match=r"Try size=\d+\."):
@@ -120,7 +120,7 @@ def test_a_loss_that_cannot_be_tiled_is_offered_a_size(vgg16, available):
     assert isinstance(memory.choose_objective((WHOLE,), vgg16, Adam(), (1024, 768), "auto"), WholeObjective)
 
 
-def test_where_nothing_fits_it_says_so(vgg16, available):
+def test_if_nothing_fits_the_memory_error_names_no_size(vgg16, available):
     available(0.1)
     with pytest.raises(MemoryError, match="a machine with more memory"):
         memory.choose_objective(LOSSES, vgg16, Adam(), (512, 384), "auto")
@@ -128,9 +128,9 @@ def test_where_nothing_fits_it_says_so(vgg16, available):
 
 def test_a_run_is_refused_before_it_begins(vgg16, available):
     available(1)
-    picture = np.zeros((1500, 2000, 3), np.uint8)
+    image = np.zeros((1500, 2000, 3), np.uint8)
     with pytest.raises(MemoryError, match="2000x1500 untiled"):
-        StyleTransfer(Gram(), vgg16).run(picture, picture, size=None)
+        StyleTransfer(Gram(), vgg16).run(image, image, size=None)
 
 
 def test_a_transfer_estimates(vgg16, available):

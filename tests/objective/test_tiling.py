@@ -1,4 +1,4 @@
-"""The geometry of tiles: nothing left out, nothing twice, every cell with all that it sees."""
+"""Geometry of tiles: cores partition the image, and windows contain the receptive fields of their cells."""
 
 import itertools
 
@@ -14,7 +14,7 @@ strides = st.sampled_from([1, 2, 4, 8, 16])
 
 
 @given(length=st.integers(1, 3000), cells=st.integers(1, 40), halo_cells=st.integers(0, 5), stride=strides)
-def test_spans_share_out_an_axis(length, cells, halo_cells, stride):
+def test_spans_partition_an_axis(length, cells, halo_cells, stride):
     tile, halo = cells * stride, halo_cells * stride
     found = spans(length, tile, halo, stride)
     assert found[0].begin == 0
@@ -33,7 +33,7 @@ def test_spans_share_out_an_axis(length, cells, halo_cells, stride):
 
 
 @pytest.mark.parametrize(("tile", "halo", "stride"), [(512, 64, 16), (256, 64, 16), (128, 48, 8)])
-def test_pictures_of_all_sizes_share_few_windows(tile, halo, stride):
+def test_images_of_all_sizes_share_few_windows(tile, halo, stride):
     sizes = {
         span.window_end - span.window_begin
         for length in range(tile + stride, 6000, stride)
@@ -56,11 +56,11 @@ def test_crops_and_cells_agree(length, stride, cells):
     assert np.concatenate(found).tolist() == whole.tolist()
 
 
-def test_tiles_cover_a_picture_once():
+def test_tiles_cover_an_image_once():
     count = np.zeros((1, 517, 389, 1), int)
-    for region in tiles((389, 517), 128, 64, 16):
-        count[:, region.rows.begin : region.rows.end, region.columns.begin : region.columns.end] += 1
-        assert count[region.window].shape[1:3] <= (128 + 128 + 15, 128 + 128 + 15)
+    for tile in tiles((389, 517), 128, 64, 16):
+        count[:, tile.rows.begin : tile.rows.end, tile.columns.begin : tile.columns.end] += 1
+        assert count[tile.window].shape[1:3] <= (128 + 128 + 15, 128 + 128 + 15)
     assert (count == 1).all()
 
 
@@ -68,21 +68,21 @@ def test_tiles_cover_a_picture_once():
     height=st.integers(1, 60),
     width=st.integers(1, 20),
     pixels=st.integers(1, 300),
-    reach=st.sampled_from([None, 0, 1, 3]),
+    support=st.sampled_from([None, 0, 1, 3]),
 )
-def test_strips_count_every_neighbourhood_once(height, width, pixels, reach):
-    """A sum of products of rows `reach` apart, taken band by band."""
-    picture = np.random.default_rng(height).integers(0, 9, (1, height, width, 1))
-    lag = reach or 0
+def test_bands_count_every_term_once(height, width, pixels, support):
+    """A sum of products of rows at distance `support`, evaluated band by band."""
+    image = np.random.default_rng(height).integers(0, 9, (1, height, width, 1))
+    lag = support or 0
 
     def statistic(part):
         return int((part[:, lag:] * part[:, : part.shape[1] - lag]).sum()), part.size
 
-    regions = bands((width, height), pixels, reach)
-    total = np.sum([region.sign * np.array(statistic(picture[region.window])) for region in regions], axis=0)
-    assert total.tolist() == list(statistic(picture))
+    tiled = bands((width, height), pixels, support)
+    total = np.sum([tile.sign * np.array(statistic(image[tile.window])) for tile in tiled], axis=0)
+    assert total.tolist() == list(statistic(image))
 
 
-def test_a_halo_serves_the_widest_and_the_deepest():
+def test_a_halo_fits_the_widest_and_the_deepest_layer():
     assert halo_of([ReceptiveField(1, 1), ReceptiveField(8, 42)]) == (48, 8)
     assert halo_of([]) == (0, 1)

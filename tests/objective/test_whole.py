@@ -1,4 +1,4 @@
-"""What is minimised: a true gradient, one trace for all sizes, and a handshake with the extractor."""
+"""The whole objective: a true gradient, one trace for all sizes, and a check of the extractor's layers."""
 
 import dataclasses
 
@@ -10,11 +10,12 @@ from neural_style.features import named_extractor
 from neural_style.features.base import DifferentiableExtractor
 from neural_style.losses import Content, Context, Gram, Loss, Moments, Range, TotalVariation, custom
 from neural_style.objective import WholeObjective, memory, objective_for
+from tests.networks import Wrapped
 
 LOSS = 0.1 * Content() + Gram(name="gram") + Moments() + 0.5 * TotalVariation()
 
 
-def picture(seed, height, width):
+def random_image(seed, height, width):
     return tf.constant(np.random.default_rng(seed).random((1, height, width, 3)), tf.float32)
 
 
@@ -30,14 +31,16 @@ def objective(vgg16):
 @pytest.fixture
 def evaluate(objective):
     def at(canvas, weights=tuple(term.weight for term in LOSS.terms)):
-        content = objective.content(picture(2, *canvas.shape[1:3]))
-        return objective.evaluate(canvas, content, objective.target(picture(3, 32, 48), {}), tf.constant(weights), {})
+        content = objective.content(random_image(2, *canvas.shape[1:3]))
+        return objective.evaluate(
+            canvas, content, objective.target(random_image(3, 32, 48), {}), tf.constant(weights), {}
+        )
 
     return at
 
 
 def test_the_whole_gradient_agrees_with_finite_differences(evaluate):
-    canvas = picture(1, 32, 32)
+    canvas = random_image(1, 32, 32)
     gradient = evaluate(canvas).gradient
     rng = np.random.default_rng(4)
     along = gradient / tf.norm(gradient)
@@ -75,17 +78,17 @@ MIXED = (
 ) + (custom(deepest_mean, ["block3_conv1"]) + TotalVariation() + Moments(("block1_conv2",), name="again"))
 
 
-@pytest.mark.parametrize("network", ["vgg16", "lite", "without a way back of its own"])
+@pytest.mark.parametrize("network", ["vgg16", "lite", "without its own backward pass"])
 @pytest.mark.parametrize("loss", [MIXED, TotalVariation() + Range(), custom(deepest_mean, ["block3_conv1"])])
-def test_the_gradient_is_that_of_automatic_differentiation_for_every_kind_of_loss(network, loss):
+def test_the_gradient_equals_automatic_differentiation_for_every_kind_of_loss(network, loss):
     extractor = named_extractor("vgg16" if network.startswith("without") else network)
     if network.startswith("without"):
-        extractor = Plain(extractor)
+        extractor = Wrapped(extractor)
         assert not isinstance(extractor, DifferentiableExtractor)
     terms = (1.0 * loss).terms
     objective = WholeObjective([term.loss for term in terms], extractor)
-    canvas, content = picture(1, 30, 26), objective.content(picture(2, 30, 26))
-    targets = objective.target(picture(3, 20, 24), {})
+    canvas, content = random_image(1, 30, 26), objective.content(random_image(2, 30, 26))
+    targets = objective.target(random_image(3, 20, 24), {})
     with tf.GradientTape() as tape:
         tape.watch(canvas)
         features = objective.features(canvas, objective.layers)
@@ -100,35 +103,25 @@ def test_the_gradient_is_that_of_automatic_differentiation_for_every_kind_of_los
     assert float(tf.norm(found.gradient - expected)) <= 1e-3 * float(tf.norm(expected))
 
 
-class Plain:
-    """An extractor with nothing but what one must have."""
-
-    def __init__(self, extractor):
-        self.layers, self._extractor = extractor.layers, extractor
-
-    def __call__(self, image, layers):
-        return self._extractor(image, layers)
-
-
-def test_a_way_back_of_ones_own_holds_fewer_maps(vgg16):
+def test_an_extractor_with_its_own_backward_pass_keeps_fewer_maps(vgg16):
     bytes_of = []
-    for network in (vgg16.with_precision("bfloat16"), Plain(vgg16.with_precision("bfloat16"))):
+    for network in (vgg16.with_precision("bfloat16"), Wrapped(vgg16.with_precision("bfloat16"))):
         bytes_of.append(memory._map_bytes(losses(Content() + Moments()), network)[0])
     assert bytes_of[0] < 0.8 * bytes_of[1]
 
 
 def test_terms_are_the_weighted_parts_of_the_loss(evaluate):
-    canvas = picture(1, 32, 32)
+    canvas = random_image(1, 32, 32)
     plain, weighted = evaluate(canvas, (1.0, 1.0, 1.0, 1.0)), evaluate(canvas, (2.0, 0.0, 1.0, 0.5))
     np.testing.assert_allclose(weighted.terms, plain.terms * [2.0, 0.0, 1.0, 0.5], rtol=1e-5)
     assert float(weighted.loss) == pytest.approx(float(np.sum(weighted.terms)), rel=1e-5)
 
 
-def test_any_sizes_and_weights_cause_one_trace(vgg16):
+def test_all_sizes_and_weights_share_one_trace(vgg16):
     objective = WholeObjective(losses(LOSS), vgg16)
     for height, width in ((32, 32), (33, 47), (48, 16)):
-        canvas = picture(1, height, width)
-        target = objective.target(picture(3, width, height), {})
+        canvas = random_image(1, height, width)
+        target = objective.target(random_image(3, width, height), {})
         weights = tf.constant([1.0, 2.0, 3.0, float(height)])
         objective.evaluate(canvas, objective.content(canvas), target, weights, {})
     assert (objective.content.traces, objective.target.traces, objective.evaluate.traces) == (1, 1, 1)
@@ -139,21 +132,21 @@ def test_equal_losses_on_one_extractor_share_an_objective(vgg16):
     assert objective_for(losses(LOSS), vgg16) is not objective_for(losses(Content() + Gram()), vgg16)
 
 
-def test_the_extractor_is_asked_only_for_what_is_read(objective):
+def test_the_extractor_computes_only_the_layers_that_are_read(objective):
     assert objective.content_layers == ("block4_conv2",)
     assert set(objective.style_layers) == set(Gram().layers)
     assert set(objective.layers) == {"block4_conv2", *Gram().layers, "image"}
 
 
-def test_the_image_is_handed_on_untouched(objective):
-    image = picture(1, 16, 16)
+def test_the_image_itself_is_passed_on_unchanged(objective):
+    image = random_image(1, 16, 16)
     assert objective.features(image, ["image"])["image"] is image
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_losses_see_float32_whatever_the_extractor_computes_in(vgg16, precision):
+def test_losses_receive_float32_for_every_precision(vgg16, precision):
     objective = WholeObjective([Gram(("block1_conv1",))], vgg16.with_precision(precision))
-    assert objective.features(picture(1, 16, 16), ["block1_conv1"])["block1_conv1"].dtype == tf.float32
+    assert objective.features(random_image(1, 16, 16), ["block1_conv1"])["block1_conv1"].dtype == tf.float32
 
 
 @pytest.mark.parametrize(

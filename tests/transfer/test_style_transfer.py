@@ -13,12 +13,13 @@ from PIL import Image
 
 from neural_style import recipes
 from neural_style.errors import DivergenceError
-from neural_style.features import KerasExtractor, ReceptiveField
+from neural_style.features import KerasExtractor
 from neural_style.losses import Content, Context, Gram, Moments, TotalVariation, custom
 from neural_style.objective import objective_for
 from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.style_transfer import StyleTransfer
+from tests.networks import Edges
 
 SMALL = CoarseToFine(smallest=32, steps=4, decay=1.0, min_steps=2)
 SHALLOW = ("block1_conv1", "block2_conv1")
@@ -358,16 +359,6 @@ def test_a_loss_that_is_no_sum_is_compared_with_one_style_after_the_other(vgg16,
 
 
 # --- losses and extractors of one's own --------------------------------------------------------------
-
-
-class Edges:
-    """Ten lines: horizontal and vertical edges of each colour."""
-
-    layers = {"edges": ReceptiveField(stride=1, radius=1)}  # noqa: RUF012
-
-    def __call__(self, image, layers):
-        edges = tf.image.sobel_edges(image)
-        return {name: tf.concat([edges[..., 0], edges[..., 1]], axis=-1) for name in layers}
 
 
 def brightness(features, content, style):
