@@ -148,15 +148,15 @@ def choose_objective(
     return TiledObjective(losses, extractor, chosen.tile, whole=max(whole, piece), keep=room / 4)
 
 
-def max_style_pixels(objective: Objective, long_side: int) -> int | None:
-    """Number of pixels beyond which a style has to be cropped; None if `style_target` can measure it in tiles.
+def max_style_pixels(objective: Objective, long_side: int) -> float:
+    """Number of pixels beyond which a style has to be cropped; infinite if `style_target` can use tiles.
 
     Args:
         objective: objective of the run.
         long_side: long side of the canvas in pixels.
     """
     readers = [loss for loss in objective.losses if loss.uses_style]
-    return None if is_tileable(readers, objective.extractor) else max(MAX_STYLE_PIXELS, long_side**2)
+    return float("inf") if is_tileable(readers, objective.extractor) else max(MAX_STYLE_PIXELS, long_side**2)
 
 
 def style_target(objective: Objective, image: tf.Tensor, guides: Features, long_side: int) -> Targets:
