@@ -25,8 +25,7 @@ class RelaxedEMD(PointSetLoss):
     the style's root mean square; on `layers=("image",)` this is the paper's palette loss.
 
     Deviations: a regular grid of positions instead of 1024 random ones that change every few steps, so that the loss is
-        a
-    function of the image alone; the palette is compared in RGB.
+    a function of the image alone; the palette is compared in RGB.
 
     Not additive, since it searches: a tiled run refuses it. With several styles, the weighted mean of the losses for
     each style.

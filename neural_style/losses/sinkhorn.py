@@ -32,9 +32,8 @@ class Sinkhorn(PointSetLoss):
     `SlicedWasserstein`, which compares projections, the joint distribution is compared.
 
     Deviations: the vectors lie on a regular grid; the cost is divided by the style's mean square, so that all layers
-        have
-    equal influence. The potentials come from a fixed number of averaged updates while :math:`\varepsilon` decreases to
-    its value, as in Feydy et al.; the gradient assumes that they have converged.
+    have equal influence. The potentials come from a fixed number of averaged updates while :math:`\varepsilon`
+    decreases to its value, as in Feydy et al.; the gradient assumes that they have converged.
 
     Not additive, since it compares all pairs: a tiled run refuses it. With several styles, the weighted mean of the
     losses for each style.
