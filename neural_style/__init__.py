@@ -1,4 +1,4 @@
-"""Paint one picture in the style of another.
+"""Neural style transfer: paint one image in the style of another.
 
     from neural_style import stylize
 
@@ -37,6 +37,7 @@ _HOMES = {
     "label_masks": "images.masks",
     "stylize": "api",
     "stylize_many": "batch",
+    "stylize_result": "api",
     "stylize_video": "video",
     "sweep": "batch.sweep",
 }
@@ -97,6 +98,7 @@ __all__ = [
     "scales",
     "stylize",
     "stylize_many",
+    "stylize_result",
     "stylize_video",
     "sweep",
     "video",
@@ -120,7 +122,7 @@ if TYPE_CHECKING:
         scales,
         video,
     )
-    from neural_style.api import clear_cache, stylize
+    from neural_style.api import clear_cache, stylize, stylize_result
     from neural_style.batch import executors
     from neural_style.batch.jobs import stylize_many
     from neural_style.batch.sweep import Sweep, sweep

@@ -71,7 +71,7 @@ def reason_unidentified(fingerprint: object) -> str | None:
 
 
 class _UnidentifiedError(Exception):
-    """A value that cannot be told from others of its type."""
+    """A value that cannot be distinguished from others of its type."""
 
 
 class _Writer:
@@ -145,9 +145,9 @@ class _Writer:
         self._tag("array", array.shape, array.dtype.str)
         self.digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
-    def picture(self, value: Any) -> None:
+    def pil_image(self, value: Any) -> None:
         """A PIL image, with what else of it decides how it is shown."""
-        self._tag("picture", value.mode, value.size)
+        self._tag("image", value.mode, value.size)
         self.array(value)
         self.write({name: value.info[name] for name in ("exif", "icc_profile", "transparency") if name in value.info})
         self.write(value.getpalette() if value.mode == "P" else None)
@@ -303,7 +303,7 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[_Writer, Any], None]], ...]
     (_is(bytes, bytearray, memoryview), _Writer.binary),
     (_is(os.PathLike), _Writer.path),
     (_is(type), _Writer.kind),
-    (lambda value: hasattr(value, "getpalette") and hasattr(value, "__array_interface__"), _Writer.picture),
+    (lambda value: hasattr(value, "getpalette") and hasattr(value, "__array_interface__"), _Writer.pil_image),
     (lambda value: isinstance(value, np.dtype) or type(value).__name__ == "DType", _Writer.data_type),
     (lambda value: hasattr(value, "__array__"), _Writer.array),
     (_is(Mapping), _Writer.mapping),

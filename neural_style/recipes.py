@@ -215,6 +215,7 @@ def get(name: str | Recipe) -> Recipe:
 
     Raises:
         ValueError: no recipe has that name, or its plug-in cannot be loaded.
+        TypeError: `name` is neither a string nor a `Recipe`.
 
     Example:
         >>> get("gatys2016").loss(0.5).names

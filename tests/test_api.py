@@ -146,7 +146,7 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
         ({"seed": None}, TypeError, r"seed is a whole number, not None"),
         ({"style_scale": "2"}, TypeError, r"style_scale is a number, not '2' \(str\)"),
         ({"color_strength": "1"}, TypeError, r"color_strength is a number, not '1' \(str\)"),
-        ({"color": "colour"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'colour'"),
+        ({"color": "hue"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'hue'"),
         ({"quality": "good"}, ValueError, r"quality is one of 'best', 'fast', not 'good'"),
         ({"recipe": "fancy"}, ValueError, r"no recipe is called 'fancy'; there are default, "),
         ({"recipe": Gram()}, TypeError, r"recipe is a name or a Recipe, not Gram"),

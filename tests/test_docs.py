@@ -154,8 +154,12 @@ def callables():
 
 
 def arguments(value):
-    """What it is called with; nothing for protocols and exceptions."""
+    """Its arguments; none for protocols and exceptions, and for a function that refers to one of the same arguments."""
     if inspect.isclass(value) and (issubclass(value, BaseException) or getattr(value, "_is_protocol", False)):
+        return []
+    if sibling := re.search(r"Arguments and errors are those of `(\w+)`\.", inspect.getdoc(value)):
+        described = getattr(neural_style, sibling[1])
+        assert inspect.signature(value).parameters == inspect.signature(described).parameters
         return []
     return [name for name in inspect.signature(value).parameters if not name.startswith("_")]
 
@@ -194,6 +198,22 @@ def test_pictures_and_pages_that_are_linked_to_exist():
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
             if not re.match(r"[a-z]+:", target):
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def source_files():
+    """Files of the package that a contributor may look for: without aliases and lists of names."""
+    package = ROOT / "neural_style"
+    for path in package.rglob("*.py"):
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.parse(path.read_text()).body)
+        if defines and path.name != "__init__.py":
+            yield path.relative_to(package).as_posix()
+
+
+def test_the_source_layout_lists_every_file():
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    layout = page[page.index("### Every file") : page.index("## Add a loss")]
+    listed = set(re.findall(r"`([\w/]+\.py)`", layout))
+    assert listed == set(source_files())
 
 
 def test_every_paper_that_is_cited_is_in_the_bibliography():

@@ -18,7 +18,7 @@ def transfer(loss=LOSS, **options):
 
 
 def picture(seed, height=24, width=32):
-    """Coloured blots, uint8."""
+    """Colored blots, uint8."""
     coarse = np.random.default_rng(seed).random((4, 4, 3))
     fine = np.kron(coarse, np.ones((height // 4, width // 4, 1)))
     return (255 * fine).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""What an artist asks for, measured on the network that ships: regions, kept colours, blends and stroke size."""
+"""What an artist asks for, measured on the network that ships: regions, kept colors, blends and stroke size."""
 
 import dataclasses
 import json
@@ -225,11 +225,11 @@ def test_masks_are_inputs_of_a_checkpoint(tmp_path):
         paint(masks=left, color="content")
 
 
-# --- colour ------------------------------------------------------------------------------------------
+# --- color ------------------------------------------------------------------------------------------
 
 
-def test_the_contents_colours_are_kept_within_what_an_eye_tells(transfer, content, style, floats):
-    """Mean Oklab distance of the colours, a and b; where the painting's lightness allows no such colour it is more."""
+def test_the_contents_colors_are_kept_within_what_an_eye_tells(transfer, content, style, floats):
+    """Mean Oklab distance of the colors, a and b; where the painting's lightness allows no such color it is more."""
     kept, free = (transfer.run(content, style, size=64, color=color).pixels for color in ("content", "style"))
     colors, wanted = to_oklab(kept)[..., 1:], to_oklab(floats)[..., 1:]
     gaps = np.linalg.norm(colors - wanted, axis=-1)
@@ -264,7 +264,7 @@ def test_a_palette_needs_a_content_to_come_from(transfer, style):
         transfer.run(None, style, size=32, color="match")
 
 
-def test_a_recoloured_start_has_each_regions_palette(transfer, content, tints):
+def test_a_recolored_start_has_each_regions_palette(transfer, content, tints):
     start = transfer.run(content, tints, size=64, steps=0, init="recolored", masks=list(halves())).pixels
     for region, tint in ((start[:, :30], tints[0]), (start[:, 34:], tints[1])):
         np.testing.assert_allclose(region.mean(axis=(0, 1)), tint.mean(axis=(0, 1)) / 255.0, atol=0.12)
@@ -292,10 +292,10 @@ def test_a_blend_lies_between_its_styles_and_nearer_to_the_heavier(vgg16, conten
 
 def spectral_mean(pixels):
     """Mean frequency of the brightness, in cycles a pixel, weighted by its power."""
-    grey = pixels.mean(axis=-1)
-    grey = grey - grey.mean()
-    power = np.abs(np.fft.rfft2(grey * np.outer(*(np.hanning(side) for side in grey.shape)))) ** 2
-    frequency = np.hypot(np.fft.fftfreq(grey.shape[0])[:, None], np.fft.rfftfreq(grey.shape[1])[None])
+    gray = pixels.mean(axis=-1)
+    gray = gray - gray.mean()
+    power = np.abs(np.fft.rfft2(gray * np.outer(*(np.hanning(side) for side in gray.shape)))) ** 2
+    frequency = np.hypot(np.fft.fftfreq(gray.shape[0])[:, None], np.fft.rfftfreq(gray.shape[1])[None])
     return float((power * frequency).sum() / power.sum())
 
 

@@ -47,7 +47,7 @@ class Distance(Loss):
         return tf.sqrt(statistic)
 
 
-GREY = np.full((8, 8, 3), 102, np.uint8)  # a mean of 0.4
+GRAY = np.full((8, 8, 3), 102, np.uint8)  # a mean of 0.4
 NARROW = Cliff(goal=0.6, edge=0.62) + 0.001 * TotalVariation()
 STEPS = 40
 
@@ -56,7 +56,7 @@ def transfer(loss, rate=0.15):
     return StyleTransfer(loss, TINY, optimizer=Adam(learning_rate=rate), scales=SingleScale())
 
 
-def paint(loss=NARROW, rate=0.15, content=GREY, steps=STEPS, **options):
+def paint(loss=NARROW, rate=0.15, content=GRAY, steps=STEPS, **options):
     return transfer(loss, rate).run(content, STYLE, size=None, steps=steps, **options)
 
 
@@ -110,7 +110,7 @@ def test_a_gradient_that_is_no_number_is_found_and_its_term_named():
 
 def test_a_gradient_hidden_by_clipping_never_paints_black():
     noisy = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
-    result = paint(Distance() + TotalVariation(), content=GREY, init=noisy, rate=0.3)
+    result = paint(Distance() + TotalVariation(), content=GRAY, init=noisy, rate=0.3)
     assert np.isfinite(result.pixels).all()
     assert result.pixels.min() > 0.01
 

@@ -1,0 +1,93 @@
+"""Code and reference use the terms of the field; `docs/conventions.md` defines the words of the project."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md")}
+MODULES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "neural_style").rglob("*.py")}
+
+WORDS = {
+    r"pictures?": "image",
+    r"slopes?": "gradient",
+    r"ways? back|(on )?the way there": "backward pass, forward pass",
+    r"(taken|made|computed) anew": "recomputed in the backward pass",
+    r"two ways?": "forward_with_vjp, DifferentiableExtractor",
+    r"loudness(es)?|louder": "gradient scale, loss scale",
+    r"legs?": "segment of a network, stage of a run",
+    r"told": "a verb that says what happens: report, return, summarize",
+    r"apart(?! from\b)": "distance, separate",
+    r"clouds?": "point set",
+    r"how far (a|the|each) (layer|network|cell)s? (sees?|looks?)": "receptive field",
+    r"most alive": "peak_bytes",
+}
+"""What the text does not say, as a pattern over its words in lower case, and what it says instead."""
+
+ALLOWED = {
+    r"slopes?": ["neural_style/optimizers/lbfgs.py"],  # the scalar derivative along a line search
+    r"pictures?": ["neural_style/images/__init__.py"],  # an alias
+    r"clouds?": ["neural_style/losses/clouds.py"],  # an alias
+}
+"""Files in which a word has another meaning, or which keep it as an alias for this release."""
+
+NAMES = {
+    "joined": "concatenate",
+    "Field": "ReceptiveField",
+    "most": "max_vectors",
+    "every": "stride",
+    "ahead": "prefetch",
+    "detail": "detail_strength",
+    "finish": "final_optimizer",
+    "reach": "support",
+}
+"""Names that are not defined or passed as keywords, and the names in use."""
+
+KEPT = {"neural_style/callbacks/saving.py": ["every"]}  # SaveEvery(every=20): an interval in steps
+"""Files in which such a name has another meaning."""
+
+
+def plain(text):
+    """The words of a text, also those inside names, in lower case with single spaces."""
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)  # PascalCase
+    return re.sub(r"[\W_]+", " ", text).lower()
+
+
+@pytest.mark.parametrize("name", [*MODULES, *PAGES])
+def test_no_text_uses_a_word_that_the_field_calls_otherwise(name):
+    text = plain((MODULES | PAGES)[name])
+    found = {
+        match.group(): instead
+        for word, instead in WORDS.items()
+        if name not in ALLOWED.get(word, [])
+        for match in re.finditer(rf"\b(?:{word})\b", text)
+    }
+    assert not found, f"{name}: " + "; ".join(f"{word!r} is {instead}" for word, instead in sorted(found.items()))
+
+
+def defined(tree):
+    """Names of functions, classes, arguments, keywords, fields and attributes that code gives."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.arg | ast.keyword):
+            yield node.arg
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_name_is_one_that_has_been_replaced(name):
+    found = set(defined(ast.parse(MODULES[name]))) & set(NAMES) - set(KEPT.get(name, []))
+    assert not found, f"{name}: " + "; ".join(f"{each!r} is {NAMES[each]}" for each in sorted(found))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_limits_are_called_max_and_min(name):
+    assert re.findall(r"\b_?(?:MOST|LEAST)_[A-Z_]+\b", MODULES[name]) == []
+
+
+def test_words_inside_names_are_found():
+    assert plain("class CloudLoss: return two_way(x)") == "class cloud loss return two way x "
