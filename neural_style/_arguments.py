@@ -66,7 +66,7 @@ def choice(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def _scalar(value: object) -> object:
-    """The Python scalar of a NumPy scalar or array of no dimensions; anything else as it is."""
+    """Convert a NumPy scalar or zero-dimensional array to a Python scalar; return anything else unchanged."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
     return value

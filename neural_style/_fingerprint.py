@@ -249,7 +249,7 @@ class _Writer:
 
 
 _BY_NAME = {"builtins", "neural_style", "tensorflow", "keras", "numpy", "PIL", *sys.stdlib_module_names} - {"__main__"}
-"""Packages whose classes and functions are known by their names; their versions are recorded beside."""
+"""Packages whose classes and functions are known by their names; their versions are recorded separately."""
 
 
 def _is_code(item: object) -> bool:

@@ -118,7 +118,7 @@ def stylize(
         style: one image likewise or a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None
             reconstructs the content from the network's features of it.
         size: long side of the result in pixels; None for the content's own. For a texture also (width, height).
-        strength: from 0 (keep the content) to 1 (the style rules).
+        strength: from 0 (keep the content) to 1 (full style).
         steps: total over all scales; None for the recipe's own number.
         recipe: the name of one in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
         quality: `"fast"` paints the larger canvases with `Lite`, a small network distilled from VGG16, in a fraction of

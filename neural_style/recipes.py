@@ -77,7 +77,7 @@ class Recipe:
             ValueError: `strength` is outside [0, 1].
         """
         if not 0.0 <= strength <= 1.0:
-            raise ValueError(f"strength is between 0 (keep the content) and 1 (style rules), not {strength!r}")
+            raise ValueError(f"strength is between 0 (keep the content) and 1 (full style), not {strength!r}")
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
     def detail_strength_at(self, strength: float = 0.5) -> float:

@@ -75,7 +75,7 @@ def upsample(
 
 
 def render(inputs: Inputs, canvas: np.ndarray) -> np.ndarray:
-    """The image made of a canvas of any size: in the content's colors and over the background, where asked for.
+    """Make the image from a canvas of any size, with the content's colors and the background if requested.
 
     Args:
         inputs: the run's.

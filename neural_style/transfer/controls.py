@@ -1,4 +1,4 @@
-"""What an artist can ask of a run beside its two images: masks, colors and the size of strokes."""
+"""Artistic controls of a run: masks, colors and the size of strokes."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def _check_needs_no_content(controls: Controls) -> None:
 
 
 def _read_previous(previous: Any, size: tuple[int, int]) -> np.ndarray | None:
-    """The image that is held on to, with its mask as a fourth channel, from an image or an `(image, mask)` pair."""
+    """Read the previous frame, an image or an `(image, mask)` pair, with its mask as a fourth channel."""
     if previous is None:
         return None
     image, mask = previous if isinstance(previous, tuple) else (previous, None)

@@ -73,7 +73,7 @@ class Result:
     Attributes:
         pixels: float32 RGB in [0, 1], (height, width, 3).
         history: every step, without images.
-        settings: what the run was asked for and what it ran on; plain values, fit for JSON. Where parts of a
+        settings: settings, duration and library versions of the run, as plain values fit for JSON. If parts of a
             checkpointed run cannot be identified, `"unidentified"` says why.
         stopped_by: `"steps"` (all done), `"callback"`, `"time"` or `"interrupt"`.
         alpha: the content's transparency, float32 in [0, 1], (height, width, 1), or None.

@@ -47,7 +47,7 @@ class StyleTransfer:
         extractor: an `Extractor`, or `"vgg16"`, `"vgg19"` or `"lite"`; where the recipe names none either,
             `default_extractor()`.
         recipe: the name of a recipe, or a `Recipe`.
-        strength: of the recipe's losses, from 0 (keep the content) to 1 (the style rules).
+        strength: of the recipe's losses, from 0 (keep the content) to 1 (full style).
         optimizer: moves the canvas: an `Optimizer`, `"adam"` or `"lbfgs"`.
         final_optimizer: moves it at the final size, likewise.
         precision: of the extractor's convolutions: `"auto"` (the fastest this device is known to compute natively),
@@ -119,7 +119,7 @@ class StyleTransfer:
 
         Args:
             recipe: its name, or a `Recipe`.
-            strength: from 0 (keep the content) to 1 (the style rules).
+            strength: from 0 (keep the content) to 1 (full style).
             **overrides: any other argument of the class, in place of the recipe's.
 
         Raises:
