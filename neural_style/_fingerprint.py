@@ -200,7 +200,7 @@ class _Writer:
 
     def function(self, value: types.FunctionType) -> None:
         self._tag("function", value.__qualname__.rpartition(".")[2])
-        if (value.__module__ or "").partition(".")[0] in _BY_NAME:
+        if (value.__module__ or "").partition(".")[0] in _BY_NAME and "<" not in value.__qualname__:
             return self._tag(value.__module__, value.__qualname__)
         self.code(value.__code__)
         self.write((value.__defaults__, value.__kwdefaults__))

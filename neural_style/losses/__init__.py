@@ -1,7 +1,8 @@
 """Losses that compare an image with a content and a style; they add, scale and report by term."""
 
+from neural_style.losses.assigned import AssignedNeighbor, QuerySums, StyleVectors
 from neural_style.losses.attention import AttentionGram
-from neural_style.losses.base import Context, Custom, Features, Loss, Statistic, Sum, Term, custom
+from neural_style.losses.base import Assignment, Context, Custom, Features, Loss, Statistic, Sum, Term, custom
 from neural_style.losses.content import Content, Laplacian
 from neural_style.losses.emd import RelaxedEMD, SelfSimilarity
 from neural_style.losses.matching import NearestNeighbor, Patches
@@ -12,6 +13,8 @@ from neural_style.losses.style import Gram, Moments, PositionSums, gram_matrix, 
 from neural_style.losses.temporal import Temporal
 
 __all__ = [
+    "AssignedNeighbor",
+    "Assignment",
     "AttentionGram",
     "Content",
     "Context",
@@ -25,12 +28,14 @@ __all__ = [
     "NearestNeighbor",
     "Patches",
     "PositionSums",
+    "QuerySums",
     "Range",
     "RelaxedEMD",
     "SelfSimilarity",
     "Sinkhorn",
     "SlicedWasserstein",
     "Statistic",
+    "StyleVectors",
     "Sum",
     "Temporal",
     "Term",

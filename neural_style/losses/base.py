@@ -19,11 +19,12 @@ import dataclasses
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 __all__ = [
+    "Assignment",
     "ByLayer",
     "Context",
     "Custom",
@@ -43,6 +44,26 @@ Statistic = Any
 """Tensors in any nest of dicts and tuples."""
 
 
+class Assignment(NamedTuple):
+    """The style vector that each position of an image is compared with, until the next matching.
+
+    Attributes:
+        index: which of a style's vectors, int32 (1, rows, columns, styles).
+        weight: of each style at each position, float32 (1, rows, columns, styles).
+        units: for each style and layer its vectors at unit length, float32 (1, 1, vectors, channels).
+        energies: for each style and layer the mean square length of its vectors, a float32 scalar.
+
+    Example:
+        >>> Assignment(tf.zeros([1, 2, 3, 1], tf.int32), tf.ones([1, 2, 3, 1]), ({},), ({},)).index.shape
+        TensorShape([1, 2, 3, 1])
+    """
+
+    index: tf.Tensor
+    weight: tf.Tensor
+    units: tuple[Mapping[str, tf.Tensor], ...]
+    energies: tuple[Mapping[str, tf.Tensor], ...]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Context:
     """What a statistic may depend on besides the features.
@@ -54,6 +75,8 @@ class Context:
             one region that is the whole image.
         previous: the previous frame of a video and its mask, float32 (1, height, width, 4); None without one.
         step: number of the optimizer's step, an int32 scalar; None if the run does not count steps.
+        strides: pixels per cell along each axis, for each layer.
+        assignment: the style vectors that positions are compared with, for a loss that sets `refresh`.
 
     Example:
         >>> Context(content={"image": tf.zeros([1, 2, 2, 3])}).guides
@@ -64,6 +87,8 @@ class Context:
     guides: Features = dataclasses.field(default_factory=dict)
     previous: tf.Tensor | None = None
     step: tf.Tensor | None = None
+    strides: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    assignment: Assignment | None = None
 
 
 class _Composable(abc.ABC):
@@ -108,6 +133,8 @@ class Loss(_Composable):
         uses_content: whether `statistic` reads the content's features.
         uses_style: whether `compare` reads a target.
         uses_previous: whether `statistic` reads the previous frame.
+        refresh: for a loss whose target follows the canvas: steps between two matchings, at least 1; it has the methods
+            of `AssignedNeighbor`. 0 for all others.
         support: for an additive loss that reads only `"image"`: how many rows beyond its first a term of the sum spans,
             so that a tiled run can evaluate the loss in bands. None if unknown: the loss is then evaluated on the whole
             canvas at once.
@@ -160,6 +187,10 @@ class Loss(_Composable):
     @property
     def uses_previous(self) -> bool:
         return False
+
+    @property
+    def refresh(self) -> int:
+        return 0
 
     @property
     def support(self) -> int | None:

@@ -12,7 +12,7 @@ from neural_style.losses.base import Context, Features, Loss, Statistic, layer_n
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, match, subsample, unit
 
-__all__ = ["NearestNeighbor", "Patches"]
+__all__ = ["NearestNeighbor", "Patches", "convert_copies"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class NearestNeighbor(PointSetLoss):
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(stride=self.stride, max_vectors=self.max_vectors)
-        _check_copies(self)
+        convert_copies(self)
         if not 0.0 <= self.anchor <= 1.0:
             raise ValueError(f"anchor is between 0 (match the image) and 1 (match the content), not {self.anchor}")
 
@@ -104,7 +104,7 @@ class NearestNeighbor(PointSetLoss):
         return tf.nn.relu(1.0 - tf.reduce_mean(tf.reduce_sum(unit(vectors, energy) * unit(goal, energy), axis=-1)))
 
 
-def _check_copies(loss: Any) -> None:
+def convert_copies(loss: Any) -> None:
     """Convert a loss's `angles` and `scales` to tuples; raise `ValueError` for values that make no copy."""
     for name in ("angles", "scales"):
         object.__setattr__(loss, name, tuple(float(each) for each in getattr(loss, name)))
@@ -161,7 +161,7 @@ class Patches(PointSetLoss):
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(size=self.size, stride=self.stride, max_vectors=self.max_vectors)
-        _check_copies(self)
+        convert_copies(self)
 
     @property
     def copies(self) -> tuple[Copy, ...]:

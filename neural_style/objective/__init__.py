@@ -1,6 +1,6 @@
 """From losses and an extractor to the value and gradient of an image."""
 
-from neural_style.objective.base import Objective, Several, Targets, crop_guides
+from neural_style.objective.base import Assignments, Objective, Several, Targets, crop_guides
 from neural_style.objective.devices import map_over_devices
 from neural_style.objective.memory import (
     Estimate,
@@ -16,6 +16,7 @@ from neural_style.objective.tracing import clear_cache
 from neural_style.objective.whole import WholeObjective, objective_for
 
 __all__ = [
+    "Assignments",
     "Estimate",
     "Objective",
     "Several",

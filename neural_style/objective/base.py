@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses.base import ByLayer, Context, Features, Loss, Statistic
+from neural_style.losses import StyleVectors
+from neural_style.losses.base import Assignment, ByLayer, Context, Features, Loss, Statistic
 from neural_style.optimizers.base import Evaluation
 
-__all__ = ["Objective", "Several", "Targets", "crop_guides", "differentiable", "recompute_gradient", "weighted_sum"]
+__all__ = [
+    "Assignments",
+    "Objective",
+    "Several",
+    "Targets",
+    "context_for",
+    "crop_guides",
+    "differentiable",
+    "measure_style",
+    "recompute_gradient",
+    "weighted_sum",
+]
 
 
 class Several(NamedTuple):
@@ -28,6 +41,10 @@ class Several(NamedTuple):
 
 Targets = tuple[Statistic | Several | None, ...]
 """The target of each loss in order; None for a loss that reads no style."""
+
+
+Assignments = tuple[Assignment | None, ...]
+"""The matches of each loss in order; None for a loss whose target stays the same."""
 
 
 class Objective(Protocol):
@@ -87,6 +104,7 @@ class Objective(Protocol):
         guides: Features,
         previous: tf.Tensor | None = None,
         step: tf.Tensor | None = None,
+        assignments: Assignments | None = None,
     ) -> Evaluation:
         """Loss, terms and gradient at a canvas.
 
@@ -98,6 +116,22 @@ class Objective(Protocol):
             guides: for each layer the weight of each cell in each region of the canvas; see `target`.
             previous: the image and mask of `Context.previous`, float32 (1, height, width, 4).
             step: the number of the step, an int32 scalar.
+            assignments: the matches of each loss that sets `refresh`, None for the others; None if there are none.
+        """
+        ...
+
+    def match(
+        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+    ) -> tuple[tf.Tensor | None, ...]:
+        """For each loss that sets `refresh` the style vectors nearest to each position; None for the others.
+
+        Args:
+            canvas: float32 (1, height, width, 3).
+            image: the content, of the size of the canvas; None without one.
+            styles: the vectors of each style, for each of these losses.
+
+        Returns:
+            Indices into the vectors, int32 (1, rows, columns, styles).
         """
         ...
 
@@ -113,6 +147,20 @@ def crop_guides(guides: Features, features: Features) -> dict[str, tf.Tensor]:
     """Crop guides to the maps: most networks drop incomplete cells at the border of the image."""
     sizes = {layer: tf.shape(features[layer]) for layer in guides if layer in features}
     return {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
+
+
+def context_for(context: Context, assignments: Assignments | None, index: int) -> Context:
+    """The context of one loss: everybody's, with its own matches."""
+    if assignments is None or assignments[index] is None:
+        return context
+    return dataclasses.replace(context, assignment=assignments[index])
+
+
+def measure_style(loss: Loss, features: Features, context: Context) -> Statistic | None:
+    """What a loss compares with: the style's statistic, or its vectors where the target follows the canvas."""
+    if not loss.uses_style:
+        return None
+    return loss.style_vectors(features, context) if loss.refresh else loss.statistic(features, context)  # type: ignore[attr-defined]
 
 
 def weighted_sum(

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses.base import Features, Loss
+from neural_style.losses.base import Assignment, Features, Loss
 from neural_style.objective.base import Objective, Targets
 from neural_style.objective.graph_memory import peak_bytes
 from neural_style.objective.system_memory import available_bytes
@@ -231,9 +231,25 @@ def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0)
     content = _outputs(eager.content, canvas)
     targets = _outputs(eager.target, canvas, guides)
     weights = tf.TensorSpec([len(losses)])
-    step = _outputs(eager.evaluate, canvas, content, targets, weights, guides, previous)
+    assignments = tuple(
+        _assignment(objective, loss, target, side) for loss, target in zip(losses, targets, strict=True)
+    )
+    targets = tuple(None if loss.refresh else target for loss, target in zip(losses, targets, strict=True))
+    step = _outputs(eager.evaluate, canvas, content, targets, weights, guides, previous, None, assignments)
     kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
     return SLACK * peak_bytes(step.gradient) / side**2, kept / side**2
+
+
+def _assignment(objective: WholeObjective, loss: Any, style: Any, side: int) -> Assignment | None:
+    """The specs of the matches of a loss with one style on a square image; None for other losses."""
+    if not loss.refresh:
+        return None
+    cells = side // objective.strides([loss.grid])[loss.grid]
+    energies = {layer: tf.TensorSpec([]) for layer in style}
+    vectors = {layer: tf.TensorSpec([1, 1, loss.max_vectors, value.shape[-1]]) for layer, value in style.items()}
+    return Assignment(
+        tf.TensorSpec([1, cells, cells, 1], tf.int32), tf.TensorSpec([1, cells, cells, 1]), (vectors,), (energies,)
+    )
 
 
 def _outputs(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,15 +7,25 @@ tile lies in its window is an argument.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
+from neural_style.losses import Assignment, QuerySums, StyleVectors
 from neural_style.losses.base import Context, Features, Loss, Statistic
-from neural_style.objective.base import Targets, crop_guides, differentiable, recompute_gradient, weighted_sum
+from neural_style.objective.base import (
+    Assignments,
+    Targets,
+    context_for,
+    crop_guides,
+    differentiable,
+    measure_style,
+    recompute_gradient,
+    weighted_sum,
+)
 from neural_style.objective.devices import map_over_devices
 from neural_style.objective.tiling import Tile
 from neural_style.objective.tracing import OneTrace, cached
@@ -48,20 +58,103 @@ class LossGroup:
         def one(tile: Tile) -> Any:
             return self.programs.target(*self._window(tile, image), self._guides(tile, guides))
 
-        return self._sum(one)
+        parts = list(map_over_devices(one, self.tiles))
+        follows = [loss.refresh > 0 for loss in self.programs.losses]
+        sums = self._add_up(
+            [tuple(None if f else each for f, each in zip(follows, part, strict=True)) for part in parts]
+        )
+        return tuple(
+            self._style_vectors(loss, [part[i] for part in parts], guides) if follows[i] else sums[i]
+            for i, loss in enumerate(self.programs.losses)
+        )
 
-    def statistics(self, image: tf.Tensor, content: ContentMaps, context: Context) -> tuple[Statistic, ...]:
+    def _style_vectors(self, loss: Any, maps: Sequence[StyleVectors], guides: Features) -> StyleVectors:
+        """The vectors of a style from its maps in the core of each tile, as `style_vectors` takes them of the whole."""
+        cells = [self._cells(tile, loss) for tile in self.tiles]
+        ends = [
+            (rows + part[loss.grid].shape[1], columns + part[loss.grid].shape[2])
+            for (rows, columns), part in zip(cells, maps, strict=True)
+        ]
+        size = tuple(max(end[axis] for end in ends) for axis in (0, 1))
+        step = int(loss.spacing(tf.constant(size[0]), tf.constant(size[1])))
+        thinned = {
+            layer: np.zeros((1, -(-size[0] // step), -(-size[1] // step), maps[0][layer].shape[-1]), np.float32)
+            for layer in loss.layers
+        }
+        for (row, column), part in zip(cells, maps, strict=True):
+            for layer, whole in thinned.items():
+                core = part[layer].numpy()[:, -row % step :: step, -column % step :: step]
+                top, left = -(-row // step), -(-column // step)
+                whole[:, top : top + core.shape[1], left : left + core.shape[2]] = core
+        guide = guides.get(loss.grid)
+        kept = None if guide is None else guide[:, : size[0] : step, : size[1] : step]
+        return loss.inside({layer: tf.constant(whole) for layer, whole in thinned.items()}, kept)
+
+    def _cells(self, tile: Tile, loss: Any) -> tuple[int, int]:
+        """The first cell of a loss's grid in the core of a tile, (row, column)."""
+        stride = self.programs.strides[loss.grid]
+        return tile.rows.begin // stride, tile.columns.begin // stride
+
+    def match(
+        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+    ) -> tuple[tf.Tensor | None, ...]:
+        """The matches of the group's losses on the whole image, in two passes over the tiles; see `Objective.match`."""
+
+        def queries(tile: Tile) -> Any:
+            return self.programs.query(*self._window(tile, canvas), None if image is None else image[tile.window])
+
+        sums = self._add_up(
+            [tuple(each and each[1] for each in part) for part in map_over_devices(queries, self.tiles)]
+        )
+
+        def assigned(tile: Tile) -> Any:
+            parts = zip(self.programs.losses, queries(tile), sums, styles, strict=True)
+            return tuple(
+                None if vectors is None else _assign(loss, query, total, vectors)
+                for loss, query, total, vectors in parts
+            )
+
+        rows = list(map_over_devices(assigned, self.tiles))
+        return tuple(
+            None if styles[i] is None else self._assemble(loss, [part[i] for part in rows])
+            for i, loss in enumerate(self.programs.losses)
+        )
+
+    def _assemble(self, loss: Any, parts: Sequence[np.ndarray]) -> tf.Tensor:
+        """The parts of an index map, (1, rows, columns, styles) each, in one."""
+        places = [self._cells(tile, loss) for tile in self.tiles]
+        size = [
+            max(place[axis] + part.shape[1 + axis] for place, part in zip(places, parts, strict=True))
+            for axis in (0, 1)
+        ]
+        whole = np.zeros((1, *size, parts[0].shape[-1]), np.int32)
+        for (row, column), part in zip(places, parts, strict=True):
+            whole[:, row : row + part.shape[1], column : column + part.shape[2]] = part
+        return tf.constant(whole)
+
+    def statistics(
+        self, image: tf.Tensor, content: ContentMaps, context: Context, assignments: Assignments | None = None
+    ) -> tuple[Statistic, ...]:
         """The statistics of the whole image.
 
         Args:
             image: float32 (1, height, width, 3).
             content: the content's maps.
             context: guides, previous frame and step for the whole image.
+            assignments: the matches of all losses for the whole image.
         """
-        return self._sum(lambda tile: self.programs.statistics(*self._arguments(tile, image, content, context)))
+        return self._sum(
+            lambda tile: self.programs.statistics(*self._arguments(tile, image, content, context, assignments))
+        )
 
     def pull_back(
-        self, image: tf.Tensor, content: ContentMaps, context: Context, upstream: Any, gradient: np.ndarray
+        self,
+        image: tf.Tensor,
+        content: ContentMaps,
+        context: Context,
+        upstream: Any,
+        gradient: np.ndarray,
+        assignments: Assignments | None = None,
     ) -> None:
         """Accumulate the gradient with respect to the image from that with respect to the statistics.
 
@@ -71,11 +164,12 @@ class LossGroup:
             context: see `statistics`.
             upstream: gradient with respect to the statistics.
             gradient: float32 (1, height, width, 3), updated in place.
+            assignments: see `statistics`.
         """
 
         def one(tile: Tile) -> np.ndarray:
             signed = _signed(upstream, tile.sign)
-            return self.programs.pull_back(*self._arguments(tile, image, content, context), signed).numpy()
+            return self.programs.pull_back(*self._arguments(tile, image, content, context, assignments), signed).numpy()
 
         for tile, part in zip(self.tiles, map_over_devices(one, self.tiles), strict=True):
             gradient[tile.window] += part
@@ -85,8 +179,11 @@ class LossGroup:
         return tf.constant(tile.crops(list(self.programs.strides.values())))
 
     def _sum(self, function: Callable[[Tile], Any]) -> tuple[Any, ...]:
-        parts = zip(self.tiles, map_over_devices(function, self.tiles), strict=True)
-        return functools.reduce(_add, (_signed(part, tile.sign) for tile, part in parts))
+        return self._add_up(map_over_devices(function, self.tiles))
+
+    def _add_up(self, parts: Iterable[Any]) -> tuple[Any, ...]:
+        signed = (_signed(part, tile.sign) for tile, part in zip(self.tiles, parts, strict=True))
+        return functools.reduce(_add, signed)
 
     def _window(self, tile: Tile, image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return image[tile.window], self.crops(tile)
@@ -95,11 +192,24 @@ class LossGroup:
         strides = self.programs.strides
         return {layer: tile.core(guide, strides[layer]) for layer, guide in guides.items() if layer in strides}
 
-    def _arguments(self, tile: Tile, image: tf.Tensor, content: ContentMaps, context: Context) -> tuple[Any, ...]:
+    def _arguments(
+        self, tile: Tile, image: tf.Tensor, content: ContentMaps, context: Context, assignments: Assignments | None
+    ) -> tuple[Any, ...]:
         reads_previous = self._reads_previous and context.previous is not None
         previous = tile.core(context.previous, 1) if reads_previous else None
         guides = self._guides(tile, context.guides)
-        return *self._window(tile, image), content.of(tile), guides, previous, context.step
+        own = None if assignments is None else tuple(self._crop(tile, i, assignments[i]) for i in self.indices)
+        return *self._window(tile, image), content.of(tile), guides, previous, context.step, own
+
+    def _crop(self, tile: Tile, index: int, assignment: Assignment | None) -> Assignment | None:
+        """One loss's matches in the core of a tile."""
+        if assignment is None:
+            return None
+        loss: Any = self.programs.losses[self.indices.index(index)]
+        stride = self.programs.strides[loss.grid]
+        return assignment._replace(
+            index=tile.core(assignment.index, stride), weight=tile.core(assignment.weight, stride)
+        )
 
 
 class ContentMaps:
@@ -145,6 +255,7 @@ class TilePrograms:
         self.content = OneTrace(self._content)
         self.target = OneTrace(self._target)
         self.statistics = OneTrace(self._statistics)
+        self.query = OneTrace(self._query)
         self.pull_back = OneTrace(self._pull_back)
         self.compare = OneTrace(self._compare)
 
@@ -162,8 +273,26 @@ class TilePrograms:
 
     def _target(self, window: tf.Tensor, crops: tf.Tensor, guides: Features) -> tuple[Statistic | None, ...]:
         features = self._cores(window, crops, self.objective.style_layers)
-        context = Context(guides=crop_guides(guides, features))
-        return tuple(loss.statistic(features, context) if loss.uses_style else None for loss in self.losses)
+        context = Context(guides=crop_guides(guides, features), strides=self.strides)
+        return tuple(
+            _style_map(loss, features, context) if loss.refresh else measure_style(loss, features, context)
+            for loss in self.losses
+        )
+
+    def _query(
+        self, window: tf.Tensor, crops: tf.Tensor, image: tf.Tensor | None
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None, ...]:
+        """For each loss that sets `refresh` its query in the core, its sums, and (rows, columns) of the core."""
+        layers = self.objective.matched_layers
+        features = self._cores(window, crops, layers)
+        content = None if image is None else self._cores(image, crops, layers)
+        context = Context(strides=self.strides)
+
+        def one(loss: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            query = loss.query(features, content, context)
+            return query, loss.query_sums(query), tf.shape(features[loss.grid])[1:3]
+
+        return tuple(one(loss) if loss.refresh else None for loss in self.losses)
 
     def _statistics(
         self,
@@ -173,10 +302,13 @@ class TilePrograms:
         guides: Features,
         previous: tf.Tensor | None,
         step: tf.Tensor | None,
+        assignments: Assignments | None,
     ) -> tuple[Statistic, ...]:
         features = self._cores(window, crops, self.objective.layers)
-        context = Context(content, crop_guides(guides, features), previous, step)
-        return tuple(loss.statistic(features, context) for loss in self.losses)
+        context = Context(content, crop_guides(guides, features), previous, step, self.strides)
+        return tuple(
+            loss.statistic(features, context_for(context, assignments, i)) for i, loss in enumerate(self.losses)
+        )
 
     def _pull_back(
         self,
@@ -186,20 +318,24 @@ class TilePrograms:
         guides: Features,
         previous: tf.Tensor | None,
         step: tf.Tensor | None,
+        assignments: Assignments | None,
         upstream: Any,
     ) -> tf.Tensor:
         """The gradient with respect to the window, from that with respect to the statistics of the core."""
         maps, pull_back = self.objective.forward_with_vjp(window)
         cores = {layer: self._core(layer, value, crops) for layer, value in maps.items()}
-        context = Context(content, crop_guides(guides, cores), previous, step)
+        context = Context(content, crop_guides(guides, cores), previous, step, self.strides)
 
         def layer_gradient(layer: str, value: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:
                 tape.watch(value)
                 core = self._core(layer, value, crops)
-            readers = [each for each in zip(self.losses, upstream, strict=True) if layer in each[0].layers]
+            readers = [i for i, loss in enumerate(self.losses) if layer in loss.layers]
             features = cores | {layer: core}
-            parts = [recompute_gradient(loss, layer, gradient, features, context) for loss, gradient in readers]
+            parts = [
+                recompute_gradient(self.losses[i], layer, upstream[i], features, context_for(context, assignments, i))
+                for i in readers
+            ]
             return tape.gradient(core, value, tf.add_n(parts))
 
         return pull_back(layer_gradient)
@@ -220,6 +356,17 @@ class TilePrograms:
 def programs_for(losses: tuple[Loss, ...], extractor: Extractor) -> TilePrograms:
     """The compiled functions of these losses on this extractor, shared by all runs."""
     return TilePrograms(losses, extractor)
+
+
+def _assign(loss: Any, query: Any, sums: Any, styles: tuple[StyleVectors, ...]) -> np.ndarray:
+    """One loss's matches in one tile, int32 (1, rows, columns, styles)."""
+    vectors, _, cells = query
+    found = [loss.assign(vectors, QuerySums(*sums), style).numpy().reshape(1, *cells.numpy()) for style in styles]
+    return np.stack(found, axis=-1)
+
+
+def _style_map(loss: Any, features: Features, context: Context) -> StyleVectors:
+    return loss.style_map(features, context)
 
 
 def _signed(statistics: Any, sign: float) -> Any:

@@ -20,8 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
+from neural_style.losses import StyleVectors
 from neural_style.losses.base import Context, Features, Loss, Statistic
-from neural_style.objective.base import Targets
+from neural_style.objective.base import Assignments, Targets
 from neural_style.objective.tile_programs import ContentMaps, LossGroup, programs_for
 from neural_style.objective.tiling import bands, halo_of, rounded_up, tiles
 from neural_style.objective.whole import objective_for
@@ -108,17 +109,32 @@ class TiledObjective:
         guides: Features,
         previous: tf.Tensor | None = None,
         step: tf.Tensor | None = None,
+        assignments: Assignments | None = None,
     ) -> Evaluation:
         if self._in_one_piece(canvas):
-            return self._untiled.evaluate(canvas, content, targets, weights, guides, previous, step)
+            return self._untiled.evaluate(canvas, content, targets, weights, guides, previous, step, assignments)
         context = Context(guides=guides, previous=previous, step=step)
         groups = list(zip(self._groups(canvas), content, strict=True))
-        statistics = self._in_order([group.statistics(canvas, maps, context) for group, maps in groups])
+        statistics = self._in_order([group.statistics(canvas, maps, context, assignments) for group, maps in groups])
         total, terms, upstream = self._compare(statistics, targets, weights)
         gradient = np.zeros(canvas.shape, np.float32)
         for group, maps in groups:
-            group.pull_back(canvas, maps, context, tuple(upstream[i] for i in group.indices), gradient)
+            own = tuple(upstream[i] for i in group.indices)
+            group.pull_back(canvas, maps, context, own, gradient, assignments)
         return Evaluation(total, terms, tf.convert_to_tensor(gradient))
+
+    def match(
+        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+    ) -> tuple[tf.Tensor | None, ...]:
+        if self._in_one_piece(canvas):
+            return self._untiled.match(canvas, image, styles)
+        found = [
+            group.match(canvas, image, [styles[i] for i in group.indices])
+            if any(styles[i] is not None for i in group.indices)
+            else (None,) * len(group.indices)
+            for group in self._groups(canvas)
+        ]
+        return self._in_order(found)
 
     def _in_one_piece(self, image: tf.Tensor) -> bool:
         height, width = map(int, image.shape[1:3])

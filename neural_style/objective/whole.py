@@ -7,13 +7,23 @@ arguments, so that all sizes, strengths, styles and runs of the same losses on t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from neural_style.features.base import Extractor, LayerGradient, PullBack, check_layers, forward_with_vjp, in_float32
+from neural_style.losses import StyleVectors
 from neural_style.losses.base import Context, Features, Loss
-from neural_style.objective.base import Targets, crop_guides, differentiable, recompute_gradient, weighted_sum
+from neural_style.objective.base import (
+    Assignments,
+    Targets,
+    context_for,
+    crop_guides,
+    differentiable,
+    measure_style,
+    recompute_gradient,
+    weighted_sum,
+)
 from neural_style.objective.tracing import OneTrace, cached
 from neural_style.optimizers.base import Evaluation
 
@@ -27,11 +37,13 @@ class EagerFunctions(NamedTuple):
         content: see `Objective.content`.
         target: see `Objective.target`.
         evaluate: see `Objective.evaluate`.
+        match: see `Objective.match`.
     """
 
     content: Callable[..., dict[str, tf.Tensor]]
     target: Callable[..., Targets]
     evaluate: Callable[..., Evaluation]
+    match: Callable[..., tuple[tf.Tensor | None, ...]]
 
 
 class WholeObjective:
@@ -54,11 +66,12 @@ class WholeObjective:
         self.content_layers = _union(loss for loss in self.losses if loss.uses_content)
         self.style_layers = _union(loss for loss in self.losses if loss.uses_style)
         check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
-        self.content, self.target, self.evaluate = (OneTrace(function) for function in self.eager())
+        self.matched_layers = _union(loss for loss in self.losses if loss.refresh)
+        self.content, self.target, self.evaluate, self.match = (OneTrace(function) for function in self.eager())
 
     def eager(self) -> EagerFunctions:
         """The same functions, not compiled: for tests, debugging and tracing with fixed sizes."""
-        return EagerFunctions(self._content, self._target, self._evaluate)
+        return EagerFunctions(self._content, self._target, self._evaluate, self._match)
 
     @property
     def smallest_side(self) -> int:
@@ -95,8 +108,19 @@ class WholeObjective:
 
     def _target(self, image: tf.Tensor, guides: Features) -> Targets:
         features = self.features(image, self.style_layers)
-        context = Context(guides=crop_guides(guides, features))
-        return tuple(loss.statistic(features, context) if loss.uses_style else None for loss in self.losses)
+        context = Context(guides=crop_guides(guides, features), strides=self.strides(self.layers))
+        return tuple(measure_style(loss, features, context) for loss in self.losses)
+
+    def _match(
+        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+    ) -> tuple[tf.Tensor | None, ...]:
+        features = self.features(canvas, self.matched_layers)
+        content = None if image is None else self.features(image, self.matched_layers)
+        context = Context(strides=self.strides(self.layers))
+        return tuple(
+            None if vectors is None else _assign(loss, features, content, context, vectors)
+            for loss, vectors in zip(self.losses, styles, strict=True)
+        )
 
     def _evaluate(
         self,
@@ -107,28 +131,30 @@ class WholeObjective:
         guides: Features,
         previous: tf.Tensor | None = None,
         step: tf.Tensor | None = None,
+        assignments: Assignments | None = None,
     ) -> Evaluation:
         # Gradient checkpointing: the intermediates of an additive statistic are as large as the maps, so they are
         # recomputed in the backward pass. Pixel statistics keep little and non-additive ones are costly, so those are
         # differentiated directly.
         maps, pull_back = self.forward_with_vjp(canvas)
-        context = Context(content, crop_guides(guides, maps), previous, step)
+        shared = Context(content, crop_guides(guides, maps), previous, step, self.strides(self.layers))
+        contexts = [context_for(shared, assignments, i) for i in range(len(self.losses))]
         recomputed = {i: loss for i, loss in enumerate(self.losses) if loss.additive and "image" not in loss.layers}
-        sums = {i: loss.statistic(maps, context) for i, loss in recomputed.items()}
+        sums = {i: loss.statistic(maps, contexts[i]) for i, loss in recomputed.items()}
         direct = [loss for i, loss in enumerate(self.losses) if i not in recomputed]
         sources = differentiable(sums), {layer: maps[layer] for loss in direct for layer in loss.layers}
         with tf.GradientTape() as tape:
             tape.watch(sources)
             statistics = [
-                sums[i] if i in recomputed else loss.statistic(maps, context) for i, loss in enumerate(self.losses)
+                sums[i] if i in recomputed else loss.statistic(maps, contexts[i]) for i, loss in enumerate(self.losses)
             ]
             total, terms = weighted_sum(self.losses, statistics, targets, weights)
         upstream, known = tape.gradient(total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
         def layer_gradient(layer: str, value: tf.Tensor) -> tf.Tensor:
-            readers = [(loss, upstream[i]) for i, loss in recomputed.items() if layer in loss.layers]
+            readers = [i for i, loss in recomputed.items() if layer in loss.layers]
             features = maps | {layer: value}
-            parts = [recompute_gradient(loss, layer, gradient, features, context) for loss, gradient in readers]
+            parts = [recompute_gradient(self.losses[i], layer, upstream[i], features, contexts[i]) for i in readers]
             return tf.add_n(parts + ([known[layer]] if layer in known else []))
 
         return Evaluation(total, terms, pull_back(layer_gradient))
@@ -138,6 +164,21 @@ class WholeObjective:
 def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> WholeObjective:
     """The objective of these losses on this extractor, with everything it has already compiled."""
     return WholeObjective(losses, extractor)
+
+
+def _assign(
+    loss: Any,
+    features: Features,
+    content: Features | None,
+    context: Context,
+    styles: tuple[StyleVectors, ...],
+) -> tf.Tensor:
+    """One loss's matches on a whole image, int32 (1, rows, columns, styles)."""
+    query = loss.query(features, content, context)
+    sums = loss.query_sums(query)
+    cells = tf.shape(features[loss.grid])[1:3]
+    found = [tf.reshape(loss.assign(query, sums, vectors), tf.concat([[1], cells], axis=0)) for vectors in styles]
+    return tf.stack(found, axis=-1)
 
 
 def _union(losses: Iterable[Loss]) -> tuple[str, ...]:

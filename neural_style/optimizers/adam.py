@@ -78,6 +78,9 @@ class Adam:
     def with_rate(self, factor: float) -> Self:
         return dataclasses.replace(self, learning_rate=self.learning_rate * factor)
 
+    def renew(self, state: State) -> State:
+        return state
+
     def state_bytes(self, pixels: int) -> int:
         return (3 if self.average else 2) * PIXEL_BYTES * pixels + 4  # the count of steps
 

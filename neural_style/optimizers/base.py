@@ -68,7 +68,7 @@ class Progress(NamedTuple):
 class Optimizer(Protocol):
     """Moves a canvas downhill, one step at a time, inside [0, 1].
 
-    All four methods are required: `named_optimizer`, and so every run, refuses an object that lacks one.
+    All five methods are required: `named_optimizer`, and so every run, refuses an object that lacks one.
     """
 
     def start(self, canvas: tf.Tensor) -> State:
@@ -101,6 +101,10 @@ class Optimizer(Protocol):
         After a step to a value that is not finite, a run continues with half the rate. An optimizer without a rate
         may return itself.
         """
+        ...
+
+    def renew(self, state: State) -> State:
+        """The state after the objective has changed: without values and gradients of the former objective."""
         ...
 
     def state_bytes(self, pixels: int) -> int:

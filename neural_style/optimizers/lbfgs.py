@@ -77,6 +77,9 @@ class LBFGS:
     def with_rate(self, factor: float) -> Self:
         return dataclasses.replace(self, learning_rate=self.learning_rate * factor)
 
+    def renew(self, state: State) -> State:
+        return {"s": state["s"], "y": state["y"]}
+
     def state_bytes(self, pixels: int) -> int:
         return (2 * max(1, self.memory) + 1) * PIXEL_BYTES * pixels  # the pairs, and the gradient at the last trial
 

@@ -14,7 +14,7 @@ __all__ = ["OPTIMIZERS", "named_optimizer"]
 OPTIMIZERS: Mapping[str, Callable[[], Optimizer]] = MappingProxyType({"adam": Adam, "lbfgs": LBFGS})
 """The optimizer that each name stands for."""
 
-METHODS = ("start", "step", "with_rate", "state_bytes")
+METHODS = ("start", "step", "with_rate", "renew", "state_bytes")
 
 
 def named_optimizer(choice: Optimizer | str) -> Optimizer:

@@ -92,6 +92,9 @@ class Position:
         best_loss: that loss.
         setbacks: how often the run diverged and returned to `best`; each halves the learning rate.
         history: every step so far, without images.
+        matches: of each loss whose target follows the canvas, its style vectors' indices, int32 (1, rows, columns,
+            styles); None for other losses.
+        matched_at: `done` at the last matching of this scale; -1 before the first.
     """
 
     canvas: tf.Tensor
@@ -102,6 +105,8 @@ class Position:
     best_loss: float = math.inf
     setbacks: int = 0
     history: tuple[Step, ...] = ()
+    matches: tuple[tf.Tensor | None, ...] = ()
+    matched_at: int = -1
 
     @property
     def seconds(self) -> float:
@@ -229,8 +234,13 @@ class Saver:
             "setbacks": position.setbacks,
             "optimizer": None if position.optimizer is None else {key: state[key].dtype.name for key in state},
             "history": [_plain(step) for step in position.history],
+            "matched_at": position.matched_at,
+            "losses": len(position.matches),
         }
         arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8), "canvas": position.canvas.numpy()}
+        for number, index in enumerate(position.matches):
+            if index is not None:
+                arrays[f"matches/{number}"] = index.numpy()
         if position.best is not None:
             arrays["best"] = position.best.numpy()
         return arrays | {f"optimizer/{key}": tensor.numpy() for key, tensor in state.items()}
@@ -287,6 +297,11 @@ def _unpack(about: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> Posit
         best_loss=float(about["best_loss"]),
         setbacks=int(about["setbacks"]),
         history=tuple(_step(fields) for fields in about["history"]),
+        matches=tuple(
+            tf.constant(stored[name]) if (name := f"matches/{number}") in stored else None
+            for number in range(about["losses"])
+        ),
+        matched_at=int(about["matched_at"]),
     )
 
 

@@ -124,6 +124,7 @@ class _Run:
             self._enter(stage)
             evaluator = self.problem.evaluator(stage)
         while self.position.done < stage.scale.steps:
+            evaluator = self._matched(stage, evaluator)
             step = self._advance(stage, evaluator)
             if step is not None:
                 self._call(step)
@@ -132,7 +133,14 @@ class _Run:
             if time.perf_counter() >= self._deadline:
                 raise _StopError("time")
         self.position = dataclasses.replace(
-            self.position, scale=self.position.scale + 1, done=0, optimizer=None, best=None, best_loss=math.inf
+            self.position,
+            scale=self.position.scale + 1,
+            done=0,
+            optimizer=None,
+            best=None,
+            best_loss=math.inf,
+            matches=(),
+            matched_at=-1,
         )
         if self.saver is not None:
             self.saver.save(self.position)
@@ -143,6 +151,31 @@ class _Run:
             canvas = tf.constant(self.problem.upsample(self.position.canvas.numpy(), stage.size))
             state = stage.optimizer.start(canvas)
             self.position = dataclasses.replace(self.position, canvas=canvas, optimizer=state)
+
+    def _matched(self, stage: Stage, evaluator: Evaluator) -> Evaluator:
+        """The evaluator with the targets that follow the canvas, matched again where that is due.
+
+        That is every `Problem.refresh` steps, unless less than half as many are left of the scale. Losses before and
+        after a matching are not comparable, so the canvas counts as the best of its scale so far.
+        """
+        every, position = self.problem.refresh, self.position
+        if not every:
+            return evaluator
+        is_due = position.done % every == 0 and (not position.done or stage.scale.steps - position.done >= every / 2)
+        if is_due and position.matched_at != position.done:
+            with tf.init_scope():
+                matches = evaluator.match(position.canvas)
+            self.position = dataclasses.replace(
+                position,
+                optimizer=stage.optimizer.renew(position.optimizer or {}),
+                best=position.canvas,
+                best_loss=math.inf,
+                matches=matches,
+                matched_at=position.done,
+            )
+        elif evaluator.assignments is not None:
+            return evaluator
+        return evaluator.with_matches(self.position.matches)
 
     def _advance(self, stage: Stage, evaluator: Evaluator) -> Step | None:
         """Make a step; None if it had to be undone."""

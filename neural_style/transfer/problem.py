@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +13,8 @@ import tensorflow as tf
 from neural_style import images
 from neural_style._fingerprint import fingerprint
 from neural_style.images import masks
-from neural_style.losses import Features, Loss, Sum
-from neural_style.objective import Objective, Targets, choose_objective
+from neural_style.losses import Assignment, Features, Loss, StyleVectors, Sum
+from neural_style.objective import Assignments, Objective, Several, Targets, choose_objective
 from neural_style.optimizers import Evaluation, Optimizer
 from neural_style.scales import Scale, SingleScale
 from neural_style.transfer import canvas
@@ -83,19 +83,35 @@ class Problem:
         inputs, objective, size = self.inputs, stage.objective, stage.size
         content = None if inputs.content is None else tf.constant(images.resize(inputs.content, size))
         shares = None if inputs.shares is None else masks.resize_mask(inputs.shares, size)
-        targets = blend_targets(inputs.styles, objective, max(size), inputs.regions)
+        targets = blend_targets(inputs.styles, objective, max(size), inputs.regions) or (None,) * len(self.loss.terms)
         cover = None if inputs.cover is None or shares is None else masks.coverage(shares)
         return Evaluator(
             objective,
             self.loss,
             {} if content is None else objective.content(content),
-            targets or (None,) * len(self.loss.terms),
+            targets,
             self._weights(cover),
             self._guides(shares, objective),
             self._previous(size),
             content,
             None if cover is None else tf.constant(cover),
+            style_weights=self._style_weights(shares, objective),
         )
+
+    @property
+    def refresh(self) -> int:
+        """Steps between two matchings of losses whose targets follow the canvas; 0 if there are none."""
+        return min((term.loss.refresh for term in self.loss if term.loss.refresh), default=0)
+
+    def _style_weights(self, shares: np.ndarray | None, objective: Objective) -> dict[str, np.ndarray]:
+        """The weight of each style at each cell of a matched layer, float32 (1, rows, columns, styles)."""
+        layers = {term.loss.grid for term in self.loss if term.loss.refresh}  # type: ignore[attr-defined]
+        weights = np.array([style.weight for style in self.inputs.styles], np.float32)
+        if shares is None or not layers:
+            return dict.fromkeys(layers, weights[None, None, None])
+        regions = [style.region for style in self.inputs.styles]
+        guides = masks.guides_per_layer(shares, objective.strides(list(layers)))
+        return {layer: guide[..., regions] * weights for layer, guide in guides.items()}
 
     def record(self) -> dict[str, Any]:
         """What the run was asked for and runs on; plain values, fit for JSON."""
@@ -165,6 +181,8 @@ class Evaluator:
         image: the content, float32 (1, height, width, 3); None without one.
         cover: the part of each pixel that is painted, float32 (1, height, width, 1); None for all of it.
         step: the step of the run, an int32 scalar.
+        style_weights: of each style at each cell of a matched layer.
+        assignments: the matches of losses whose targets follow the canvas; None if there are no such losses.
     """
 
     objective: Objective
@@ -177,15 +195,48 @@ class Evaluator:
     image: tf.Tensor | None = None
     cover: tf.Tensor | None = None
     step: tf.Tensor | None = None
+    style_weights: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    assignments: Assignments | None = None
 
     def __call__(self, pixels: tf.Tensor) -> Evaluation:
         """Losses see the canvas over the content where only a part is painted: its true surroundings."""
         if self.cover is not None:
             pixels = self.cover * pixels + (1.0 - self.cover) * self.image
         found = self.objective.evaluate(
-            pixels, self.content, self.targets, self.weights, self.guides, self.previous, self.step
+            pixels, self.content, self._fixed, self.weights, self.guides, self.previous, self.step, self.assignments
         )
         return found if self.cover is None else found._replace(gradient=self.cover * found.gradient)
+
+    @property
+    def _fixed(self) -> Targets:
+        """The targets of losses whose targets stay the same."""
+        pairs = zip(self.objective.losses, self.targets, strict=True)
+        return tuple(None if loss.refresh else target for loss, target in pairs)
+
+    def match(self, pixels: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        """Match the canvas with the styles; see `Objective.match`."""
+        return self.objective.match(pixels, self.image, [self._vectors(i) for i in range(len(self.targets))])
+
+    def with_matches(self, matches: Sequence[tf.Tensor | None]) -> Evaluator:
+        """The same with targets made of the styles' vectors at these indices."""
+        found = tuple(None if index is None else self._assign(i, index) for i, index in enumerate(matches))
+        return dataclasses.replace(self, assignments=found if any(each is not None for each in found) else None)
+
+    def _assign(self, number: int, index: tf.Tensor) -> Assignment:
+        loss: Any = self.objective.losses[number]
+        rows, columns = index.shape[1:3]
+        weight = self.style_weights[loss.grid]
+        if weight.shape[1] > 1 or weight.shape[2] > 1:
+            weight = weight[:, :rows, :columns]
+        whole = np.broadcast_to(weight, (1, rows, columns, index.shape[-1]))
+        return loss.assignment(index, tf.constant(np.ascontiguousarray(whole)), self._vectors(number) or ())
+
+    def _vectors(self, number: int) -> tuple[StyleVectors, ...] | None:
+        """The vectors of each style for a loss whose target follows the canvas; None for the others."""
+        target: Any = self.targets[number]
+        if not self.objective.losses[number].refresh:
+            return None
+        return target.targets if isinstance(target, Several) else (target,)
 
     def at(self, step: int) -> Evaluator:
         """The same at another step of the run, counted from 0 over all scales."""
@@ -207,6 +258,7 @@ class Evaluator:
                 content={} if self.image is None else objective.content(self.image),
                 targets=(self.targets[index],),
                 weights=self.weights[index : index + 1],
+                assignments=None if self.assignments is None else (self.assignments[index],),
             )
 
     def _is_finite(self, pixels: tf.Tensor) -> bool:

@@ -125,7 +125,7 @@ def _recoloring(controls: Controls, content: np.ndarray | None) -> Callable[[np.
 def blend_targets(styles: Sequence[Style], objective: Objective, long_side: int, regions: int = 0) -> Targets:
     """Each loss's target at a scale: the styles' statistics, added as if the styles were parts of one image.
 
-    A loss whose statistics do not add gets `Several`, to be compared with one style after the other.
+    A loss whose statistics do not add, or whose target follows the canvas, gets `Several`: one target for each style.
 
     Args:
         styles: at least one.
@@ -142,7 +142,7 @@ def blend_targets(styles: Sequence[Style], objective: Objective, long_side: int,
     for loss, *found in zip(objective.losses, *(each.statistic for each in measured), strict=True):
         if not loss.uses_style:
             targets.append(None)
-        elif loss.additive:
+        elif loss.additive and not loss.refresh:
             targets.append(tf.nest.map_structure(functools.partial(_sum, shares), *found))
         else:
             targets.append(Several(tuple(found), weights))

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from neural_style import color, images
 from neural_style._fingerprint import fingerprint
 from neural_style.images import masks
 from neural_style.images.augmentation import Copy, make_copy
-from neural_style.losses import Loss, Statistic
+from neural_style.losses import AssignedNeighbor, Loss, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.objective import Objective, max_style_pixels, style_target
 from neural_style.scales import fit
@@ -92,8 +93,9 @@ class ImageStyle:
 
         found = list(statistic)
         for index, loss in enumerate(objective.losses):
-            if isinstance(loss, PointSetLoss) and loss.copies:
-                found[index] = loss.concatenate([measure_copy(copy)[index] for copy in loss.copies])
+            if isinstance(loss, PointSetLoss | AssignedNeighbor) and loss.copies:
+                statistics: list[Any] = [measure_copy(copy)[index] for copy in loss.copies]
+                found[index] = loss.concatenate(statistics)
         return Measured(tuple(found), area)
 
     def _at(self, objective: Objective, long_side: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -128,7 +130,7 @@ class ImageStyle:
 
 
 def _copies(loss: Loss) -> tuple[Copy, ...]:
-    return loss.copies if isinstance(loss, PointSetLoss) else ()
+    return loss.copies if isinstance(loss, PointSetLoss | AssignedNeighbor) else ()
 
 
 def _crop(pixels: np.ndarray, limit: float) -> np.ndarray:
