@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from neural_style import plugins
 from neural_style.losses import (
+    AssignedNeighbor,
     Content,
     Gram,
     Moments,
@@ -97,6 +98,21 @@ class Recipe:
 
 DEFAULT = Recipe(
     name="default",
+    citation="This project's own, after N. Kolkin et al., 'Neural neighbor style transfer', arXiv:2203.13215, 2022, "
+    "and Li et al. (2017, arXiv:1701.01036): each position is compared with the style's nearest feature vector, "
+    "matched on canvas and content together and kept for eight steps, with means and centered covariances beside it "
+    "for palette and large motifs. Painted coarse to fine from 64 pixels, with a quarter of the content's detail (a "
+    "level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger canvas.",
+    content=0.35 * Content(("block4_conv2",)),
+    style=AssignedNeighbor() + 2.0 * Moments(STYLE_LAYERS[:4], layer_weights=(2.0, 2.0, 1.0, 1.0), name="moments"),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
+    optimizer=LBFGS(),
+    final_optimizer=LBFGS(memory=2),
+    detail_strength=0.25,
+)
+
+MOMENTS = Recipe(
+    name="moments",
     citation="This project's own, after Gatys et al. (2016) and Li et al. (2017, arXiv:1701.01036): style as the "
     "distributions' means and centered covariances, painted coarse to fine, with the content's contours kept as well "
     "and its detail (a level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger canvas.",
@@ -203,7 +219,10 @@ SPST = Recipe(
 )
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {recipe.name: recipe for recipe in (DEFAULT, GATYS_2016, JOHNSON_LOSSES, STROTSS, NNST, SLICED_WASSERSTEIN, SPST)}
+    {
+        recipe.name: recipe
+        for recipe in (DEFAULT, MOMENTS, GATYS_2016, JOHNSON_LOSSES, STROTSS, NNST, SLICED_WASSERSTEIN, SPST)
+    }
 )
 
 

@@ -82,7 +82,7 @@ class CoarseToFine:
     """Schedule from a small canvas to the final size by equal factors, with fewer steps at each larger size.
 
     A scale of long side L gets `steps * (smallest / L) ** decay` steps, but at least `min_steps`. The defaults are
-    those of the recipe `default`.
+    those of the recipe `moments`.
 
     Args:
         smallest: long side of the first canvas, in pixels.

@@ -67,7 +67,7 @@ def found(installed, monkeypatch):
 
 def test_without_plugins_there_are_only_the_names_of_this_package():
     assert plugins.names("extractors") == plugins.names("recipes") == []
-    with pytest.raises(ValueError, match="no recipe is called 'quick'; there are default, gatys2016"):
+    with pytest.raises(ValueError, match="no recipe is called 'quick'; there are default, moments, gatys2016"):
         recipes.get("quick")
 
 

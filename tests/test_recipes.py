@@ -110,5 +110,5 @@ def test_less_strength_gives_a_smaller_content_distance(content, style, vgg16):
 
 def test_less_strength_adds_more_detail():
     strengths = (0.0, 0.25, 0.5, 0.75, 1.0)
-    assert [recipes.DEFAULT.detail_strength_at(strength) for strength in strengths] == [1.0, 1.0, 1.0, 0.5, 0.0]
+    assert [recipes.DEFAULT.detail_strength_at(strength) for strength in strengths] == [1.0, 0.75, 0.25, 0.0, 0.0]
     assert [RECIPES["strotss"].detail_strength_at(strength) for strength in strengths] == [1.0, 0.5, 0.0, 0.0, 0.0]

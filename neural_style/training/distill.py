@@ -3,7 +3,7 @@
 The student has VGG16's architecture with few channels. It starts from the teacher: each layer's channels are those of
 the teacher that best predict the others, and its kernels are fitted by least squares to compute them from the student's
 layer before. Then it is trained to reproduce the teacher's maps, their means and covariances, and the gradient of the
-default recipe's loss with respect to the image (see `neural_style.training.teacher`). The result is a running mean of
+recipe `moments`'s loss with respect to the image (see `neural_style.training.teacher`). The result is a running mean of
 the weights.
 
 Training goes in rounds. The batches of a round are made with the student's current weights, and used for a few epochs.

@@ -1,6 +1,6 @@
-"""What a student is taught: VGG16's maps along their principal directions, and the default recipe's gradient.
+"""What a student is taught: VGG16's maps along their principal directions, and the gradient of the recipe `moments`.
 
-A `Batch` holds canvases with the teacher's maps of them and its gradient of the default recipe's loss. Canvases come
+A `Batch` holds canvases with the teacher's maps of them and its gradient of that recipe's loss. Canvases come
 from optimization runs. A run starts at crops of images, each painted in the style of the next, and continues from
 batch to batch by the teacher's gradient or by the student's own. The student is therefore taught on the canvases that
 it produces itself, errors included.
@@ -63,7 +63,7 @@ def _terms_of(loss: Sum) -> tuple[Moments, dict[str, float]]:
     return style[0], content
 
 
-STYLE, CONTENT = _terms_of(recipes.DEFAULT.loss())
+STYLE, CONTENT = _terms_of(recipes.MOMENTS.loss())
 
 
 class Batch(NamedTuple):
@@ -93,14 +93,14 @@ def moments(maps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _style_distance(found: Maps, goals: Mapping[str, tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
-    """The default recipe's style loss for each image, (images,)."""
+    """The recipe `moments`'s style loss for each image, (images,)."""
     return average_over_layers(
         STYLE, [covariance_distance(*moments(found[name]), *goals[name]) for name in STYLE.layers]
     )
 
 
 def recipe_loss(found: Maps, start: Maps) -> tf.Tensor:
-    """The default recipe's loss, total variation left out, for each image, (images,).
+    """The recipe `moments`'s loss, total variation left out, for each image, (images,).
 
     Args:
         found: maps of the canvases.

@@ -46,7 +46,7 @@ def test_a_gpu_computes_in_what_its_generation_has(monkeypatch, capability, fast
 
 
 def look(extractor, content, style):
-    loss = recipes.DEFAULT.loss()
+    loss = recipes.MOMENTS.loss()
     objective = objective_for(tuple(term.loss for term in loss), extractor)
     image, other = (tf.constant(each[None, :32, :48] / np.float32(255)) for each in (content, style))
     noise = np.random.default_rng(0).normal(0.0, 0.05, image.shape).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The teacher: projected maps, and the default recipe's loss for several images at once."""
+"""The teacher: projected maps, and the recipe `moments`'s loss for several images at once."""
 
 import numpy as np
 import pytest
@@ -37,11 +37,11 @@ def test_moments_of_several_images_are_those_of_each():
         np.testing.assert_allclose(covariance[number], np.cov(vectors.T, bias=True), atol=1e-6)
 
 
-def test_the_loss_is_that_of_the_default_recipe(vgg16, content, style):
+def test_the_loss_is_that_of_the_recipe_moments(vgg16, content, style):
     """Except for total variation, and up to rounding."""
     pair = [tf.constant(each[None, :48, :48] / np.float32(255.0)) for each in (content, style)]
     canvas = tf.constant(np.random.default_rng(3).random((1, 48, 48, 3), np.float32))
-    terms = [term for term in recipes.DEFAULT.loss().terms if term.loss.name != "total_variation"]
+    terms = [term for term in recipes.MOMENTS.loss().terms if term.loss.name != "total_variation"]
     objective = objective_for(tuple(term.loss for term in terms), vgg16)
     weights = tf.constant([term.weight for term in terms], tf.float32)
     expected = objective.evaluate(canvas, objective.content(pair[0]), objective.target(pair[1], {}), weights, {}).loss
@@ -51,7 +51,7 @@ def test_the_loss_is_that_of_the_default_recipe(vgg16, content, style):
 
 
 def test_the_order_of_the_recipes_terms_does_not_matter():
-    loss = recipes.DEFAULT.loss()
+    loss = recipes.MOMENTS.loss()
     for order in (loss.terms, loss.terms[::-1]):
         assert teacher._terms_of(Sum(order)) == (STYLE, CONTENT)
 
@@ -59,7 +59,7 @@ def test_the_order_of_the_recipes_terms_does_not_matter():
 @pytest.mark.parametrize("change", [Gram(), Content(("block1_conv1", "block2_conv1")), STYLE, 2.0 * STYLE])
 def test_a_recipe_that_the_student_would_not_learn_is_refused(change):
     with pytest.raises(TypeError, match="a student is (not )?taught"):
-        teacher._terms_of(recipes.DEFAULT.loss() + change)
+        teacher._terms_of(recipes.MOMENTS.loss() + change)
 
 
 def test_batches_come_in_threes_from_runs_that_go_on(vgg16, folder):
