@@ -28,7 +28,7 @@ import tensorflow as tf
 
 from neural_style import StyleTransfer, images, metrics
 from neural_style.optimizers import LBFGS, Adam, Evaluation, Optimizer, Progress, State
-from neural_style.recipes import DEFAULT
+from neural_style.recipes import MOMENTS
 from neural_style.scales import SingleScale
 
 PAIRS = ("astronaut:nocturne", "astronaut:harvest")
@@ -65,8 +65,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _paint(pair: str, method: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
     optimizer, finish = (Counting(each) for each in METHODS[method]())
-    loss = DEFAULT.loss()
-    transfer = StyleTransfer(loss, "vgg16", optimizer=optimizer, finish=finish, detail=DEFAULT.detail_strength_at())
+    loss = MOMENTS.loss()
+    transfer = StyleTransfer(
+        loss, "vgg16", optimizer=optimizer, final_optimizer=finish, detail_strength=MOMENTS.detail_strength_at()
+    )
     began = time.process_time()
     result = transfer.run(content, style, size=options.size)
     seconds = time.process_time() - began
@@ -211,7 +213,7 @@ def _both(optimizer: Optimizer) -> tuple[Optimizer, Optimizer]:
 
 
 METHODS: dict[str, Callable[[], tuple[Optimizer, Optimizer]]] = {
-    "default": lambda: (DEFAULT.optimizer, DEFAULT.final_optimizer or DEFAULT.optimizer),
+    "default": lambda: (MOMENTS.optimizer, MOMENTS.final_optimizer or MOMENTS.optimizer),
     "lbfgs": lambda: _both(LBFGS()),
     "adam": lambda: _both(Adam()),
     "mixed": lambda: (LBFGS(), Adam(learning_rate=0.02)),

@@ -1,10 +1,12 @@
-"""Time to a picture and its distances from content and style, for this library's recipes and TensorFlow's tutorial.
+"""Time to a picture, and how painted it looks, for this library's recipes and TensorFlow's tutorial.
 
 Every run is a fresh process. The script reports the seconds of the whole command, from starting Python to the saved
-picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and two
-distances (`neural_style.metrics`) of the saved picture, measured on layers that none of these methods optimizes. The
-ratio compares the whole command with the first method of the pair. With `--repeats` the methods take turns in
-alternating order.
+picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and four
+measures (`neural_style.metrics`) of the saved picture. `content` and `style` are distances on layers that the default
+and some other recipes optimize. `nearest` is the distance of local features to their nearest style features, relative
+to the content's own, on a layer that no method optimizes, and `shape` the similarity of deep features at the same
+position: compare `nearest` at equal `shape`. The ratio compares the whole command with the first method of the pair.
+With `--repeats` the methods take turns in alternating order.
 
     python benchmarks/quality.py --json quality.json --save pictures
     python benchmarks/quality.py --size 256 --methods default tutorial --weights imagenet --repeats 3
@@ -14,8 +16,8 @@ alternating order.
 of the default with the tutorial's method, and `fast` is `quality="fast"` with its own networks; other recipes go by
 their name. The tutorial uses block5_conv2, which the bundled weights lack: `--weights imagenet` selects Keras's file,
 from its cache or downloaded once. `METHOD@STEPS` sets the number of steps. The line "the content itself" gives the
-distances of the unchanged content. `--curve N` repeats each run and records seconds, content and style distance at N
-points of equal work, without the time of measuring.
+measures of the unchanged content. `--curve N` repeats each run and records seconds and measures at N points of equal
+work, without the time of measuring.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 PAIRS = ("astronaut:nocturne", "astronaut:harvest")
 METHODS = ("default", "gatys2016")
+MEASURES = ("content", "style", "nearest", "shape")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     results = [_pair(pair, options) for pair in options.pairs]
     common.print_table(
-        ("pair", "method", "steps", "command s", "ratio", "run s", "processor s", "peak MiB", "content", "style"),
+        ("pair", "method", "steps", "command s", "ratio", "run s", "processor s", "peak MiB", *MEASURES),
         (row for result in results for row in _rows(result)),
     )
     common.write_json(options, results)
@@ -71,7 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _pair(pair: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
-    unpainted = _distances(_fitted(content, options.size), content, style)  # also warms up the disk cache
+    unpainted = _measures(_fitted(content, options.size), content, style)  # also warms up the disk cache
     runs: dict[str, list[dict[str, Any]]] = {method: [] for method in options.methods}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
@@ -87,8 +90,8 @@ def _run(content: Path, style: Path, method: str, output: Path, options: argpars
     from neural_style import images
 
     child = common.run_in_subprocess(__file__, _settings(content, style, method, options) | {"output": str(output)})
-    distances = _distances(images.load(output), content, style)
-    return {"command_seconds": child.seconds, **child.report, **distances}
+    measures = _measures(images.load(output), content, style)
+    return {"command_seconds": child.seconds, **child.report, **measures}
 
 
 def _curve(content: Path, style: Path, method: str, options: argparse.Namespace) -> list[dict[str, float]]:
@@ -117,10 +120,15 @@ def _fitted(path: Path, size: int) -> np.ndarray:
     return images.resize(pixels, fit((pixels.shape[2], pixels.shape[1]), size))
 
 
-def _distances(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
+def _measures(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
     from neural_style import metrics
 
-    return {"content": metrics.content_distance(picture, content), "style": metrics.style_distance(picture, style)}
+    return {
+        "content": metrics.content_distance(picture, content),
+        "style": metrics.style_distance(picture, style),
+        "nearest": metrics.nearest_feature_distance(picture, content, style),
+        "shape": metrics.shape_similarity(picture, content),
+    }
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -143,14 +151,12 @@ def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
                 common.shown(run),
                 f"{last['processor_seconds']:.1f}",
                 f"{max(each['peak_bytes'] for each in runs) / 2**20:.0f}",
-                f"{last['content']:.4f}",
-                f"{last['style']:.4f}",
+                *(f"{last[name]:.4f}" for name in MEASURES),
             )
         )
-    unpainted = result["unpainted"]
     blanks = ("", "", "", "", "", "")
-    content, style = f"{unpainted['content']:.4f}", f"{unpainted['style']:.4f}"
-    return [*rows, (result["pair"], "the content itself", *blanks, content, style)]
+    unpainted = (f"{result['unpainted'][name]:.4f}" for name in MEASURES)
+    return [*rows, (result["pair"], "the content itself", *blanks, *unpainted)]
 
 
 # --- in the child ------------------------------------------------------------------------------------
@@ -178,10 +184,10 @@ def _paint(
         recipe.loss(strength),
         recipe.extractor or (network(weights) if weights else extractor),
         optimizer=recipe.optimizer,
-        finish=recipe.final_optimizer,
+        final_optimizer=recipe.final_optimizer,
         scales=recipe.scales,
         relay=recipe.relay,
-        detail=recipe.detail_strength_at(strength),
+        detail_strength=recipe.detail_strength_at(strength),
     )
     curve = _Curve(Path(content), Path(style), points)
     began = time.perf_counter()
@@ -237,7 +243,7 @@ class _Curve:
         from neural_style import images
 
         canvas = images.resize(images.load(step.image()), step.size)
-        return _distances(canvas, self.content, self.style)
+        return _measures(canvas, self.content, self.style)
 
 
 if __name__ == "__main__":

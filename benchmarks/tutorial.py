@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from neural_style.losses import Context, Features, Gram, Loss, Statistic
 from neural_style.optimizers import Adam
-from neural_style.recipes import DEFAULT, Recipe
+from neural_style.recipes import MOMENTS, Recipe
 from neural_style.scales import SingleScale
 
 
@@ -70,13 +70,13 @@ TUTORIAL = Recipe(
 )
 
 SINGLE = dataclasses.replace(
-    DEFAULT,
+    MOMENTS,
     name="single",
     scales=TUTORIAL.scales,
     optimizer=dataclasses.replace(TUTORIAL.optimizer, epsilon=Adam.epsilon),
     final_optimizer=None,
 )
-"""The losses of the default minimized with the tutorial's method, but with a small epsilon.
+"""The losses of the recipe `moments` minimized with the tutorial's method, but with a small epsilon.
 
 The tutorial's epsilon would dominate the far smaller gradients of these losses.
 """

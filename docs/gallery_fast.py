@@ -23,8 +23,8 @@ TEXT = """# Fast and best, side by side
 
 On the left `quality="best"`, the default, which uses VGG16 throughout; on the right `quality="fast"`, which uses VGG16
 on the coarsest canvas and `Lite` afterwards. All pictures have {size} pixels and `strength=0.5`. The content and style
-distances (`neural_style.metrics`) are measured with VGG16; the default recipe matches some of the layers they read. None
-of these pictures was used to train `Lite`.
+distances (`neural_style.metrics`) are measured with VGG16; the default recipe matches some of the layers they read.
+None of these pictures was used to train `Lite`.
 
 On two cores with bfloat16 (Intel Xeon with AMX) the whole command takes 15.0 processor seconds with best and 9.0 with
 fast at 512 by 512 pixels, and 4.7 for a preview of 256 pixels with fast. See

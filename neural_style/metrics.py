@@ -1,10 +1,18 @@
 """Metrics: distances of an image from its content and its style, for comparing settings.
 
-Each metric accepts images in any form that `images.load` accepts, and returns one number. Metrics on features use the
-layers `LAYERS` of the bundled VGG16. The recipes `default`, `gatys2016`, `sliced_wasserstein` and `spst` optimize none
-of these, so that their runs cannot improve a metric merely by reducing their own loss further; to judge other recipes
-or losses of your own, choose layers and an extractor that they do not use. No single metric measures quality: a setting
-is better if it improves one metric without making the others worse.
+Each metric accepts images in any form that `images.load` accepts, and returns one number. A run can improve a metric on
+layers that it optimizes merely by reducing its own loss further. Recipes use these layers of VGG16:
+
+- `LAYERS`, the default of the distances: the recipe `default` optimizes all four by matching (and block4_conv2 for
+  content), and `johnson_losses`, `strotss` and `nnst` optimize them as well. They are held out for `moments`,
+  `gatys2016`, `sliced_wasserstein` and `spst`.
+- block3_conv2, of `nearest_feature_distance`: no recipe optimizes it.
+- block5_conv1, of `shape_similarity`: `moments`, `gatys2016`, `sliced_wasserstein` and `spst` optimize it as a style
+  layer, with losses that ignore positions; the others do not.
+
+To judge losses of your own, choose layers and an extractor that they do not use. No single metric measures quality: a
+setting is better if it improves one metric without making the others worse. Whether an image looks painted is best
+judged by `nearest_feature_distance`, among images of about equal `shape_similarity`.
 """
 
 from __future__ import annotations
@@ -27,6 +35,8 @@ __all__ = [
     "content_distance",
     "edge_agreement",
     "lpips",
+    "nearest_feature_distance",
+    "shape_similarity",
     "sliced_wasserstein",
     "style_distance",
 ]
@@ -34,6 +44,7 @@ __all__ = [
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")
 LEVELS = (1.0, 0.5, 0.25)
 MIN_SIDE = 16  # in pixels; a shorter side has too few cells on the deepest layer for a covariance
+MAX_SIMILARITIES = 2**24  # in memory at once: 64 MiB of float32
 
 Maps = Mapping[str, tf.Tensor]
 
@@ -47,6 +58,10 @@ def content_distance(
               - \frac{c^l_i}{\lVert c^l_i \rVert} \right\rVert^2
 
     This is LPIPS (Zhang et al., 2018) without its learned weights.
+
+    By itself this distance rewards filters: an image that keeps the photograph's texture and only changes its colors
+    scores better than a painted one, in which strokes replace that texture. `shape_similarity` compares deeper features
+    and depends less on texture.
 
     Args:
         image: source of the image; see `images.load`.
@@ -159,6 +174,109 @@ def sliced_wasserstein(
     return float(loss.compare(found, target))
 
 
+def nearest_feature_distance(
+    image: Any,
+    content: Any,
+    style: Any,
+    *,
+    layers: Sequence[str] = ("block3_conv2",),
+    levels: Sequence[float] = LEVELS,
+    extractor: Extractor | str = "vgg16",
+) -> float:
+    r"""Cosine distance of feature vectors to their nearest style vectors, relative to the content's own distance.
+
+    .. math:: \frac{\sum_i \min_j \left(1 - \cos(x_i, s_j)\right)}{\sum_i \min_j \left(1 - \cos(c_i, s_j)\right)}
+
+    with the features x of the image, c of the content and s of the style; averaged over layers and levels. An image
+    that looks painted consists of features that occur in the style, wherever they are. The measure does not detect
+    whether the image uses all of the style (see `sliced_wasserstein`) or shows the content (see `shape_similarity`).
+
+    The content is resized to the image's size, and the style to the image's long side, but never enlarged. The levels
+    are these three at full, half and quarter size, unless the image's short side is below 16 pixels there. The time is
+    proportional to the product of the numbers of positions of image and style.
+
+    Args:
+        image: source of the image; see `images.load`.
+        content: source of the content, of any size.
+        style: source of the style, of any size.
+        layers: layers to compare.
+        levels: sizes as fractions of the size.
+        extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
+
+    Returns:
+        The ratio, at least 0: 1 for the content itself, 0 for an image made only of the style's features. It has no
+        meaning for a content that is made of them itself.
+
+    Raises:
+        ImageError: an image cannot be read.
+        ValueError: the extractor lacks one of the layers, or an image is too small to have a position on one.
+
+    Example:
+        >>> content, style = np.random.default_rng(0).random((2, 32, 48, 3))
+        >>> nearest_feature_distance(content, content, style)
+        1.0
+    """
+    pixels = images.load(image)
+    own, goal = images.resize(images.load(content), _size(pixels)), _resized_to(images.load(style), pixels)
+    ratios = []
+    for level in _levels(pixels, levels, MIN_SIDE):
+        x, c, s = (_vectors(_reduced(each, level), layers, extractor) for each in (pixels, own, goal))
+        ratios += [_mean_nearest(x[n], s[n]) / max(_mean_nearest(c[n], s[n]), 1e-8) for n in layers]
+    return float(np.mean(ratios))
+
+
+def shape_similarity(
+    image: Any,
+    content: Any,
+    *,
+    layers: Sequence[str] = ("block5_conv1",),
+    levels: Sequence[float] = (1.0, 0.5),
+    extractor: Extractor | str = "vgg16",
+) -> float:
+    r"""Mean cosine similarity between standardized deep feature vectors at the same position.
+
+    .. math:: \frac1N \sum_i \cos\left(\frac{x_i - \mu}{\sigma}, \frac{c_i - \mu}{\sigma}\right)
+
+    with the features x of the image and c of the content; averaged over layers and levels. The mean :math:`\mu` and
+    the standard deviation :math:`\sigma` of each channel are the content's; a tenth of the channels' mean deviation is
+    added to every deviation, so that a channel that hardly varies in the content does not dominate. Deep features
+    represent objects more than textures: the value is high if objects are still recognizable where the content has
+    them.
+
+    The content is resized to the image's size. The levels are both at full and half size, unless the image's short side
+    is below two positions of the deepest layer there (32 pixels for block5_conv1).
+
+    Args:
+        image: source of the image; see `images.load`.
+        content: source of the content, of any size.
+        layers: layers to compare.
+        levels: sizes as fractions of the image's size.
+        extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
+
+    Returns:
+        The similarity in [-1, 1]: 1 for the content itself, about 0 for an unrelated image.
+
+    Raises:
+        ImageError: an image cannot be read.
+        ValueError: the extractor lacks one of the layers, or the image has fewer than two positions on one.
+
+    Example:
+        >>> image = np.random.default_rng(0).random((32, 48, 3))
+        >>> round(shape_similarity(image, image), 3)
+        1.0
+    """
+    pixels = images.load(image)
+    goal = images.resize(images.load(content), _size(pixels))
+    network = _network(extractor)
+    check_layers(layers, network.layers)
+    least = 2 * max(network.layers[layer].stride for layer in layers)
+    found = []
+    for level in _levels(pixels, levels, least):
+        ours, theirs = (_vectors(_reduced(each, level), layers, network, least=2) for each in (pixels, goal))
+        found += [_agreement(ours[layer], theirs[layer]) for layer in layers]
+    return float(np.mean(found))
+
+
 def edge_agreement(image: Any, content: Any, *, size: int | None = 256) -> float:
     """Correlation between the edge strengths of two images, over all positions.
 
@@ -244,8 +362,61 @@ def _moment_distance(found: tf.Tensor, goal: tf.Tensor) -> float:
     return 0.5 * (float(means[0]) + float(relative_square(sums.covariance(), target.covariance())[0]))
 
 
+def _levels(pixels: np.ndarray, levels: Sequence[float], min_side: int) -> Sequence[float]:
+    """Levels at which the short side has at least `min_side` pixels; the first alone if there is none."""
+    longest = max(_size(pixels))
+    return [each for each in levels if min(fit(_size(pixels), round(longest * each))) >= min_side] or levels[:1]
+
+
+def _reduced(pixels: np.ndarray, level: float) -> np.ndarray:
+    """Resize to a fraction of the size."""
+    return images.resize(pixels, fit(_size(pixels), round(max(_size(pixels)) * level)))
+
+
+def _vectors(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str, least: int = 1) -> Maps:
+    """Feature vectors of each layer, (positions, channels); raise `ValueError` if there are fewer than `least`."""
+    network = _network(extractor)
+    check_layers(layers, network.layers)
+    width, height = _size(pixels)
+    for layer in layers:
+        stride = network.layers[layer].stride
+        if (width // stride) * (height // stride) < least:
+            raise ValueError(
+                f"an image of {width} x {height} pixels is too small for layer {layer!r}, which has a position every "
+                f"{stride} pixels and needs at least {least}"
+            )
+    maps = _maps(pixels, layers, network)
+    return {layer: tf.reshape(features, [-1, features.shape[-1]]) for layer, features in maps.items()}
+
+
+def _mean_nearest(vectors: tf.Tensor, style: tf.Tensor) -> float:
+    """Mean cosine distance of vectors to the nearest of the style's, without the matrix of all pairs."""
+    vectors, style = (tf.math.l2_normalize(each, axis=-1, epsilon=1e-8) for each in (vectors, style))
+    rows = max(1, MAX_SIMILARITIES // int(style.shape[0]))
+    nearest = [
+        tf.reduce_max(tf.matmul(vectors[start : start + rows], style, transpose_b=True), axis=-1)
+        for start in range(0, int(vectors.shape[0]), rows)
+    ]
+    return max(0.0, float(tf.reduce_mean(1.0 - tf.concat(nearest, axis=0))))
+
+
+def _agreement(vectors: tf.Tensor, content: tf.Tensor) -> float:
+    """Mean cosine of vectors at the same position, standardized by the content's mean and deviation."""
+    mean, variance = tf.nn.moments(content, [0], keepdims=True)
+    deviation = tf.sqrt(variance)
+    deviation += 0.1 * tf.reduce_mean(deviation) + 1e-8
+    ours, theirs = (
+        tf.math.l2_normalize((each - mean) / deviation, axis=-1, epsilon=1e-8) for each in (vectors, content)
+    )
+    return float(tf.reduce_mean(tf.reduce_sum(ours * theirs, axis=-1)))
+
+
+def _network(extractor: Extractor | str) -> Extractor:
+    return named_extractor(extractor) if isinstance(extractor, str) else extractor
+
+
 def _maps(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> Maps:
-    network = named_extractor(extractor) if isinstance(extractor, str) else extractor
+    network = _network(extractor)
     check_layers(layers, network.layers)
     maps = network(tf.constant(pixels), layers)
     return {layer: tf.cast(value, tf.float32) for layer, value in maps.items()}

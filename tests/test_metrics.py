@@ -8,8 +8,16 @@ import tensorflow as tf
 from PIL import Image
 
 from neural_style import ImageError, images, metrics, stylize
-from neural_style.metrics import content_distance, edge_agreement, lpips, sliced_wasserstein, style_distance
-from tests.networks import Pixels
+from neural_style.metrics import (
+    content_distance,
+    edge_agreement,
+    lpips,
+    nearest_feature_distance,
+    shape_similarity,
+    sliced_wasserstein,
+    style_distance,
+)
+from tests.networks import Pixels, ThreeLevels, Tiny
 
 DISTANCES = (content_distance, style_distance, sliced_wasserstein)
 
@@ -17,7 +25,7 @@ DISTANCES = (content_distance, style_distance, sliced_wasserstein)
 @pytest.fixture(scope="module")
 def painted(content, style, vgg16):
     """The content with stripes, as large as the content."""
-    return np.asarray(stylize(content, style, size=64, steps=30, extractor=vgg16))
+    return np.asarray(stylize(content, style, size=64, steps=30, recipe="moments", extractor=vgg16))
 
 
 def turned(image):
@@ -130,3 +138,119 @@ def test_without_its_package_lpips_says_what_to_install(monkeypatch, content):
     monkeypatch.setitem(sys.modules, "lpips", None)
     with pytest.raises(ImportError, match="pip install lpips torch"):
         lpips(content, content)
+
+
+# --- features nearest to the style's, and shape ------------------------------------------------------
+
+
+def feature_vectors(network, pixels, layer):
+    """(positions, channels), float64."""
+    features = network(tf.constant(images.load(pixels)), [layer])[layer].numpy().astype(np.float64)
+    return features.reshape(-1, features.shape[-1])
+
+
+def unit(vectors):
+    """Vectors of zeros, which ReLU leaves, stay zero."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-4)
+
+
+def random_images(*shapes):
+    rng = np.random.default_rng(5)
+    return [rng.random((*shape, 3), np.float32) for shape in shapes]
+
+
+def test_nearest_features_agree_with_plain_numpy(monkeypatch):
+    """In strips of a few positions, of which the last is shorter."""
+    network = ThreeLevels()
+    image, content, style = random_images((10, 12), (10, 12), (12, 9))
+    x, c, s = (unit(feature_vectors(network, each, "deep")) for each in (image, content, style))
+    expected = np.mean(np.min(1 - x @ s.T, axis=1)) / np.mean(np.min(1 - c @ s.T, axis=1))
+    monkeypatch.setattr(metrics, "MAX_SIMILARITIES", 7 * len(s))
+    assert len(x) % 7
+    options = {"layers": ["deep"], "levels": [1.0], "extractor": network}
+    assert nearest_feature_distance(image, content, style, **options) == pytest.approx(expected, rel=1e-4)
+
+
+def test_shape_agrees_with_plain_numpy():
+    network = ThreeLevels()
+    image, content = random_images((10, 12), (10, 12))
+    x, c = (feature_vectors(network, each, "deeper") for each in (image, content))
+    deviation = c.std(axis=0)
+    deviation += 0.1 * deviation.mean()
+    x, c = (unit((each - c.mean(axis=0)) / deviation) for each in (x, c))
+    found = shape_similarity(image, content, layers=["deeper"], levels=[1.0], extractor=network)
+    assert found == pytest.approx(np.mean(np.sum(x * c, axis=1)), abs=1e-5)
+
+
+def test_layers_and_levels_count_equally():
+    image, content, style = random_images((40, 48), (40, 48), (48, 48))
+    options = {"extractor": Tiny()}
+    both = {"layers": ["shallow", "deep"], "levels": [1.0, 0.5], **options}
+    each = [{"layers": [layer], "levels": [level], **options} for layer in both["layers"] for level in both["levels"]]
+    for metric, inputs in ((nearest_feature_distance, (image, content, style)), (shape_similarity, (image, content))):
+        values = [metric(*inputs, **one) for one in each]
+        assert metric(*inputs, **both) == pytest.approx(np.mean(values), rel=1e-5)
+        assert len(set(values)) == 4
+
+
+def test_the_content_is_the_unit_of_both(content, style):
+    assert nearest_feature_distance(content, content, style) == 1.0
+    assert shape_similarity(content, content) == pytest.approx(1.0, abs=1e-5)
+    assert shape_similarity(images.resize(images.load(content), (96, 72)), content) > 0.7
+
+
+def test_an_image_made_of_the_style_has_the_nearer_features(painted, content, style):
+    assert nearest_feature_distance(style, content, style) == pytest.approx(0.0, abs=1e-3)
+    assert nearest_feature_distance(turned(style), content, style) < 0.8
+    assert nearest_feature_distance(painted, content, style) < 0.95
+
+
+def test_another_image_and_the_turned_content_have_less_shape(content, style):
+    assert shape_similarity(style, content) < 0.5
+    assert shape_similarity(turned(content), content) < 0.5
+
+
+def test_shape_falls_with_growing_noise(content):
+    noise = np.random.default_rng(2).normal(size=(1, *content.shape))
+    noisy = [np.clip(images.load(content) + deviation * noise, 0, 1) for deviation in (0.0, 0.05, 0.1, 0.2, 0.4)]
+    similarities = [shape_similarity(image, content) for image in noisy]
+    assert similarities == sorted(similarities, reverse=True)
+    assert similarities[-1] < 0.6
+
+
+def test_small_images_leave_out_levels(content, style):
+    small = turned(content[:20, :40])
+    assert nearest_feature_distance(small, content, style) == nearest_feature_distance(
+        small, content, style, levels=[1.0]
+    )
+    assert shape_similarity(content[:40, :48], content) == shape_similarity(content[:40, :48], content, levels=[1.0])
+
+
+def test_images_without_positions_on_a_layer_are_refused(content, style):
+    with pytest.raises(ValueError, match="20 x 20 pixels is too small for layer 'block5_conv1'"):
+        shape_similarity(content[:20, :20], content)
+    with pytest.raises(ValueError, match="2 x 2 pixels is too small for layer 'block3_conv2'"):
+        nearest_feature_distance(content, content, style[:2, :2])
+    for metric, inputs in ((nearest_feature_distance, (content, content, style)), (shape_similarity, (content,) * 2)):
+        with pytest.raises(ValueError, match="no layer 'block9_conv1'"):
+            metric(*inputs, layers=["block9_conv1"])
+        with pytest.raises(ImageError):
+            metric("none.png", *inputs[1:])
+
+
+def test_the_content_distance_alone_rewards_filters(content, style):
+    """Recolored texture is nearer to the content than the style's own texture in the content's colors."""
+    filtered = images.load(content) * np.array([1.0, 0.8, 0.6], np.float32)
+    grain = images.resize(images.load(style), (64, 48)).mean(axis=-1, keepdims=True) - 0.5
+    textured = np.clip(images.load(content) + 0.4 * grain, 0, 1)
+    assert content_distance(filtered, content) < content_distance(textured, content)
+    assert nearest_feature_distance(textured, content, style) < nearest_feature_distance(filtered, content, style)
+
+
+@pytest.mark.parametrize("form", ["array", "image", "path"])
+def test_the_measures_accept_every_source(form, content, style, tmp_path):
+    path = tmp_path / "content.png"
+    Image.fromarray(content).save(path)
+    source = {"array": content, "image": Image.fromarray(content), "path": path}[form]
+    assert shape_similarity(source, turned(content)) == shape_similarity(images.load(content), turned(content))
+    assert isinstance(nearest_feature_distance(turned(content), source, style), float)

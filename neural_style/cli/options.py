@@ -24,7 +24,10 @@ STYLE_TARGET_SUFFIX = ".npz"
 SIZE = "long side in pixels, or 'content' for the content's own (default: %(default)s)"
 STRENGTH = "0 keeps the content, 1 is all style (default: %(default)s)"
 STEPS = "total number of steps over all scales (default: the recipe's)"
-RECIPE = "default, moments, gatys2016, johnson_losses, strotss, nnst, sliced_wasserstein, spst, or a plug-in's (default: %(default)s)"
+RECIPE = (
+    "default, moments, gatys2016, johnson_losses, strotss, nnst, sliced_wasserstein, spst, or a plug-in's "
+    "(default: %(default)s)"
+)
 QUALITY = "fast: mostly on a small network, in a fraction of the time; best: as in the recipe (default: %(default)s)"
 EXTRACTOR = "vgg19, vgg16 or lite (default: vgg19 if cached or downloadable, otherwise the bundled vgg16)"
 OPTIMIZER = "adam or lbfgs (default: the recipe's)"
