@@ -99,12 +99,6 @@ class Controls:
         """What `color` stands for."""
         return COLOR_MODES[self.color]
 
-    def check_count(self, styles: int) -> None:
-        """Raise `ValueError` unless masks, where there are any, are one for each style."""
-        for name, given in (("masks", self.masks), ("style_masks", self.style_masks)):
-            if given and len(given) != styles:
-                raise ValueError(f"{styles} styles need as many {name}, not {len(given)}")
-
     def recolor(self, style: np.ndarray, content: np.ndarray) -> np.ndarray:
         """The style in the content's palette, as far as `color_strength` says; float32 (1, height, width, 3)."""
         if self.mode.before is None:

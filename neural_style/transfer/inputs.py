@@ -12,11 +12,10 @@ from neural_style import images
 from neural_style._arguments import real, whole
 from neural_style._fingerprint import fingerprint
 from neural_style.images import ImageLike, masks
-from neural_style.scales import fit
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.styles.base import Style
 from neural_style.transfer.styles.blending import Styles, read_styles
-from neural_style.transfer.styles.image_style import ImageStyle
+from neural_style.transfer.styles.image_style import final_size
 
 __all__ = ["InitLike", "Inputs", "read_inputs"]
 
@@ -104,16 +103,12 @@ def read_inputs(
     side = _check_size(size, content is not None)
     image = None if content is None else images.read(content, size=max(side) if isinstance(side, tuple) else side)
     pixels = None if image is None else image.pixels
-    if style is None:
-        controls.check_count(0)
-    long_side = max(side) if isinstance(side, tuple) else side
-    styles = () if style is None else read_styles(style, controls, long_side, pixels)
-    final = _final_size(side, pixels, styles)
-    for each in styles:
-        if isinstance(each, ImageStyle):
-            each.warn_if_small(max(final))
     if pixels is None:
         _check_needs_no_content(controls)
+    start = _read_init(init, content is not None, style is not None)
+    long_side = max(side) if isinstance(side, tuple) else side
+    styles = read_styles(style, controls, long_side, pixels)
+    final = final_size(styles, side, pixels)
     return Inputs(
         content=pixels,
         alpha=None if image is None else image.alpha,
@@ -121,7 +116,7 @@ def read_inputs(
         size=final,
         shares=masks.mask_shares(controls.masks, final, controls.background) if controls.masks else None,
         previous=_read_previous(previous, final),
-        init=_read_init(init, content is not None, bool(styles)),
+        init=start,
         seed=whole("seed", seed),
         controls=controls,
     )
@@ -144,21 +139,6 @@ def _check_size(size: int | tuple[int, int] | None, has_content: bool) -> int | 
     if side < 1:
         raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
     return side
-
-
-def _final_size(
-    size: int | tuple[int, int] | None, content: np.ndarray | None, styles: tuple[Style, ...]
-) -> tuple[int, int]:
-    """(width, height) of the result: of the content's shape, else the first style's, else a square."""
-    if isinstance(size, tuple):
-        return size
-    shaped = [content] if content is not None else [each.pixels for each in styles if isinstance(each, ImageStyle)]
-    if not shaped:
-        if size is None:
-            raise ValueError("with neither a content nor a style image, size has to be given")
-        return size, size
-    height, width = shaped[0].shape[1:3]
-    return fit((width, height), size or max(width, height))
 
 
 def _check_needs_no_content(controls: Controls) -> None:

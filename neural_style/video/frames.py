@@ -23,7 +23,7 @@ from neural_style.losses import Temporal
 from neural_style.scales import SingleScale, fit
 from neural_style.transfer import StyleTransfer
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.styles.blending import Styles, with_weights
+from neural_style.transfer.styles.blending import Styles, check_mask_count, with_weights
 from neural_style.transfer.styles.style_target import StyleTarget
 from neural_style.video.flow import Motion, warp
 
@@ -119,7 +119,7 @@ class FramePainter:
     def _targets(self, style: Styles, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
         """Compute the statistics of each style once for all frames; styles get the palette of the first frame."""
         controls, pairs = self._controls, with_weights(style)
-        controls.check_count(len(pairs))
+        check_mask_count(controls, len(pairs))
         targets = []
         for (each, weight), mask in zip(pairs, controls.style_masks or (None,) * len(pairs), strict=True):
             if not isinstance(each, StyleTarget):

@@ -24,7 +24,7 @@ from neural_style.transfer.styles.base import Style
 from neural_style.transfer.styles.image_style import ImageStyle
 from neural_style.transfer.styles.style_target import StyleTarget
 
-__all__ = ["StyleLike", "Styles", "blend_palettes", "blend_targets", "read_styles", "with_weights"]
+__all__ = ["StyleLike", "Styles", "blend_palettes", "blend_targets", "check_mask_count", "read_styles", "with_weights"]
 
 StyleLike = ImageLike | StyleTarget
 """One style: anything `neural_style.images.read` takes, or a saved `StyleTarget`."""
@@ -62,11 +62,13 @@ def _pair(style: Any) -> tuple[Any, float]:
         raise TypeError(f"{error}; a tuple is (style, weight), for several styles give a list") from None
 
 
-def read_styles(style: Styles, controls: Controls, side: int | None, content: np.ndarray | None) -> tuple[Style, ...]:
+def read_styles(
+    style: Styles | None, controls: Controls, side: int | None, content: np.ndarray | None
+) -> tuple[Style, ...]:
     """Read styles and assign them to mask regions.
 
     Args:
-        style: one or several; those of weight 0 are left out.
+        style: one or several; those of weight 0 are left out. None for no style.
         controls: masks, colors and stroke size.
         side: long side of the result in pixels; None where it is not known yet.
         content: the image whose palette `controls.color` may give to the styles; float32 (1, height, width, 3).
@@ -75,8 +77,8 @@ def read_styles(style: Styles, controls: Controls, side: int | None, content: np
         ImageError: an image cannot be read.
         ValueError: see `StyleTransfer.run`.
     """
-    pairs = with_weights(style)
-    controls.check_count(len(pairs))
+    pairs = [] if style is None else with_weights(style)
+    check_mask_count(controls, len(pairs))
     style_masks = controls.style_masks or (None,) * len(pairs)
     found: list[Style] = []
     for number, ((source, weight), mask) in enumerate(zip(pairs, style_masks, strict=True)):
@@ -92,6 +94,13 @@ def read_styles(style: Styles, controls: Controls, side: int | None, content: np
         pixels = images.load(source, size=wanted)
         found.append(ImageStyle(pixels, weight, region, read, controls.style_scale, _recoloring(controls, content)))
     return tuple(found)
+
+
+def check_mask_count(controls: Controls, count: int) -> None:
+    """Raise `ValueError` unless masks, where there are any, are one for each style."""
+    for name, given in (("masks", controls.masks), ("style_masks", controls.style_masks)):
+        if given and len(given) != count:
+            raise ValueError(f"{count} styles need as many {name}, not {len(given)}")
 
 
 def _check_target(controls: Controls, mask: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,9 @@ from neural_style.losses import AssignedNeighbor, Loss, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.objective import Objective, max_style_pixels, style_target
 from neural_style.scales import fit
-from neural_style.transfer.styles.base import Measured
+from neural_style.transfer.styles.base import Measured, Style
 
-__all__ = ["ImageStyle"]
+__all__ = ["ImageStyle", "final_size"]
 
 MAX_ENLARGEMENT = 2.0
 UNCHANGED: tuple[Copy, ...] = ((0.0, 1.0),)
@@ -127,6 +127,35 @@ class ImageStyle:
         shares[..., self.region : self.region + 1] = 1.0 if mask is None else mask
         strides = objective.strides(objective.style_layers)
         return {layer: tf.constant(guide) for layer, guide in masks.guides_per_layer(shares, strides).items()}
+
+
+def final_size(
+    styles: Sequence[Style], size: int | tuple[int, int] | None, content: np.ndarray | None
+) -> tuple[int, int]:
+    """(width, height) of the result: of the content's shape, else the first style image's, else a square.
+
+    Args:
+        styles: all styles; an image that is too small for its strokes at this size is warned about.
+        size: long side in pixels; None for the image's own; or the (width, height) itself.
+        content: float32 (1, height, width, 3); None without one.
+
+    Raises:
+        ValueError: there is neither an image nor a size.
+    """
+    own = [each for each in styles if isinstance(each, ImageStyle)]
+    shaped = [content] if content is not None else [each.pixels for each in own]
+    if not shaped and size is None:
+        raise ValueError("with neither a content nor a style image, size has to be given")
+    if isinstance(size, tuple):
+        final = size
+    elif shaped:
+        height, width = shaped[0].shape[1:3]
+        final = fit((width, height), size or max(width, height))
+    else:
+        final = (size or 1, size or 1)
+    for each in own:
+        each.warn_if_small(max(final))
+    return final
 
 
 def _copies(loss: Loss) -> tuple[Copy, ...]:
