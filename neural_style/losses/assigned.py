@@ -150,12 +150,13 @@ class AssignedNeighbor(ByLayer):
         kept = tf.split(subsample(stacked, self.max_vectors), sizes, axis=-1)
         return {layer: value[None, None] for layer, value in zip(self.layers, kept, strict=True)}
 
-    def query(self, features: Features, content: Features | None, context: Context) -> tf.Tensor:
-        """What is matched, (positions, channels): the canvas mixed with the content."""
-        ours = self._hypercolumns(features, context)
-        if content is None or self.anchor == 0.0:
-            return ours
-        return (1.0 - self.anchor) * ours + self.anchor * self._hypercolumns(content, context)
+    def query(self, features: Features, context: Context) -> tf.Tensor:
+        """An image's hypercolumns, (positions, channels)."""
+        return tf.concat([flat(self._on_grid(layer, features, context)) for layer in self.layers], axis=-1)
+
+    def mix(self, canvas: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
+        """What is matched, (positions, channels): the hypercolumns of the canvas mixed with those of the content."""
+        return canvas if canvas is content else (1.0 - self.anchor) * canvas + self.anchor * content
 
     def query_sums(self, query: tf.Tensor) -> QuerySums:
         """The sums that standardize a query, (positions, channels)."""
@@ -224,9 +225,6 @@ class AssignedNeighbor(ByLayer):
 
     def _stacked(self, style: StyleVectors) -> tf.Tensor:
         return tf.concat([flat(style[layer]) for layer in self.layers], axis=-1)
-
-    def _hypercolumns(self, features: Features, context: Context) -> tf.Tensor:
-        return tf.concat([flat(self._on_grid(layer, features, context)) for layer in self.layers], axis=-1)
 
     def _coarseness(self, layer: str, context: Context) -> int:
         """How many cells of the grid one of the layer's cells spans along each axis, at least 1."""

@@ -289,7 +289,8 @@ class TilePrograms:
         context = Context(strides=self.strides)
 
         def one(loss: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            query = loss.query(features, content, context)
+            ours = loss.query(features, context)
+            query = loss.mix(ours, ours if content is None else loss.query(content, context))
             return query, loss.query_sums(query), tf.shape(features[loss.grid])[1:3]
 
         return tuple(one(loss) if loss.refresh else None for loss in self.losses)

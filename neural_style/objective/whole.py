@@ -114,12 +114,19 @@ class WholeObjective:
     def _match(
         self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
     ) -> tuple[tf.Tensor | None, ...]:
-        features = self.features(canvas, self.matched_layers)
-        content = None if image is None else self.features(image, self.matched_layers)
         context = Context(strides=self.strides(self.layers))
+        features = self.features(canvas, self.matched_layers)
+        ours = [loss.query(features, context) if loss.refresh else None for loss in self.losses]  # type: ignore[attr-defined]
+        cells = {layer: tf.shape(features[layer])[1:3] for layer in self.matched_layers}
+        theirs = ours
+        if image is not None:
+            with tf.control_dependencies([each for each in ours if each is not None]):
+                image = tf.identity(image)  # the canvas's maps are released before the content's are computed
+            content = self.features(image, self.matched_layers)
+            theirs = [loss.query(content, context) if loss.refresh else None for loss in self.losses]  # type: ignore[attr-defined]
         return tuple(
-            None if vectors is None else _assign(loss, features, content, context, vectors)
-            for loss, vectors in zip(self.losses, styles, strict=True)
+            None if vectors is None else _assign(loss, one, other, cells, vectors)
+            for loss, one, other, vectors in zip(self.losses, ours, theirs, styles, strict=True)
         )
 
     def _evaluate(
@@ -167,18 +174,12 @@ def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> WholeObject
 
 
 def _assign(
-    loss: Any,
-    features: Features,
-    content: Features | None,
-    context: Context,
-    styles: tuple[StyleVectors, ...],
+    loss: Any, ours: tf.Tensor, theirs: tf.Tensor, cells: Features, styles: tuple[StyleVectors, ...]
 ) -> tf.Tensor:
     """One loss's matches on a whole image, int32 (1, rows, columns, styles)."""
-    query = loss.query(features, content, context)
-    sums = loss.query_sums(query)
-    cells = tf.shape(features[loss.grid])[1:3]
-    found = [tf.reshape(loss.assign(query, sums, vectors), tf.concat([[1], cells], axis=0)) for vectors in styles]
-    return tf.stack(found, axis=-1)
+    query = loss.mix(ours, theirs)
+    sums, shape = loss.query_sums(query), tf.concat([[1], cells[loss.grid]], axis=0)
+    return tf.stack([tf.reshape(loss.assign(query, sums, vectors), shape) for vectors in styles], axis=-1)
 
 
 def _union(losses: Iterable[Loss]) -> tuple[str, ...]:
