@@ -17,6 +17,7 @@ from PIL import Image
 
 from neural_style import StyleTransfer, stylize
 from neural_style.losses import (
+    AssignedNeighbor,
     AttentionGram,
     Content,
     Gram,
@@ -59,6 +60,7 @@ LOSSES: dict[str, Loss | Sum] = {
     "moments_deviation": CONTENT_TERM + Moments(spread="deviation") + SMOOTHNESS,
     "sliced_wasserstein": 0.1 * Content() + SlicedWasserstein() + SMOOTHNESS,
     "histogram": CONTENT_TERM + Gram() + Histogram() + SMOOTHNESS,
+    "assigned_neighbor": CONTENT_TERM + AssignedNeighbor() + SMOOTHNESS,
     "nearest_neighbor": CONTENT_TERM + NearestNeighbor() + SMOOTHNESS,
     "nearest_neighbor_anchored": NearestNeighbor(anchor=1.0) + SMOOTHNESS,
     "patches": 0.8 * Content() + Patches() + SMOOTHNESS,
