@@ -146,16 +146,16 @@ def final_size(
     shaped = [content] if content is not None else [each.pixels for each in own]
     if not shaped and size is None:
         raise ValueError("with neither a content nor a style image, size has to be given")
-    if isinstance(size, tuple):
-        final = size
-    elif shaped:
-        height, width = shaped[0].shape[1:3]
-        final = fit((width, height), size or max(width, height))
-    else:
-        final = (size or 1, size or 1)
+    shape = max(shaped[0].shape[1:3]) if shaped else 1
+    long_side = max(size) if isinstance(size, tuple) else size or shape
     for each in own:
-        each.warn_if_small(max(final))
-    return final
+        each.warn_if_small(long_side)
+    if isinstance(size, tuple):
+        return size
+    if not shaped:
+        return long_side, long_side
+    height, width = shaped[0].shape[1:3]
+    return fit((width, height), long_side)
 
 
 def _copies(loss: Loss) -> tuple[Copy, ...]:
