@@ -199,13 +199,15 @@ class Evaluator:
     assignments: Assignments | None = None
 
     def __call__(self, pixels: tf.Tensor) -> Evaluation:
-        """Losses see the canvas over the content where only a part is painted: its true surroundings."""
-        if self.cover is not None:
-            pixels = self.cover * pixels + (1.0 - self.cover) * self.image
+        seen = self._seen(pixels)
         found = self.objective.evaluate(
-            pixels, self.content, self._fixed, self.weights, self.guides, self.previous, self.step, self.assignments
+            seen, self.content, self._fixed, self.weights, self.guides, self.previous, self.step, self.assignments
         )
         return found if self.cover is None else found._replace(gradient=self.cover * found.gradient)
+
+    def _seen(self, pixels: tf.Tensor) -> tf.Tensor:
+        """The canvas over the content where only a part is painted: losses see its true surroundings."""
+        return pixels if self.cover is None else self.cover * pixels + (1.0 - self.cover) * self.image
 
     @property
     def _fixed(self) -> Targets:
@@ -215,7 +217,9 @@ class Evaluator:
 
     def match(self, pixels: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         """Match the canvas with the styles; see `Objective.match`."""
-        return self.objective.match(pixels, self.image, [self._vectors(i) for i in range(len(self.targets))])
+        return self.objective.match(
+            self._seen(pixels), self.image, [self._vectors(i) for i in range(len(self.targets))]
+        )
 
     def with_matches(self, matches: Sequence[tf.Tensor | None]) -> Evaluator:
         """The same with targets made of the styles' vectors at these indices."""

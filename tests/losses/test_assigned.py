@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 
 from neural_style import StyleTarget, StyleTransfer
-from neural_style.losses import AssignedNeighbor, Content, Gram
+from neural_style.losses import AssignedNeighbor, Content, Gram, Sum
 from neural_style.objective import TiledObjective, WholeObjective, objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.checkpoint import Checkpoint
+from neural_style.transfer.problem import Evaluator
 from tests import tiny
 from tests.networks import Smooth, ThreeLevels
 
@@ -218,6 +219,24 @@ def test_each_region_is_matched_with_its_own_style():
     pixels = painter.run(PHOTO, [red, green], size=64, masks=[left, 1.0 - left]).pixels
     assert pixels[:, :28, 0].mean() > pixels[:, :28, 1].mean() + 0.2
     assert pixels[:, 36:, 1].mean() > pixels[:, 36:, 0].mean() + 0.2
+
+
+def test_what_no_mask_covers_is_matched_as_the_content_has_it():
+    seen = []
+
+    class Watched(WholeObjective):
+        def match(self, canvas, *others):
+            seen.append(canvas)
+            return tuple(None for _ in self.losses)
+
+    cover = tf.concat([tf.ones([1, 40, 28, 1]), tf.zeros([1, 40, 28, 1])], axis=2)
+    parts = {"content": {}, "targets": (None,), "weights": tf.ones([1]), "guides": {}}
+    evaluator = Evaluator(objective_for((Content(("deep",)),), NETWORK), Sum(Content(("deep",)).terms), **parts)
+    watched = Watched.__new__(Watched)
+    watched.losses = evaluator.objective.losses
+    dataclasses.replace(evaluator, objective=watched, image=CONTENT, cover=cover).match(CANVAS)
+    np.testing.assert_array_equal(seen[0][:, :, 28:], CONTENT[:, :, 28:])
+    np.testing.assert_array_equal(seen[0][:, :, :28], CANVAS[:, :, :28])
 
 
 def test_a_blend_of_equal_styles_is_the_style():
