@@ -1,16 +1,20 @@
 """Time to a picture, and how painted it looks, for this library's recipes and TensorFlow's tutorial.
 
 Every run is a fresh process. The script reports the seconds of the whole command, from starting Python to the saved
-picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and four
+picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and five
 measures (`neural_style.metrics`) of the saved picture. `content` and `style` are distances on layers that the default
-and some other recipes optimize. `nearest` is the distance of local features to their nearest style features, relative
-to the content's own, on a layer that no method optimizes, and `shape` the similarity of deep features at the same
-position: compare `nearest` at equal `shape`. The ratio compares the whole command with the first method of the pair.
-With `--repeats` the methods take turns in alternating order.
+and some other recipes optimize, and `sliced` is the sliced Wasserstein distance on the same layers. `nearest` is the
+distance of local features to their nearest style features, relative to the content's own, on a layer that no method
+optimizes, and `shape` the similarity of deep features at the same position. The ratio compares the whole command with
+the first method of the pair. With `--repeats` the methods take turns in alternating order.
+
+Each method can trade `nearest` for `shape` by its strength, so compare them at equal `shape`: `--shapes` runs each
+recipe at the strengths where `shape` comes within 0.02 of the given values. The tutorial keeps its own weights.
 
     python benchmarks/quality.py --json quality.json --save pictures
     python benchmarks/quality.py --size 256 --methods default tutorial --weights imagenet --repeats 3
     python benchmarks/quality.py --pairs photo.jpg:painting.jpg --curve 20 --json quality.json
+    python benchmarks/quality.py --methods default moments nnst --shapes .45 .36 .28
 
 `default` is the recipe of `stylize`, `tutorial` is TensorFlow's tutorial (`tutorial.py`), `single` minimizes the losses
 of the default with the tutorial's method, and `fast` is `quality="fast"` with its own networks; other recipes go by
@@ -23,9 +27,10 @@ work, without the time of measuring.
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +44,11 @@ if TYPE_CHECKING:
 
 PAIRS = ("astronaut:nocturne", "astronaut:harvest")
 METHODS = ("default", "gatys2016")
-MEASURES = ("content", "style", "nearest", "shape")
+MEASURES = ("content", "style", "nearest", "shape", "sliced")
+SHAPE_TOLERANCE = 0.02
+MAX_RUNS_PER_SHAPE = 5
+
+Run = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     results = [_pair(pair, options) for pair in options.pairs]
     common.print_table(
-        ("pair", "method", "steps", "command s", "ratio", "run s", "processor s", "peak MiB", *MEASURES),
-        (row for result in results for row in _rows(result)),
+        ("pair", "method", "strength", "steps", "command s", "ratio", "run s", "processor s", "peak MiB", *MEASURES),
+        (row for result in results for row in _rows(result, bool(options.shapes))),
     )
     common.write_json(options, results)
 
@@ -61,6 +70,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=METHODS, metavar="METHOD[@STEPS]", help="(%(default)s)")
     parser.add_argument("--size", type=int, default=512, help="long side of the results (%(default)s)")
     parser.add_argument("--strength", type=float, default=0.5, help="of the recipes (%(default)s)")
+    parser.add_argument("--shapes", nargs="+", type=float, metavar="SHAPE", help="find the strengths that give these")
     parser.add_argument("--extractor", default="vgg16", choices=("vgg16", "vgg19"), help="network of the runs")
     parser.add_argument("--weights", help="weights of the network, as for VGG16 and VGG19 (default: its own)")
     parser.add_argument("--repeats", type=int, default=1, help="runs per method (%(default)s)")
@@ -75,23 +85,49 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pair(pair: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
     unpainted = _measures(_fitted(content, options.size), content, style)  # also warms up the disk cache
-    runs: dict[str, list[dict[str, Any]]] = {method: [] for method in options.methods}
+    runs: dict[str, list[Run]] = {method: [] for method in options.methods}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for _, method in common.alternating(options.methods, options.repeats):
-            output = folder / f"{content.stem}-{style.stem}-{method.replace('@', '-')}-{options.size}.png"
-            runs[method].append(_run(content, style, method, output, options))
+        for _, method in common.alternating(options.methods, 1 if options.shapes else options.repeats):
+            paint = functools.partial(_run, content, style, method, folder, options)
+            if options.shapes and method.partition("@")[0] != "tutorial":
+                runs[method] += _at_shapes(paint, options.shapes)
+            else:
+                runs[method].append(paint(options.strength))
     curves = {method: _curve(content, style, method, options) for method in options.methods if options.curve}
     return {"pair": pair, "unpainted": unpainted, "runs": runs, "curves": curves}
 
 
-def _run(content: Path, style: Path, method: str, output: Path, options: argparse.Namespace) -> dict[str, Any]:
+def _run(content: Path, style: Path, method: str, folder: Path, options: argparse.Namespace, strength: float) -> Run:
     from neural_style import images
 
-    child = common.run_in_subprocess(__file__, _settings(content, style, method, options) | {"output": str(output)})
+    at = f"-{strength:.3f}" if options.shapes else ""
+    output = folder / f"{content.stem}-{style.stem}-{method.replace('@', '-')}{at}-{options.size}.png"
+    settings = _settings(content, style, method, options) | {"strength": strength, "output": str(output)}
+    child = common.run_in_subprocess(__file__, settings)
     measures = _measures(images.load(output), content, style)
-    return {"command_seconds": child.seconds, **child.report, **measures}
+    return {"command_seconds": child.seconds, "strength": strength, **child.report, **measures}
+
+
+def _at_shapes(paint: Callable[[float], Run], shapes: Sequence[float]) -> list[Run]:
+    """For each shape, the run that comes closest to it; strengths are found by linear interpolation."""
+    runs: dict[float, Run] = {}
+    for shape in shapes:
+        for _ in range(MAX_RUNS_PER_SHAPE):
+            if any(abs(run["shape"] - shape) <= SHAPE_TOLERANCE for run in runs.values()):
+                break
+            strength = _interpolate({0.0: 1.0, 1.0: 0.0} | {key: run["shape"] for key, run in runs.items()}, shape)
+            runs[strength] = paint(strength)
+    return [min(runs.values(), key=lambda run: abs(run["shape"] - shape)) for shape in shapes]
+
+
+def _interpolate(shapes: dict[float, float], shape: float) -> float:
+    """The strength between the closest ones with more and with less shape, to three decimals."""
+    below = max(strength for strength, found in shapes.items() if found > shape)
+    above = min(strength for strength, found in shapes.items() if found <= shape)
+    share = (shapes[below] - shape) / (shapes[below] - shapes[above])
+    return round(below + share * (above - below), 3)
 
 
 def _curve(content: Path, style: Path, method: str, options: argparse.Namespace) -> list[dict[str, float]]:
@@ -128,35 +164,37 @@ def _measures(picture: np.ndarray, content: Path, style: Path) -> dict[str, floa
         "style": metrics.style_distance(picture, style),
         "nearest": metrics.nearest_feature_distance(picture, content, style),
         "shape": metrics.shape_similarity(picture, content),
+        "sliced": metrics.sliced_wasserstein(picture, style),
     }
 
 
-def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
-    spreads = {
-        method: {key: common.summary([run[key] for run in runs]) for key in ("command_seconds", "run_seconds")}
+def _rows(result: dict[str, Any], at_shapes: bool) -> list[tuple[object, ...]]:
+    groups = [
+        (method, group)
         for method, runs in result["runs"].items()
-    }
-    first = next(iter(spreads.values()))["command_seconds"]["median"]
-    rows: list[tuple[object, ...]] = []
-    for method, runs in result["runs"].items():
-        command, run = spreads[method]["command_seconds"], spreads[method]["run_seconds"]
-        last = runs[-1]
-        rows.append(
-            (
-                result["pair"],
-                method,
-                last["steps"],
-                common.shown(command),
-                f"{command['median'] / first:.2f}",
-                common.shown(run),
-                f"{last['processor_seconds']:.1f}",
-                f"{max(each['peak_bytes'] for each in runs) / 2**20:.0f}",
-                *(f"{last[name]:.4f}" for name in MEASURES),
-            )
-        )
-    blanks = ("", "", "", "", "", "")
+        for group in ([[run] for run in runs] if at_shapes else [runs])
+    ]
+    first = common.summary([run["command_seconds"] for run in groups[0][1]])["median"]
+    rows = [(result["pair"], *_row(method, group, first)) for method, group in groups]
+    blanks = ("", "", "", "", "", "", "")
     unpainted = (f"{result['unpainted'][name]:.4f}" for name in MEASURES)
     return [*rows, (result["pair"], "the content itself", *blanks, *unpainted)]
+
+
+def _row(method: str, runs: Sequence[Run], first: float) -> tuple[object, ...]:
+    command, run = (common.summary([each[key] for each in runs]) for key in ("command_seconds", "run_seconds"))
+    last = runs[-1]
+    return (
+        method,
+        last["strength"],
+        last["steps"],
+        common.shown(command),
+        f"{command['median'] / first:.2f}",
+        common.shown(run),
+        f"{last['processor_seconds']:.1f}",
+        f"{max(each['peak_bytes'] for each in runs) / 2**20:.0f}",
+        *(f"{last[name]:.4f}" for name in MEASURES),
+    )
 
 
 # --- in the child ------------------------------------------------------------------------------------
