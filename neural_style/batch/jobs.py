@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
@@ -135,8 +136,8 @@ def stylize_many(
         **options: further arguments of `stylize`, shared by all jobs.
 
     Yields:
-        An `Outcome` for each job, after it was written to `record`. Closing the iterator cancels jobs that have not
-        started.
+        An `Outcome` for each job, after it was written to `record`. Closing the iterator, or Ctrl-C, cancels jobs that
+        have not started; those that an executor still ends are written to `record` as well.
 
     Raises:
         TypeError: an option is not an argument of `stylize`, or makes no sense for many images.
@@ -156,7 +157,7 @@ def stylize_many(
         raise ValueError(f"prefetch is at least 1, not {prefetch}")
     log = _Record(record)
     tasks = (_Task(number, Job(*job), options, log.identity(job[2])) for number, job in enumerate(jobs))
-    outcomes = map(_run, tasks) if executor is None else _over(executor, tasks, prefetch)
+    outcomes = map(_run, tasks) if executor is None else _over(executor, tasks, prefetch, log)
     return _recorded(_in_order(outcomes) if ordered else outcomes, log)
 
 
@@ -197,14 +198,20 @@ def _failed(task: _Task, error: BaseException, seconds: float = 0.0, identity: s
     return Outcome(task.number, str(Path(task.job.output)), "failed", seconds, reason, identity)
 
 
-def _over(executor: Executor, tasks: Iterator[_Task], prefetch: int) -> Iterator[Outcome]:
-    """Outcomes in order of completion, with at most `prefetch` unfinished tasks."""
+def _over(executor: Executor, tasks: Iterator[_Task], prefetch: int, log: _Record) -> Iterator[Outcome]:
+    """Outcomes in order of completion, with at most `prefetch` unfinished tasks.
+
+    Each task records its own end, because nobody may be there to take the outcome: not after Ctrl-C, and not once the
+    iterator is closed.
+    """
     pending: dict[Future[Outcome], _Task] = {}
     try:
         while True:
             while len(pending) < prefetch and (task := next(tasks, None)) is not None:
                 try:
-                    pending[executor.submit(_run, task)] = task
+                    future = executor.submit(_run, task)
+                    pending[future] = task
+                    future.add_done_callback(log.add_ended)
                 except RuntimeError as error:  # the pool is broken or was shut down
                     yield _failed(task, error)
             if not pending:
@@ -247,6 +254,8 @@ class _Record:
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         self._path = None if path is None else Path(path)
         self._identities: dict[str, str] = {}
+        self._added: set[int] = set()
+        self._lock = threading.Lock()
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -265,9 +274,18 @@ class _Record:
         return self._identities.get(str(Path(output)))
 
     def add(self, outcome: Outcome) -> None:
-        """Append an outcome, unless the job was skipped."""
+        """Append an outcome, unless it is there already or the job was skipped."""
         if self._path is None or outcome.status == "skipped":
             return
         line = json.dumps(dataclasses.asdict(outcome) | {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        with self._path.open("a", encoding="utf-8") as handle:
-            handle.write(line + "\n")
+        with self._lock:
+            if outcome.number not in self._added:
+                with self._path.open("a", encoding="utf-8") as handle:
+                    handle.write(line + "\n")
+                self._added.add(outcome.number)
+
+    def add_ended(self, future: Future[Outcome]) -> None:
+        """Append the outcome of a task that ended on an executor; an error is left to `add`, which the caller sees."""
+        if not future.cancelled() and future.exception() is None:
+            with contextlib.suppress(OSError):
+                self.add(future.result())

@@ -18,6 +18,7 @@ from PIL import Image
 
 from neural_style import StyleTransfer, recipes
 from neural_style._fingerprint import reason_unidentified
+from neural_style.batch import jobs as jobs_module
 from neural_style.batch.jobs import Job, Outcome, _in_order, jobs_in, stylize_many
 from neural_style.losses import Content, custom
 from neural_style.optimizers import Adam
@@ -226,6 +227,63 @@ def test_jobs_are_read_as_they_are_needed(tmp_path):
 class Broken(Executor):
     def submit(self, function, /, *arguments, **keywords):
         raise BrokenProcessPool("a child process terminated abruptly")
+
+
+class Held(Executor):
+    """Starts its jobs and ends them when it is asked to."""
+
+    def __init__(self):
+        self.held = []
+
+    def submit(self, function, /, *arguments):
+        self.held.append((Future(), function, arguments))
+        return self.held[-1][0]
+
+    def start(self):
+        """Let all jobs begin: they can no longer be cancelled."""
+        for future, *_ in self.held:
+            future.set_running_or_notify_cancel()
+
+    def end(self):
+        for future, function, arguments in self.held:
+            future.set_result(function(*arguments))
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_images_that_end_after_an_interrupt_are_in_the_record(folder, monkeypatch, ordered):
+    jobs, record, executor = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl", Held()
+
+    def interrupt(*_, **__):
+        executor.start()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs_module, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(stylize_many(jobs, executor=executor, record=record, ordered=ordered, **SMALL))
+    assert record.read_text() == ""
+    executor.end()
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [(line["number"], line["status"]) for line in lines] == [(0, "done"), (1, "done")]
+    assert set(statuses(stylize_many(jobs, record=record, **SMALL)).values()) == {"skipped"}
+
+
+def test_images_that_end_after_the_iterator_was_closed_are_in_the_record(folder):
+    jobs, record = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl"
+    with ThreadPoolExecutor(2) as executor:
+        outcomes = stylize_many(jobs, executor=executor, record=record, **SMALL)
+        next(outcomes)
+        outcomes.close()
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["status"] for line in lines] == ["done"] * len(list((folder / "out").iterdir()))
+
+
+def test_a_record_that_cannot_be_written_is_an_error_on_every_executor(folder):
+    jobs, record = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl"
+    with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match="record.jsonl"):
+        for _ in stylize_many(jobs, executor=executor, record=record, **SMALL):
+            record.unlink()
+            record.mkdir()
 
 
 def test_a_broken_pool_is_reported_for_every_job(folder):
