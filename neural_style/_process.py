@@ -8,25 +8,125 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.abc
+import importlib.machinery
+import io
 import os
+import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
 
 __all__ = ["configure_process"]
 
 _M_MMAP_THRESHOLD = -3  # in glibc's malloc.h
 _MMAP_BYTES = 16 * 2**20
 
+_NOISE = (
+    r"WARNING: All log messages before absl::InitializeLog\(\)",
+    r"I\d{4} ",  # information, which TF_CPP_MIN_LOG_LEVEL does not hide while TensorFlow is loaded
+    r"\d{4}-\d\d-\d\d [\d:.]+: I ",  # the same before TensorFlow 2.17
+    r"To enable the following instructions: ",  # its second line
+    r"[EW]\d{4} .*Unable to register cu\w+ factory",  # a library that was registered twice
+    r"[EW]\d{4} .*computation placer already registered",
+)
+_NOISE_WITHOUT_A_GPU = (r"[EW]\d{4} .*\bcu(da|Init)",)
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver; the one of Windows inside WSL
+
+_FILTER = """
+import re, sys
+noise = re.compile(sys.argv[1].encode())
+for line in sys.stdin.buffer:
+    if not noise.match(line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
 
 def configure_process() -> None:
-    """Silence TensorFlow's banners and return freed memory to the system; call it before TensorFlow is loaded.
+    """Prepare the process of a command; call it before TensorFlow is loaded.
+
+    - Standard streams that are closed lead to the null device: the next file to be opened, perhaps an image, would get
+      the number of stderr, to which TensorFlow writes its log.
+    - TensorFlow's log of its start is filtered: information, and complaints about a missing GPU where there is none. To
+      see all of it, set the environment variable `TF_CPP_MIN_LOG_LEVEL` to 0.
+    - Freed memory returns to the system.
 
     Example:
         >>> configure_process()
     """
+    _open_missing_streams()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    is_late = "tensorflow" in sys.modules or any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
+    if not is_late and os.environ["TF_CPP_MIN_LOG_LEVEL"] not in ("0", "1"):
+        sys.meta_path.insert(0, _TensorFlowFinder())
     if sys.platform == "linux":
         # glibc raises its threshold up to 32 MiB and keeps freed blocks below it, and a step frees more holes than it
         # fills again. A fixed threshold returns feature maps of 16 MiB to the system; smaller blocks are allocated too
         # often for that.
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+
+
+def _open_missing_streams() -> None:
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # a new file gets the smallest free number
+    if sys.stderr is None:  # libraries write to it unasked; stdout stays None, which shows that no result can go there
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
+
+
+class _TensorFlowFinder(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow wherever it is imported first, and has it loaded with a filtered log."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == "tensorflow" else None
+        if spec is None or spec.loader is None:
+            return None
+        load = spec.loader.exec_module
+
+        def load_quietly(module: ModuleType) -> None:
+            with _filtered_log():
+                load(module)
+                with contextlib.suppress(Exception):  # it is raised again where devices are used
+                    module.config.list_physical_devices()  # starts CUDA
+
+        spec.loader.exec_module = load_quietly  # type: ignore[method-assign]
+        return spec
+
+
+@contextlib.contextmanager
+def _filtered_log() -> Iterator[None]:
+    """Lead descriptor 2 through a filter: a process of its own, which also passes on the last words of a crash."""
+    process = _start_filter()
+    if process is None:
+        yield
+        return
+    stderr = os.dup(2)
+    os.dup2(process.stdin.fileno(), 2)  # type: ignore[union-attr]
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        process.stdin.close()  # type: ignore[union-attr]
+        with contextlib.suppress(subprocess.TimeoutExpired):  # some other process may have inherited the descriptor
+            process.wait(5)
+
+
+def _start_filter() -> subprocess.Popen[bytes] | None:
+    has_gpu = any(map(os.path.exists, _GPU_DEVICES))
+    noise = "|".join(_NOISE if has_gpu else _NOISE + _NOISE_WITHOUT_A_GPU)
+    command = [sys.executable, "-I", "-S", "-c", _FILTER, noise]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": 2, "stderr": subprocess.DEVNULL}
+    try:
+        return subprocess.Popen(command, start_new_session=True, **pipes)  # where Ctrl-C in the terminal misses it
+    except (OSError, ValueError):
+        return None

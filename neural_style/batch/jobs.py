@@ -286,6 +286,6 @@ class _Record:
 
     def add_ended(self, future: Future[Outcome]) -> None:
         """Append the outcome of a task that ended on an executor; an error is left to `add`, which the caller sees."""
-        if not future.cancelled() and future.exception() is None:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, CancelledError):
+            if future.exception() is None:
                 self.add(future.result())

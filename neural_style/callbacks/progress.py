@@ -8,7 +8,7 @@ from typing import Any
 
 from neural_style.transfer.result import Step
 
-__all__ = ["ProgressBar", "TimeLeft"]
+__all__ = ["ProgressBar", "TimeLeft", "is_on_terminal"]
 
 LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<LEFT{postfix}"
 
@@ -103,10 +103,22 @@ class ProgressBar:
     def _open(self) -> Any:
         from tqdm.auto import tqdm
 
-        # None hides the bar unless stderr is a terminal. In a notebook it is not, and the bar is shown all the same.
-        hidden = False if _in_notebook() else None
+        hidden = not (is_on_terminal() or _in_notebook())
         layout = LAYOUT.replace("LEFT", "?")
         return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=hidden)
+
+
+def is_on_terminal() -> bool:
+    """Whether stderr is a terminal; it may also be absent, as in a service, or closed.
+
+    Example:
+        >>> is_on_terminal() in (True, False)
+        True
+    """
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # None or an object that is no stream; closed
+        return False
 
 
 def _in_notebook() -> bool:

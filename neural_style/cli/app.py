@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_style import _optional
-from neural_style.cli.command import BAD_INPUT, run_command
+from neural_style.cli.command import BAD_INPUT, report, run_command
 from neural_style.errors import NeuralStyleError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(options: argparse.Namespace) -> int:
     page = build()
     _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_launch_options())
-    print(f"open {address} in a browser; press Ctrl-C to stop", flush=True)  # noqa: T201
+    report(f"open {address} in a browser; press Ctrl-C to stop", required=False)
     page.block_thread()
     return 0
 

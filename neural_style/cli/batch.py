@@ -12,7 +12,8 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style.cli.command import BAD_INPUT, add_output_options, run_command
+from neural_style.cli.command import BAD_INPUT, add_output_options, report, run_command
+from neural_style.cli.messages import say
 from neural_style.cli.options import add_max_seconds, add_styles, add_stylize_options, parse, stylize_arguments
 
 if TYPE_CHECKING:
@@ -70,22 +71,25 @@ def _workers(count: int) -> contextlib.AbstractContextManager[Executor | None]:
 def _with_progress_bar(outcomes: Iterator[Outcome], count: int, quiet: bool) -> Iterable[Outcome]:
     from tqdm import tqdm
 
-    bar: Iterable[Outcome] = tqdm(outcomes, total=count, unit="image", disable=True if quiet else None)
+    from neural_style.callbacks.progress import is_on_terminal
+
+    bar: Iterable[Outcome] = tqdm(outcomes, total=count, unit="image", disable=quiet or not is_on_terminal())
     return bar
 
 
 def _report(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
     counts = {"done": 0, "skipped": 0, "failed": 0}
     failures = []
+    code = 0
     for outcome in outcomes:
         counts[outcome.status] += 1
         if outcome.status == "failed":
             failures.append(outcome)
         if options.json:
-            print(json.dumps(dataclasses.asdict(outcome)), flush=True)  # noqa: T201
+            code |= report(json.dumps(dataclasses.asdict(outcome)), required=True)
     for failure in failures:
-        print(f"failed: {failure.output}: {failure.error}", file=sys.stderr)  # noqa: T201
+        say(f"failed: {failure.output}: {failure.error}", sys.stderr)
     if not options.json:
         summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count or status == "done")
-        print(f"{options.output}: {summary}")  # noqa: T201
-    return 1 if failures else 0
+        report(f"{options.output}: {summary}", required=False)
+    return 1 if failures else code

@@ -1,13 +1,14 @@
 """`python -m neural_style`: dispatch to the commands, and the command that stylizes one image.
 
 Results and `--json` go to stdout, the progress bar and messages to stderr; if the image goes to stdout, everything else
-goes to stderr. Exit codes: 0 success, 1 the run failed, 2 bad usage or bad input, 130 interrupted (the current image is
-saved).
+goes to stderr. Exit codes: 0 success, 1 the run failed, 2 bad usage or bad input, 130 interrupted by Ctrl-C, SIGTERM or
+SIGHUP (the current image is saved).
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import tempfile
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from neural_style import __version__
 from neural_style.cli import app, batch, video
-from neural_style.cli.command import add_output_options, run_command
+from neural_style.cli.command import add_output_options, report, run_command
+from neural_style.cli.messages import discard, flush, say
 from neural_style.cli.options import (
     STYLE_TARGET_SUFFIX,
     add_max_seconds,
@@ -29,6 +31,8 @@ from neural_style.cli.options import (
     split_weight,
     stylize_arguments,
 )
+from neural_style.cli.stopping import undisturbed
+from neural_style.errors import NeuralStyleError
 
 if TYPE_CHECKING:
     from neural_style.transfer.result import Result
@@ -61,7 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _dispatch(sys.argv[1:] if arguments is None else arguments)
+    except SystemExit as end:  # help, the version, or wrong usage
+        flush(sys.stderr)
+        if (reason := flush(sys.stdout)) is not None and not end.code:
+            say(f"error: stdout: {reason}", sys.stderr)
+            raise SystemExit(1) from None
+        raise
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
     commands = {"batch": batch.main, "video": video.main, "app": app.main}
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
@@ -99,12 +113,20 @@ def _stylize(options: argparse.Namespace) -> int:
         raise ValueError("--save-every names its files after the output, so it cannot be used with '-o -'")
     if options.output != STANDARD:
         images.check_writable(options.output)
-    options.content = sys.stdin.buffer.read() if options.content == str(STANDARD) else path_or_none(options.content)
+    elif sys.stdout is None:
+        raise ValueError("stdout is closed, so there is nowhere to write the image to; name a file in place of '-o -'")
+    options.content = _read_stdin() if options.content == str(STANDARD) else path_or_none(options.content)
     _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
     result = _run(options)
     _save(result, options.output)
-    _report(options, result, time.perf_counter() - began)
-    return 130 if result.stopped_by == "interrupt" else 0
+    code = _report(options, result, time.perf_counter() - began)
+    return 130 if result.stopped_by == "interrupt" else code
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("stdin is closed, so there is no image to read; name a file in place of '-'")
+    return sys.stdin.buffer.read()
 
 
 def _check_images(options: argparse.Namespace) -> None:
@@ -131,15 +153,41 @@ def _run(options: argparse.Namespace) -> Result:
 
 def _save(result: Result, output: Path) -> None:
     if output != STANDARD:
-        result.save(output)
+        with undisturbed():
+            result.save(output)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        result.save(Path(folder, "painted.png"))
-        sys.stdout.buffer.write(Path(folder, "painted.png").read_bytes())
-    sys.stdout.buffer.flush()
+    image = _png(result)
+    try:
+        sys.stdout.buffer.write(image)
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError, KeyboardInterrupt) as error:  # the reader went away, or does not read
+        reason = discard(sys.stdout, error)
+        raise NeuralStyleError(f"stdout: {reason}; {_keep(image)}") from error
 
 
-def _report(options: argparse.Namespace, result: Result, seconds: float) -> None:
+def _png(result: Result) -> bytes:
+    """The file that `result.save` writes, in memory: a folder for temporary files may be full or read-only."""
+    from neural_style.images import ImageData
+    from neural_style.images.formats.encoding import FORMATS, encoder
+
+    alpha = None if result.alpha is None else result.alpha[None]
+    buffer = io.BytesIO()
+    encoder(ImageData(result.pixels[None], alpha), FORMATS[0], 8)(buffer)
+    return buffer.getvalue()
+
+
+def _keep(image: bytes) -> str:
+    """Save an image that stdout did not take in a temporary file, and say where."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="neural_style-", suffix=".png")
+        with open(descriptor, "wb") as handle:
+            handle.write(image)
+    except OSError as error:
+        return f"and the image could not be kept ({error})"
+    return f"the image is in {name}"
+
+
+def _report(options: argparse.Namespace, result: Result, seconds: float) -> int:
     width, height = result.image.size
     record = {
         "output": str(options.output),
@@ -153,5 +201,8 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> None
     }
     network = result.settings["network"]
     line = f"{options.output}: {width}x{height}, {network}, {len(result.history)} steps, {seconds:.1f} s"
-    stream = sys.stderr if options.output == STANDARD else sys.stdout
-    print(json.dumps(record) if options.json else line, file=stream)
+    line = json.dumps(record) if options.json else line
+    if options.output == STANDARD:
+        say(line, sys.stderr)
+        return 0
+    return report(line, required=options.json)

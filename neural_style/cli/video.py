@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from neural_style.cli.command import add_output_options, run_command
+from neural_style.cli.command import add_output_options, report, run_command
 from neural_style.cli.options import add_styles, add_stylize_options, parse, stylize_arguments
 
 __all__ = ["main"]
@@ -47,5 +47,4 @@ def _stylize(options: argparse.Namespace) -> int:
     film = stylize_video(options.clip, given.pop("style"), options.output, progress=not options.quiet, **given)
     width, height = film.size
     line = f"{film.output}: {width}x{height}, {film.frames} frames, flicker {film.flicker:.3f}, {film.seconds:.1f} s"
-    print(json.dumps(dataclasses.asdict(film)) if options.json else line)  # noqa: T201
-    return 0
+    return report(json.dumps(dataclasses.asdict(film)) if options.json else line, required=options.json)

@@ -87,10 +87,10 @@ def _build(name: str) -> Extractor:
 def _default() -> Extractor:
     try:
         return named_extractor("vgg19")
-    except WeightsUnavailableError as error:
+    except WeightsUnavailableError:
         warnings.warn(
-            "VGG19's ImageNet weights are not available, so the VGG16 that ships with neural_style is used. "
-            f"Pass extractor='vgg16' to choose it without this warning. ({error})",
+            "VGG19's ImageNet weights are not available; using VGG16. "
+            "Pass extractor='vgg16' to hide this, 'vgg19' to see why",
             UserWarning,
             stacklevel=4,
         )

@@ -15,6 +15,7 @@ from typing import NamedTuple, Unpack
 import numpy as np
 
 from neural_style.api import FrameOptions, check_options
+from neural_style.callbacks.progress import is_on_terminal
 from neural_style.images import video_file
 from neural_style.transfer.styles.blending import Styles
 from neural_style.video.flow import flicker, motion
@@ -189,5 +190,5 @@ def _painted_frames(painter: FramePainter, sources: Iterable[np.ndarray], store:
 def _with_progress_bar(frames: Iterator[Frame], count: int | None, progress: bool) -> Iterable[Frame]:
     from tqdm import tqdm
 
-    bar: Iterable[Frame] = tqdm(frames, total=count, unit="frame", disable=None if progress else True)
+    bar: Iterable[Frame] = tqdm(frames, total=count, unit="frame", disable=not (progress and is_on_terminal()))
     return bar

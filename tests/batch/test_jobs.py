@@ -240,7 +240,7 @@ class Held(Executor):
         return self.held[-1][0]
 
     def start(self):
-        """Let all jobs begin: they can no longer be cancelled."""
+        """Let all jobs begin: they can no longer be kept from it."""
         for future, *_ in self.held:
             future.set_running_or_notify_cancel()
 

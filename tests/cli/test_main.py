@@ -1,6 +1,7 @@
 """The command line: exit codes, one-line errors, files where they were asked for."""
 
 import argparse
+import errno
 import importlib
 import inspect
 import io
@@ -9,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -19,6 +21,7 @@ from neural_style import StyleTransfer, __version__, cli, recipes, stylize
 from neural_style.cli.options import add_styles, add_stylize_options, parse, split_weight, stylize_arguments
 from neural_style.errors import NeuralStyleError
 from neural_style.features import registry
+from neural_style.transfer.result import Result
 
 MAIN = importlib.import_module("neural_style.cli.main")  # `cli.main` is the function
 FAST = ["--size", "32", "--steps", "2", "--extractor", "vgg16"]
@@ -200,6 +203,8 @@ def test_falling_back_is_reported_on_stderr(run, monkeypatch):
     code, out, err = run("--size", "32", "--steps", "1", "--json")
     assert code == 0
     assert err.startswith("warning: VGG19's ImageNet weights are not available")
+    assert err.count("\n") == 1
+    assert len(err) < 120
     assert "VGG16" in json.loads(out)["settings"]["extractor"]
 
 
@@ -321,6 +326,101 @@ def test_control_c_saves_the_current_image(files, tmp_path):
     assert json.loads(out)["stopped_by"] == "interrupt"
     with Image.open(files[2]) as saved:
         assert saved.size == (48, 36)
+
+
+# --- streams that are closed, full or gone ------------------------------------------------------------
+
+
+@pytest.fixture
+def painted(monkeypatch, content):
+    """The run is over at once: what is tested is where its image goes."""
+    result = Result(content.astype(np.float32) / 255, [], {"network": "none"}, "steps")
+    monkeypatch.setattr(MAIN, "_run", lambda options: result)
+    return content
+
+
+class Unwritable(io.RawIOBase):
+    """The raw stream under a stdout whose reader went away."""
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_an_image_that_stdout_does_not_take_is_kept(run, painted, option, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Unwritable())))
+    code, _, err = run(*option, output="-")
+    (kept,) = tmp_path.glob("neural_style-*.png")
+    assert (code, err) == (1, f"error: stdout: Broken pipe; the image is in {kept}\n")
+    same(kept, painted)
+    assert os.name == "nt" or kept.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize(("stream", "place"), [("stdin", "content"), ("stdout", "output")])
+def test_an_image_needs_an_open_stream(run, monkeypatch, stream, place):
+    monkeypatch.setattr(sys, stream, None)
+    code, _, err = run(**{place: "-"})
+    assert code == 2
+    assert err.startswith(f"error: {stream} is closed")
+
+
+@pytest.mark.usefixtures("painted")
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--json"], 1)])
+def test_a_saved_image_is_a_success_whatever_becomes_of_the_line_about_it(run, files, monkeypatch, options, code):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(Unwritable())))
+    found, _, err = run(*options)
+    assert found == code
+    assert err.startswith("error: stdout: Broken pipe; the result is saved\n" if code else f"{files[2]}: 64x48")
+    assert os.path.exists(files[2])
+
+
+@pytest.mark.usefixtures("painted")
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_a_name_that_stdout_cannot_spell_is_a_success(run, tmp_path, monkeypatch, option):
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii", "strict")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert run(*option, output=str(tmp_path / "絵.png")) == (0, "", "")
+    assert b"\\u7d75.png" in stream.buffer.getvalue()
+    assert (tmp_path / "絵.png").exists()
+
+
+@pytest.mark.usefixtures("painted")
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_stderr_may_be_absent_or_closed(run, files, monkeypatch, tmp_path, stream):
+    """A service has none; the image is saved, and a failure has its exit code."""
+    if stream is not None:
+        stream = (tmp_path / "log").open("w")
+        stream.close()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert run()[0] == 0
+    assert os.path.exists(files[2])
+    assert run(content="missing.png")[0] == 2
+
+
+def test_every_signal_to_stop_ends_alike(run, monkeypatch):
+    """What a signal leaves of a run is what Ctrl-C leaves, which is tested above."""
+    stops = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in stops:
+        monkeypatch.setattr(MAIN, "_run", lambda options, number=number: signal.raise_signal(number))
+        assert run() == (130, "", "interrupted before there was an image\n")
+
+
+def test_a_signal_while_the_image_is_saved_changes_nothing(run, painted, files, monkeypatch):
+    save = Result.save
+
+    def interrupted(result, path):
+        for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+            signal.raise_signal(getattr(signal, name, signal.SIGTERM))
+        save(result, path)
+
+    monkeypatch.setattr(Result, "save", interrupted)
+    assert run()[0] == 0
+    same(files[2], painted)
 
 
 def test_help_shows_every_option_with_its_default(capsys):

@@ -1,0 +1,113 @@
+"""Settings of the commands' own process: streams that are there, and a TensorFlow that starts without noise.
+
+In processes of their own, with a module called tensorflow that takes no time to load.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neural_style import _process
+
+ROOT = Path(__file__).parents[1]
+NOISE = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795885417.234143   23616 port.cc:153] oneDNN custom operations are on.
+I0000 00:00:1795885417.234503   23616 cudart_stub.cc:31] Could not find cuda drivers on your machine.
+E0000 00:00:1795885419.829259   23616 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed
+"""
+REAL = [
+    "F0000 00:00:1795885417.234143 1 cpu_feature_guard.cc:1] compiled to use AVX instructions, which are not available",
+    "E0000 00:00:1795885417.234143 1 env.cc:2] Failed to load the library",
+    "terminate called after throwing an instance of 'std::bad_alloc'",
+]
+
+
+def run(code, *paths, **environment):
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*paths, ROOT)))}
+    variables.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=variables | environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Imports, as a command does, a module called tensorflow with the given code; gives the finished process."""
+
+    def call(code, *, before="", after="", **environment):
+        (tmp_path / "tensorflow.py").write_text(code)
+        program = f"import neural_style._process as p\n{before}\np.configure_process()\nimport tensorflow\n{after}"
+        return run(program, tmp_path, **environment)
+
+    return call
+
+
+def says(*lines):
+    text = "".join(line.removesuffix("\n") + "\n" for line in lines)
+    return f"import os, sys; os.write(2, {text.encode()!r})"
+
+
+DEVICES = "class config:\n    list_physical_devices = staticmethod(lambda: os.write(2, {!r}))"
+
+
+@pytest.mark.skipif(any(map(os.path.exists, _process._GPU_DEVICES)), reason="the machine has a GPU")
+def test_the_noise_of_a_start_is_dropped_and_what_comes_later_is_not(start):
+    code = f"{says(NOISE)}\n{DEVICES.format(NOISE.encode())}"
+    done = start(code, after="import os, sys; os.write(2, b'I0000 later\\n'); print('python', file=sys.stderr)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "I0000 later\npython\n")
+
+
+@pytest.mark.parametrize("line", REAL)
+def test_real_errors_are_shown(start, line):
+    assert start(says(NOISE, line)).stderr == f"{line}\n"
+
+
+def test_an_error_of_the_gpu_is_shown_where_there_is_one(start):
+    (line,) = [line for line in NOISE.splitlines() if "cuInit" in line]
+    done = start(says(NOISE), before="p._GPU_DEVICES = (p.__file__,)  # stands for the device of a driver")
+    assert done.stderr == f"{line}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends by a POSIX signal")
+def test_the_last_words_of_a_crash_are_shown(start):
+    done = start(f"{says(NOISE, REAL[0])}; os.abort()")
+    assert done.returncode < 0
+    assert REAL[0] in done.stderr
+
+
+def test_an_import_that_fails_is_raised(start):
+    done = start(f"{says(NOISE, REAL[1])}; raise ImportError('DLL load failed')")
+    assert done.stderr.startswith(f"{REAL[1]}\nTraceback")
+    assert done.stderr.endswith("ImportError: DLL load failed\n")
+
+
+@pytest.mark.parametrize("level", ["0", "1"])
+def test_whoever_asks_for_the_log_gets_all_of_it(start, level):
+    assert start(says(NOISE), TF_CPP_MIN_LOG_LEVEL=level).stderr == NOISE
+
+
+def test_configuring_twice_is_configuring_once():
+    code = "from neural_style._process import configure_process as c; import sys; c(); n = len(sys.meta_path); c()"
+    assert run(f"{code}; print(len(sys.meta_path) - n)").stdout == "0\n"
+
+
+STREAMS = """
+import os, sys
+from neural_style._process import configure_process
+configure_process()
+assert os.open(os.devnull, os.O_RDONLY) > 2
+assert all(map(os.get_inheritable, range(3)))
+sys.stderr.write("nobody reads this")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX descriptors")
+@pytest.mark.parametrize("closing", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_no_file_gets_the_number_of_a_closed_stream(closing):
+    """TensorFlow writes its log to descriptor 2, whatever file that is."""
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closing}', sys.executable, STREAMS]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)
+    assert done.returncode == 0
