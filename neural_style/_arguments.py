@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Real
 
-__all__ = ["choice", "real", "whole"]
+__all__ = ["checked", "choice", "count", "real", "share", "whole"]
 
 
-def real(name: str, value: object) -> float:
+def real(
+    name: str,
+    value: object,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+    finite: bool = True,
+) -> float:
     """A number as a Python float; NumPy's scalars count, bools and text do not.
+
+    Args:
+        name: of the argument.
+        value: what came.
+        at_least: smallest allowed value.
+        above: bound that itself is not allowed.
+        at_most: largest allowed value.
+        below: bound that itself is not allowed.
+        finite: whether infinity is refused within these bounds; NaN always is.
 
     Raises:
         TypeError: it is no number.
+        ValueError: it is out of range, or not finite.
 
     Example:
+        >>> real("strength", float("nan"), at_least=0, at_most=1)
+        Traceback (most recent call last):
+            ...
+        ValueError: strength is between 0 and 1, not nan
         >>> real("strength", "0.5")
         Traceback (most recent call last):
             ...
@@ -24,14 +48,29 @@ def real(name: str, value: object) -> float:
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, Real):
         raise TypeError(f"{name} is a number, not {_shown(value)}")
-    return float(scalar)
+    try:
+        number = float(scalar)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    in_range = at_least <= number <= at_most and (above < number or above == -math.inf)
+    if not (in_range and (number < below or below == math.inf)) or (finite and math.isinf(number)):
+        limits = _range(at_least=at_least, above=above, at_most=at_most, below=below)
+        limits += ["finite"] if finite and len(limits) < 2 else []
+        raise ValueError(f"{name} is {' and '.join(limits) or 'a number'}, not {value!r}")
+    return number
 
 
-def whole(name: str, value: object) -> int:
+def whole(name: str, value: object, *, at_least: int | None = None) -> int:
     """A whole number as a Python int; NumPy's scalars count, bools, text and fractions do not.
+
+    Args:
+        name: of the argument.
+        value: what came.
+        at_least: smallest allowed value; None for any.
 
     Raises:
         TypeError: it is no whole number.
+        ValueError: it is less than `at_least`.
 
     Example:
         >>> whole("size", "512")
@@ -40,11 +79,34 @@ def whole(name: str, value: object) -> int:
         TypeError: size is a whole number, not '512' (str)
     """
     scalar = _scalar(value)
-    if isinstance(scalar, float) and scalar.is_integer():
-        return int(scalar)
-    if isinstance(scalar, bool) or not hasattr(scalar, "__index__"):
+    is_whole = isinstance(scalar, float) and scalar.is_integer()
+    if isinstance(scalar, bool) or not (is_whole or hasattr(scalar, "__index__")):
         raise TypeError(f"{name} is a whole number, not {_shown(value)}")
-    return operator.index(scalar)
+    number = int(scalar) if isinstance(scalar, float) else operator.index(scalar)  # type: ignore[arg-type]
+    if at_least is not None and number < at_least:
+        raise ValueError(f"{name} is at least {at_least}, not {value!r}")
+    return number
+
+
+def count(name: str, value: object) -> int:
+    """A whole number that is at least 1; see `whole`."""
+    return whole(name, value, at_least=1)
+
+
+def share(name: str, value: object) -> float:
+    """A number between 0 and 1; see `real`."""
+    return real(name, value, at_least=0, at_most=1)
+
+
+def checked(owner: object, **checks: Callable[[str, object], object]) -> None:
+    """Check fields of a frozen dataclass, and keep what the checks return.
+
+    Args:
+        owner: the dataclass.
+        **checks: for each field a function of name and value, such as `real`, or a `functools.partial` of it.
+    """
+    for name, check in checks.items():
+        object.__setattr__(owner, name, check(name, getattr(owner, name)))
 
 
 def choice(name: str, value: object, choices: Iterable[str]) -> str:
@@ -63,6 +125,14 @@ def choice(name: str, value: object, choices: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} is one of {', '.join(map(repr, known))}, not {value!r}")
     return value
+
+
+def _range(at_least: float, above: float, at_most: float, below: float) -> list[str]:
+    """The limits that there are, in words."""
+    if at_least > -math.inf and at_most < math.inf:
+        return [f"between {at_least:g}", f"{at_most:g}"]
+    limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
+    return [f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit)]
 
 
 def _scalar(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from PIL import Image
 
-from neural_style._arguments import choice, whole
+from neural_style._arguments import choice, count, whole
 
 if TYPE_CHECKING:
     from neural_style.features import Extractor
@@ -119,7 +119,7 @@ def stylize(
             reconstructs the content from the network's features of it.
         size: long side of the result in pixels; None for the content's own. For a texture also (width, height).
         strength: from 0 (keep the content) to 1 (full style).
-        steps: total over all scales; None for the recipe's own number.
+        steps: total over all scales, at least 1; None for the recipe's own number.
         recipe: the name of one in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
         quality: `"fast"` paints the larger canvases with `Lite`, a small network distilled from VGG16, in a fraction of
             the time and with nothing to download; `"best"` follows the recipe.
@@ -143,7 +143,7 @@ def stylize(
         preview: paint at most 256 pixels with half the steps, in a quarter of the time. Strokes keep their share of the
             image, so a preview looks like the image seen from a distance. With `quality="fast"` the small network
             serves every scale.
-        max_seconds: stop after this many seconds with the current image.
+        max_seconds: stop after this many seconds with the current image, after one step at the earliest.
         checkpoint: a file to save the run in, or a `Checkpoint`; the next equal call resumes it. See
             `StyleTransfer.run`.
         progress: True shows a bar, in a terminal on stderr or in a notebook; nothing elsewhere.
@@ -252,7 +252,7 @@ def stylize_result(
         content,
         style,
         size=_preview_size(size) if preview else size,
-        steps=steps,
+        steps=None if steps is None else count("steps", steps),
         init=init,
         seed=seed,
         masks=masks,

@@ -7,9 +7,12 @@ add detail that smaller canvases cannot hold. Gatys et al. (2017), section 6, in
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from neural_style._arguments import checked, count, real, whole
 
 if TYPE_CHECKING:
     from neural_style.features.base import Extractor
@@ -66,12 +69,18 @@ class SingleScale:
     Args:
         steps: number of steps of a run that does not set its own.
 
+    Raises:
+        ValueError: `steps` is negative.
+
     Example:
         >>> SingleScale(steps=200)((512, 384))
         (Scale(width=512, height=384, steps=200),)
     """
 
     steps: int = 500
+
+    def __post_init__(self) -> None:
+        checked(self, steps=functools.partial(whole, at_least=0))
 
     def __call__(self, size: tuple[int, int], steps: int | None = None) -> tuple[Scale, ...]:
         return (Scale(*size, *_share(self.steps if steps is None else steps, [1])),)
@@ -111,8 +120,9 @@ class CoarseToFine:
     min_side: int = 32
 
     def __post_init__(self) -> None:
-        if self.factor < 1.1 or min(self.smallest, self.grid, self.min_side) < 1 or self.min_steps < 0:
-            raise ValueError(f"factor is at least 1.1, sides at least 1 and steps at least 0; got {self}")
+        checked(self, **dict.fromkeys(("smallest", "grid", "min_side"), count))
+        checked(self, **dict.fromkeys(("steps", "min_steps"), functools.partial(whole, at_least=0)))
+        checked(self, factor=functools.partial(real, at_least=1.1), decay=real)
 
     def __call__(self, size: tuple[int, int], steps: int | None = None) -> tuple[Scale, ...]:
         """Compute the scales of a run.
@@ -189,9 +199,7 @@ class Relay:
     polish: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("sketch", "polish"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is at least 0, not {getattr(self, name)}")
+        checked(self, **dict.fromkeys(("sketch", "polish"), functools.partial(whole, at_least=0)))
 
     def stages(self, scales: Sequence[Scale]) -> list[RelayStage]:
         """Assign a network to each scale, and split the last scale in two where its last steps are polished.

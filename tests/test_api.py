@@ -65,7 +65,7 @@ def test_pictures_come_as_people_have_them(kind, content, style, tmp_path):
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_every_recipe_paints(name, content, style):
-    start = stylize(content, style, recipe=name, size=32, steps=0, extractor="vgg16")
+    start = StyleTransfer(recipe=name, extractor="vgg16").run(content, style, size=32, steps=0).image
     painted = stylize(content, style, recipe=name, **FAST)
     assert np.abs(np.asarray(painted, int) - np.asarray(start, int)).mean() > 1
 
@@ -117,7 +117,7 @@ def test_nothing_is_printed(content, style, capfd):
         ({"extractor": "resnet"}, ValueError, "no extractor is called 'resnet'"),
         ({"extractor": "vgg19"}, WeightsUnavailableError, "vgg19"),
         ({"size": 0}, ValueError, "at least 1"),
-        ({"steps": -1}, ValueError, "steps is at least 0"),
+        ({"steps": -1}, ValueError, "steps is at least 1"),
         ({"size": 8}, ValueError, "too small"),
     ],
 )
@@ -144,6 +144,13 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
         ({"size": 32.5}, TypeError, r"size is a whole number, not 32\.5 \(float\)"),
         ({"steps": "3"}, TypeError, r"steps is a whole number, not '3' \(str\)"),
         ({"seed": None}, TypeError, r"seed is a whole number, not None"),
+        ({"steps": 0}, ValueError, "steps is at least 1, not 0"),
+        ({"seed": -1}, ValueError, "seed is at least 0, not -1"),
+        ({"tile": 7}, ValueError, "tile is at least 16 pixels, not 7"),
+        ({"max_seconds": float("nan")}, ValueError, "max_seconds is at least 0, not nan"),
+        ({"max_seconds": "3"}, TypeError, r"max_seconds is a number, not '3' \(str\)"),
+        ({"callbacks": print}, TypeError, "callbacks is a list of functions, not <built-in function print>"),
+        ({"callbacks": [None]}, TypeError, r"callbacks is a list of functions, not \[None\]"),
         ({"style_scale": "2"}, TypeError, r"style_scale is a number, not '2' \(str\)"),
         ({"color_strength": "1"}, TypeError, r"color_strength is a number, not '1' \(str\)"),
         ({"color": "hue"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'hue'"),

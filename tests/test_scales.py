@@ -87,7 +87,7 @@ def test_a_negative_number_of_steps_is_refused(schedule):
 
 @pytest.mark.parametrize("setting", [{"factor": 1.0}, {"smallest": 0}, {"grid": 0}, {"min_side": 0}, {"min_steps": -1}])
 def test_settings_out_of_range_are_refused(setting):
-    with pytest.raises(ValueError, match=r"factor is at least 1\.1, sides at least 1"):
+    with pytest.raises(ValueError, match=rf"^{next(iter(setting))} is at least"):
         CoarseToFine(**setting)
 
 

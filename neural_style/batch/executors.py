@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from multiprocessing import get_context
 from typing import Any
 
-from neural_style import _optional
+from neural_style import _arguments, _optional
 from neural_style._process import configure_process
 
 __all__ = ["RayExecutor", "devices", "processes"]
@@ -37,8 +37,7 @@ def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | st
         >>> with processes(2, gpus=[0, 1]) as executor:
         ...     pass
     """
-    if count < 1 or (threads is not None and threads < 1):
-        raise ValueError(f"count and threads are at least 1, not {count} and {threads}")
+    count, threads = _arguments.count("count", count), None if threads is None else _arguments.count("threads", threads)
     if gpus is not None and not gpus:
         raise ValueError("gpus is an empty list; leave it out to let every process see all GPUs")
     context = get_context("spawn")

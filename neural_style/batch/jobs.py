@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 from PIL import Image
 
 from neural_style import __version__
+from neural_style._arguments import count
 from neural_style._fingerprint import fingerprint
 from neural_style.api import Options, check_options, stylize_result
 
@@ -153,8 +154,7 @@ def stylize_many(
         ['done', 'failed']
     """
     check_options("stylize_many", options)
-    if prefetch < 1:
-        raise ValueError(f"prefetch is at least 1, not {prefetch}")
+    prefetch = count("prefetch", prefetch)
     log = _Record(record)
     tasks = (_Task(number, Job(*job), options, log.identity(job[2])) for number, job in enumerate(jobs))
     outcomes = map(_run, tasks) if executor is None else _over(executor, tasks, prefetch, log)

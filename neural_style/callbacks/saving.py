@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from neural_style import images
+from neural_style._arguments import count
 from neural_style.transfer.result import Step
 
 __all__ = ["SaveEvery"]
@@ -35,11 +36,9 @@ class SaveEvery:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int) -> None:
-        if every < 1:
-            raise ValueError(f"every is at least 1, not {every}")
+        self.every = count("every", every)
         images.check_writable(path)
         self.path = Path(path)
-        self.every = every
 
     def __call__(self, step: Step) -> None:
         if step.step % self.every == 0:

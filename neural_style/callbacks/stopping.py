@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from neural_style._arguments import count, real
 from neural_style.transfer.result import Step
 
 __all__ = ["EarlyStopping"]
@@ -16,6 +17,9 @@ class EarlyStopping:
         patience: number of steps without improvement after which the run stops.
         min_improvement: smallest decrease that counts as an improvement, relative to the lowest loss so far.
 
+    Raises:
+        ValueError: `patience` is less than 1, or `min_improvement` negative or not finite.
+
     Example:
         >>> stop = EarlyStopping(patience=2)
         >>> try:
@@ -27,8 +31,8 @@ class EarlyStopping:
     """
 
     def __init__(self, patience: int = 20, min_improvement: float = 0.005) -> None:
-        self.patience = patience
-        self.min_improvement = min_improvement
+        self.patience = count("patience", patience)
+        self.min_improvement = real("min_improvement", min_improvement, at_least=0)
         self._best = float("inf")
         self._waited = 0
 

@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from neural_style import _atomic
+from neural_style import _arguments, _atomic
 from neural_style.errors import ImageError
 from neural_style.images import video_file
 from neural_style.scales import fit
@@ -68,10 +68,8 @@ class Timelapse:
     """
 
     def __init__(self, count: int = 60, *, longest: int = 512) -> None:
-        if count < 1 or longest < 1:
-            raise ValueError(f"count and longest are at least 1, not {count} and {longest}")
-        self.count = count
-        self.longest = longest
+        self.count = _arguments.count("count", count)
+        self.longest = _arguments.count("longest", longest)
         self._kept: list[Snapshot] = []
         self._last: Step | None = None
 
@@ -107,8 +105,7 @@ class Timelapse:
             ImportError: PyAV is not installed; the message says how to install it.
             ImageError: the file cannot be written.
         """
-        if seconds <= 0:
-            raise ValueError(f"seconds is above 0, not {seconds!r}")
+        seconds = _arguments.real("seconds", seconds, above=0)
         frames = [frame.image for frame in self.frames]
         if not frames:
             raise ValueError("there are no images yet: pass this object to a run, in callbacks=[...]")

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, share
 from neural_style.features.precision import fastest_precision
 from neural_style.images.augmentation import Copy, all_copies
-from neural_style.losses.base import Assignment, ByLayer, Context, Features, Statistic, layer_names
+from neural_style.losses.base import Assignment, ByLayer, Context, Features, Statistic
 from neural_style.losses.matching import convert_copies
 from neural_style.losses.sampling import check_counts, flat, subsample, unit
 from neural_style.losses.style import average_over_layers, check_layer_weights
@@ -94,14 +95,12 @@ class AssignedNeighbor(ByLayer):
     uses_style = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", layer_names(self.layers))
         check_layer_weights(self)
-        check_counts(refresh=self.refresh, max_vectors=self.max_vectors)
+        check_counts(self, "refresh", "max_vectors")
         convert_copies(self)
         if self.grid not in self.layers:
             raise ValueError(f"grid is one of the layers {', '.join(self.layers)}, not {self.grid!r}")
-        if not 0.0 <= self.anchor <= 1.0:
-            raise ValueError(f"anchor is between 0 (match the canvas) and 1 (match the content), not {self.anchor}")
+        checked(self, anchor=share)
 
     @property
     def copies(self) -> tuple[Copy, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real
 from neural_style.losses.base import Context, Features, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns, unit
@@ -32,7 +34,7 @@ class AttentionGram(PointSetLoss):
     losses for each style.
 
     Args:
-        layers: layers to compare.
+        layers: layers to compare, or a dict of their weights.
         layer_weights: one weight for each layer; None for equal weights.
         sharpness: s. At 0 every position attends to all equally, and only the mean is compared; from 100 on the result
             is the Gram matrix itself.
@@ -59,9 +61,8 @@ class AttentionGram(PointSetLoss):
 
     def __post_init__(self) -> None:
         check_layer_weights(self)
-        check_counts(max_vectors=self.max_vectors)
-        if not 0.0 <= self.sharpness < float("inf"):
-            raise ValueError(f"sharpness is at least 0 and finite, not {self.sharpness!r}")
+        check_counts(self, "max_vectors")
+        checked(self, sharpness=functools.partial(real, at_least=0))
 
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}

@@ -18,10 +18,12 @@ import abc
 import dataclasses
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+from neural_style._arguments import real
 
 __all__ = [
     "Assignment",
@@ -94,6 +96,8 @@ class Context:
 class _Composable(abc.ABC):
     """Arithmetic of losses and sums of losses: `2.0 * a + b`, `sum([a, b, c])`."""
 
+    __array_ufunc__ = None  # NumPy's numbers leave the multiplication to this class
+
     @property
     @abc.abstractmethod
     def terms(self) -> tuple[Term, ...]:
@@ -113,9 +117,11 @@ class _Composable(abc.ABC):
         return Sum(self.terms) if other == 0 else NotImplemented  # sum() starts at 0
 
     def __mul__(self, factor: object) -> Sum:
-        if not isinstance(factor, (int, float)) or isinstance(factor, bool):
+        try:
+            number = real("a loss's weight", factor, at_least=0)
+        except TypeError:
             return NotImplemented
-        return Sum(tuple(dataclasses.replace(term, weight=term.weight * factor) for term in self.terms))
+        return Sum(tuple(dataclasses.replace(term, weight=term.weight * number) for term in self.terms))
 
     __rmul__ = __mul__
 
@@ -258,9 +264,24 @@ class ByLayer(Loss):
         return {layer: self.of_layer(layer, features, context) for layer in self.layers}
 
 
-def layer_names(layers: str | Sequence[str]) -> tuple[str, ...]:
-    """One layer name or several as a tuple, since losses have to be hashable."""
-    return (layers,) if isinstance(layers, str) else tuple(layers)
+def layer_names(layers: Any) -> tuple[str, ...]:
+    """One layer name or several as a tuple, since losses have to be hashable.
+
+    Raises:
+        TypeError: they are no sequence of names: a dict holds weights, which `layer_weights` takes where a loss has
+            them, and a set has no order.
+        ValueError: there is none, or one comes twice.
+    """
+    if isinstance(layers, Mapping):
+        raise TypeError(f"layers are names, not a dict: {layers!r}; only a loss with layer_weights takes weights")
+    if isinstance(layers, bytes) or not isinstance(layers, Iterable) or isinstance(layers, Set):
+        raise TypeError(f"layers are one name or a sequence of names, not {layers!r}")
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"layers are one name or a sequence of names, not {layers!r}")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"layers are at least one name, each once, not {layers!r}")
+    return names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -284,8 +305,7 @@ class Term:
     loss: Loss
 
     def __post_init__(self) -> None:
-        if not 0 <= self.weight < float("inf"):
-            raise ValueError(f"a loss's weight is at least 0 and finite, not {self.weight}")
+        object.__setattr__(self, "weight", real("a loss's weight", self.weight, at_least=0))
 
 
 class Sum(_Composable):
@@ -378,6 +398,11 @@ class Custom(Loss):
     additive = False
     uses_content = True
     uses_style = True
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"a custom loss is made of a function, not {type(self.function).__name__}")
+        object.__setattr__(self, "layers", layer_names(self.layers))
 
     def __repr__(self) -> str:
         function = getattr(self.function, "__qualname__", repr(self.function))  # an address would differ each time

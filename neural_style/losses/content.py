@@ -6,6 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, count
 from neural_style.losses.base import ByLayer, Context, Features, Loss, Statistic, layer_names
 
 __all__ = ["Content", "Laplacian"]
@@ -81,8 +82,7 @@ class Laplacian(Loss):
     uses_content = True
 
     def __post_init__(self) -> None:
-        if self.pool < 1:
-            raise ValueError(f"pool is at least 1, not {self.pool}")
+        checked(self, pool=count)
 
     @property
     def layers(self) -> tuple[str, ...]:

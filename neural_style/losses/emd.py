@@ -58,7 +58,7 @@ class RelaxedEMD(PointSetLoss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(stride=self.stride, max_vectors=self.max_vectors)
+        check_counts(self, "stride", "max_vectors")
         if self.metric not in ("cosine", "euclidean"):
             raise ValueError(f"metric is 'cosine' or 'euclidean', not {self.metric!r}")
 
@@ -140,7 +140,7 @@ class SelfSimilarity(Loss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(stride=self.stride, max_vectors=self.max_vectors)
+        check_counts(self, "stride", "max_vectors")
 
     def statistic(self, features: Features, context: Context) -> Statistic:
         columns = [

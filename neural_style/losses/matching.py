@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real, share
 from neural_style.images.augmentation import Copy, all_copies
 from neural_style.losses.base import Context, Features, Loss, Statistic, layer_names
 from neural_style.losses.point_sets import PointSetLoss
@@ -66,10 +68,9 @@ class NearestNeighbor(PointSetLoss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(stride=self.stride, max_vectors=self.max_vectors)
+        check_counts(self, "stride", "max_vectors")
         convert_copies(self)
-        if not 0.0 <= self.anchor <= 1.0:
-            raise ValueError(f"anchor is between 0 (match the image) and 1 (match the content), not {self.anchor}")
+        checked(self, anchor=share)
 
     @property
     def copies(self) -> tuple[Copy, ...]:
@@ -107,7 +108,10 @@ class NearestNeighbor(PointSetLoss):
 def convert_copies(loss: Any) -> None:
     """Convert a loss's `angles` and `scales` to tuples; raise `ValueError` for values that make no copy."""
     for name in ("angles", "scales"):
-        object.__setattr__(loss, name, tuple(float(each) for each in getattr(loss, name)))
+        values = getattr(loss, name)
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise TypeError(f"{name} is a sequence of numbers, not {values!r}")
+        object.__setattr__(loss, name, tuple(real(f"a number in {name}", each) for each in values))
     all_copies(loss.angles, loss.scales)
 
 
@@ -160,7 +164,7 @@ class Patches(PointSetLoss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(size=self.size, stride=self.stride, max_vectors=self.max_vectors)
+        check_counts(self, "size", "stride", "max_vectors")
         convert_copies(self)
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real
 from neural_style._tracing import custom_gradient
 from neural_style.losses.base import Context, Features, Loss, Statistic
 
@@ -43,8 +45,7 @@ class TotalVariation(Loss):
     support = 1
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.exponent < float("inf"):
-            raise ValueError(f"exponent is at least 1, not {self.exponent}")
+        checked(self, exponent=functools.partial(real, at_least=1))
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -124,6 +125,7 @@ class Range(Loss):
     support = 0
 
     def __post_init__(self) -> None:
+        checked(self, **dict.fromkeys(("low", "high"), functools.partial(real, finite=False)))
         if not self.low < self.high:
             raise ValueError(f"low is below high, not {self.low} and {self.high}")
 

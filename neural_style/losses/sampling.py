@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, count
 from neural_style.losses.base import Features
 
 __all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsample", "unit"]
@@ -18,11 +19,9 @@ __all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsampl
 BLOCK = 2**22  # inner products held at a time: 16 MiB
 
 
-def check_counts(**counts: int) -> None:
-    """Raise `ValueError` for a count less than 1."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is at least 1, not {count}")
+def check_counts(loss: object, *names: str) -> None:
+    """Check fields of a loss that count something: whole numbers that are at least 1."""
+    checked(loss, **dict.fromkeys(names, count))
 
 
 def hypercolumns(features: Features, layers: Sequence[str], stride: int, max_vectors: int | None = None) -> tf.Tensor:

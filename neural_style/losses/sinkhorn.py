@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real
 from neural_style.losses.base import Context, Features, Statistic, layer_names
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import check_counts, flat, hypercolumns
@@ -67,9 +69,8 @@ class Sinkhorn(PointSetLoss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", layer_names(self.layers))
-        check_counts(steps=self.steps, max_vectors=self.max_vectors)
-        if not 0.0 < self.blur < float("inf"):
-            raise ValueError(f"blur is above 0 and finite, not {self.blur!r}")
+        check_counts(self, "steps", "max_vectors")
+        checked(self, blur=functools.partial(real, above=0))
 
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {layer: hypercolumns(features, [layer], 1, self.max_vectors) for layer in self.layers}

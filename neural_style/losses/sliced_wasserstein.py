@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from neural_style._arguments import checked, count, whole
 from neural_style.losses.base import Context, Features, Statistic
 from neural_style.losses.point_sets import PointSetLoss
 from neural_style.losses.sampling import flat
@@ -90,7 +91,7 @@ class SlicedWasserstein(_Sorted):
     style.
 
     Args:
-        layers: layers to compare.
+        layers: layers to compare, or a dict of their weights.
         layer_weights: one weight for each layer; None for equal weights.
         directions: number of directions for each layer; None for the layer's number of channels, as in the paper.
         seed: seed of the random directions.
@@ -110,8 +111,9 @@ class SlicedWasserstein(_Sorted):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.directions is not None and self.directions < 1:
-            raise ValueError(f"at least one direction is needed, not {self.directions}")
+        checked(self, seed=functools.partial(whole, at_least=0))
+        if self.directions is not None:
+            checked(self, directions=count)
 
     def directions_of(self, channels: int) -> np.ndarray:
         """Unit vectors, float32 (channels, directions); each block of `channels` of them is orthonormal."""
@@ -148,7 +150,7 @@ class Histogram(_Sorted):
     style.
 
     Args:
-        layers: layers to compare; in the paper block1_conv1 and block4_conv1.
+        layers: layers to compare, or a dict of their weights; in the paper block1_conv1 and block4_conv1.
         layer_weights: one weight for each layer; None for equal weights.
         name: name of the term in reports.
 

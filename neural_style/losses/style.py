@@ -7,11 +7,12 @@ With guides, each region has its own sums, weighted by its guide (Gatys et al., 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real
 from neural_style._tracing import custom_gradient
 from neural_style.losses.base import ByLayer, Context, Features, Statistic, layer_names
 
@@ -133,15 +134,28 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
 
 def check_layer_weights(loss: Any) -> None:
-    """Convert a loss's `layers` and `layer_weights` to tuples; raise `ValueError` if the weights do not fit."""
+    """Convert a loss's `layers` and `layer_weights` to tuples; `layers` may also be a dict of weights.
+
+    Raises:
+        ValueError: the weights do not fit the layers, or come twice.
+        TypeError: a layer is no name, or a weight no number.
+    """
+    if isinstance(loss.layers, Mapping):
+        if loss.layer_weights != type(loss).__dataclass_fields__["layer_weights"].default:
+            raise ValueError(f"the weights come as the dict {loss.layers!r} or as layer_weights, not both")
+        object.__setattr__(loss, "layer_weights", tuple(loss.layers.values()))
+        object.__setattr__(loss, "layers", tuple(loss.layers))
     object.__setattr__(loss, "layers", layer_names(loss.layers))
     if loss.layer_weights is None:
         return
-    object.__setattr__(loss, "layer_weights", tuple(loss.layer_weights))
-    if len(loss.layer_weights) != len(loss.layers):
-        raise ValueError(f"{len(loss.layers)} layers need as many weights, not {len(loss.layer_weights)}")
-    if min(loss.layer_weights) < 0 or sum(loss.layer_weights) <= 0:
-        raise ValueError(f"layer weights are at least 0 and not all 0, not {loss.layer_weights}")
+    if isinstance(loss.layer_weights, str | Mapping) or not isinstance(loss.layer_weights, Iterable):
+        raise TypeError(f"layer_weights are one number for each layer, in their order, not {loss.layer_weights!r}")
+    weights = tuple(real("a layer's weight", weight, at_least=0) for weight in loss.layer_weights)
+    object.__setattr__(loss, "layer_weights", weights)
+    if len(weights) != len(loss.layers):
+        raise ValueError(f"{len(loss.layers)} layers need as many weights, not {len(weights)}")
+    if not sum(weights) > 0:
+        raise ValueError(f"layer weights are at least 0 and not all 0, not {weights}")
 
 
 def average_over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -197,7 +211,7 @@ class Gram(_Distribution):
     are inactive together; with a shift it does. For the matrix of the centered features see `Moments`.
 
     Args:
-        layers: layers to compare.
+        layers: layers to compare, or a dict of their weights.
         layer_weights: one weight for each layer; None for equal weights.
         name: name of the term in reports.
         shift: number added to every feature, in the network's units; features of VGG reach hundreds.
@@ -216,6 +230,10 @@ class Gram(_Distribution):
     """
 
     shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked(self, shift=real)
 
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
         return relative_square(_shifted_gram(sums, self.shift), _shifted_gram(target, self.shift))
@@ -251,7 +269,7 @@ class Moments(_Distribution):
     squared mean, so that a style that is constant or a single cell on some layer does not dominate all other terms.
 
     Args:
-        layers: layers to compare.
+        layers: layers to compare, or a dict of their weights.
         layer_weights: one weight for each layer; None for equal weights.
         spread: `"covariance"`, `"wasserstein"` or `"deviation"`.
         name: name of the term in reports.

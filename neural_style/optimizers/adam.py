@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
 import tensorflow as tf
 
+from neural_style._arguments import checked, real, share
 from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
@@ -32,7 +34,8 @@ class Adam:
             gradient's mean is). The mean removes the oscillation left by a high rate.
 
     Raises:
-        ValueError: `average` is not in [0, 1).
+        ValueError: an argument is out of range: `beta_1`, `beta_2` and `average` are in [0, 1), `tail` in [0, 1],
+            `learning_rate` is above 0, and `epsilon` and `final_rate` are at least 0.
 
     Example:
         >>> Adam(learning_rate=0.05, tail=0.5).rate(0.25)
@@ -48,8 +51,10 @@ class Adam:
     average: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.average < 1.0:
-            raise ValueError(f"average is at least 0 and below 1, not {self.average!r}")
+        decay = functools.partial(real, at_least=0, below=1)
+        checked(self, beta_1=decay, beta_2=decay, average=decay, tail=share)
+        checked(self, learning_rate=functools.partial(real, above=0))
+        checked(self, **dict.fromkeys(("epsilon", "final_rate"), functools.partial(real, at_least=0)))
 
     def start(self, canvas: tf.Tensor) -> State:
         zeros = tf.zeros_like(canvas)

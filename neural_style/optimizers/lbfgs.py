@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 
+from neural_style._arguments import checked, count, real, whole
 from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
 
@@ -35,6 +37,9 @@ class LBFGS:
         max_move: largest distance that a pixel moves in one step, in the same units.
         tries: lengths to try in one step.
 
+    Raises:
+        ValueError: `memory` is negative, `tries` less than 1, or another argument not above 0.
+
     Example:
         >>> import numpy as np
         >>> from neural_style import StyleTransfer
@@ -48,6 +53,11 @@ class LBFGS:
     first_move: float = 0.05
     max_move: float = 0.5
     tries: int = 8
+
+    def __post_init__(self) -> None:
+        checked(self, memory=functools.partial(whole, at_least=0), tries=count)
+        lengths = ("learning_rate", "first_move", "max_move")
+        checked(self, **dict.fromkeys(lengths, functools.partial(real, above=0)))
 
     def start(self, canvas: tf.Tensor) -> State:
         none = tf.zeros([0, *canvas.shape[1:]])

@@ -9,6 +9,7 @@ as `.bak`. Whenever a process dies, one of the two is whole. To start over, dele
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import logging
 import math
@@ -24,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import _atomic
+from neural_style._arguments import checked, count, real
 from neural_style._fingerprint import reason_unidentified
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
@@ -66,10 +68,10 @@ class Checkpoint:
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
             raise TypeError(f"a checkpoint is a path or a Checkpoint, not {type(self.path).__name__}")
-        if self.every_steps is not None and self.every_steps < 1:
-            raise ValueError(f"every_steps is at least 1 or None, not {self.every_steps}")
-        if self.every_seconds is not None and not self.every_seconds >= 0:
-            raise ValueError(f"every_seconds is at least 0 or None, not {self.every_seconds}")
+        if self.every_steps is not None:
+            checked(self, every_steps=count)
+        if self.every_seconds is not None:
+            checked(self, every_seconds=functools.partial(real, at_least=0, finite=False))
 
 
 def as_checkpoint(value: Checkpoint | str | os.PathLike[str]) -> Checkpoint:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import tensorflow as tf
 
 from neural_style import recipes
-from neural_style._arguments import real, whole
+from neural_style._arguments import count, real, share, whole
 from neural_style.features import Extractor, default_extractor, named_extractor
 from neural_style.features.precision import in_precision
 from neural_style.images import ImageLike
@@ -31,6 +31,9 @@ from neural_style.transfer.styles.image_style import ImageStyle
 from neural_style.transfer.styles.style_target import StyleTarget, measure_target
 
 __all__ = ["StyleTransfer"]
+
+MIN_TILE = 16
+"""Side in pixels of the smallest tile, VGG's deepest cell: a smaller one would be computed as if it were as large."""
 
 
 class StyleTransfer:
@@ -105,10 +108,10 @@ class StyleTransfer:
             extractor=network,
             optimizer=moves,
             final_optimizer=moves if final_optimizer is None else named_optimizer(final_optimizer),
-            scales=chosen.scales if scales is None else scales,
+            scales=chosen.scales if scales is None else _scales(scales),
             tile=_tile(tile),
             relay=_relay(chosen.relay if relay is None and loss is None else relay, precision),
-            detail_strength=_share("detail_strength", detail_strength),
+            detail_strength=share("detail_strength", detail_strength),
             init=chosen.init,
         )
         _check_layers(self.settings)
@@ -185,7 +188,7 @@ class StyleTransfer:
                 reconstruction; terms that read a style are left out.
             size: long side of the result in pixels; None for the content's own. Without a content, the style's
                 shape at that long side (a square for a `StyleTarget`), or (width, height).
-            steps: total over all scales; None for the schedule's own number.
+            steps: total over all scales; None for the schedule's own number. 0 gives the start of the run.
             init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"`, an image, or a number in
                 [0, 1]: the share of noise in a mixture with the content. None for the recipe's, or for noise where
                 content or style is None.
@@ -207,7 +210,7 @@ class StyleTransfer:
             previous: what a `Temporal` loss holds on to: an image, or `(image, mask)` with a mask (white, or 1, where
                 it holds). For video frames: the previous painted frame, warped to this one. See
                 `neural_style.video.flow`.
-            max_seconds: stop after this many seconds with the current image.
+            max_seconds: stop after this many seconds with the current image, after one step at the earliest.
             checkpoint: a file to save the run in, or a `Checkpoint`. The next equal call resumes it, and on the same
                 machine with the same threads and tiles gives the same bits as an unbroken run. The file stays when
                 all is done; an equal call then returns the image at once.
@@ -238,10 +241,13 @@ class StyleTransfer:
         _check_eager()
         if init is None and content is not None and style is not None:
             init = self.settings.init
+        total = None if steps is None else whole("steps", steps, at_least=0)
+        limit = None if max_seconds is None else real("max_seconds", max_seconds, at_least=0, finite=False)
+        watchers = _callbacks(callbacks)
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
         inputs = read_inputs(content, style, controls, size=size, init=init, seed=seed, previous=previous)
-        problem = make_problem(self.settings, inputs, steps=_steps(steps))
-        return optimize(problem, checkpoint=checkpoint, max_seconds=max_seconds, callbacks=tuple(callbacks))
+        problem = make_problem(self.settings, inputs, steps=total)
+        return optimize(problem, checkpoint=checkpoint, max_seconds=limit, callbacks=watchers)
 
     def target(
         self, style: Styles, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0
@@ -267,7 +273,7 @@ class StyleTransfer:
             (48, 32)
         """
         _check_eager()
-        own, size = self.settings, whole("size", size)
+        own, size = self.settings, count("size", size)
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
             if not isinstance(each, ImageStyle):
@@ -315,28 +321,32 @@ def _tile(tile: Any) -> TileSize:
         side = 0
     if side < 1:
         raise ValueError(f"tile is a positive number of pixels, 'auto' or None, not {tile!r}")
+    if side < MIN_TILE:
+        raise ValueError(f"tile is at least {MIN_TILE} pixels, not {tile!r}; smaller ones would take as much memory")
     return side
 
 
-def _steps(steps: int | None) -> int | None:
-    if steps is None:
-        return None
-    if whole("steps", steps) < 0:
-        raise ValueError(f"steps is at least 0, not {steps}")
-    return whole("steps", steps)
+def _callbacks(callbacks: Any) -> tuple[Callable[[Step], object], ...]:
+    if not isinstance(callbacks, Iterable) or not all(map(callable, watchers := tuple(callbacks))):
+        raise TypeError(f"callbacks is a list of functions, not {callbacks!r}")
+    return watchers
 
 
-def _share(name: str, value: float) -> float:
-    share = real(name, value)
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"{name} is between 0 and 1, not {value!r}")
-    return share
+def _scales(scales: Any) -> Schedule:
+    if not callable(scales) or isinstance(scales, type):
+        raise TypeError(
+            f"scales is a schedule, such as SingleScale(200) or CoarseToFine(), not {scales!r}; for one number of "
+            "pixels give size= to run()"
+        )
+    return scales
 
 
 def _relay(relay: Relay | None, precision: str) -> Relay | None:
     """The relay with its network, in the run's precision."""
     if relay is None:
         return None
+    if not isinstance(relay, Relay):
+        raise TypeError(f"relay is a Relay, as in Relay('lite', sketch=256), not {relay!r}")
     return dataclasses.replace(relay, extractor=in_precision(_extractor(relay.extractor), precision))
 
 

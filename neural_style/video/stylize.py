@@ -14,6 +14,7 @@ from typing import NamedTuple, Unpack
 
 import numpy as np
 
+from neural_style._arguments import count, real, whole
 from neural_style.api import FrameOptions, check_options
 from neural_style.callbacks.progress import is_on_terminal
 from neural_style.images import video_file
@@ -135,8 +136,11 @@ def stylize_video(
     """
     began = time.perf_counter()
     check_options("stylize_video", options, FrameOptions)
-    if frame_steps < 0 or not 0.0 <= temporal < float("inf"):
-        raise ValueError(f"frame_steps and temporal are at least 0 and finite, not {frame_steps} and {temporal}")
+    frame_steps, temporal = whole("frame_steps", frame_steps, at_least=0), real("temporal", temporal, at_least=0)
+    size = None if size is None else count("size", size)
+    if options.get("steps") is not None:
+        count("steps", options["steps"])
+    crf = None if crf is None else whole("crf", crf, at_least=0)
     video_file.check_copy(clip, output)
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
     identity = identify(own | options)

@@ -159,7 +159,7 @@ def test_what_cannot_be_identified_is_never_resumed_and_the_folder_says_why(clip
 def test_a_call_that_failed_at_once_leaves_nothing_behind(clip, tmp_path):
     with pytest.raises(ImageError):
         stylize_video(clip, tmp_path / "missing.png", tmp_path / "out.mp4", **TINY)
-    with pytest.raises(ValueError, match="steps is at least 0"):
+    with pytest.raises(ValueError, match="steps is at least 1"):
         stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", steps=-1, **TINY)
     assert stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **TINY).frames == 6
 
