@@ -65,17 +65,23 @@ class Palette(NamedTuple):
     covariance: np.ndarray
 
 
-def palette(pixels: np.ndarray) -> Palette:
+def palette(pixels: np.ndarray, weight: np.ndarray | None = None) -> Palette:
     """Compute the mean and covariance of an image's colors in RGB.
 
     Args:
         pixels: float RGB in [0, 1], (..., 3).
+        weight: how much each pixel counts, in [0, 1] and not all 0, (..., 1); None for all alike.
 
     Example:
         >>> palette(np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])).covariance[0].tolist()
         [0.5, 0.0, 0.0]
     """
     flat = pixels.reshape(-1, 3).astype(np.float64)
+    if weight is not None:
+        shares = weight.reshape(-1, 1).astype(np.float64)
+        total = float(shares.sum())
+        mean = (shares * flat).sum(axis=0) / total
+        return Palette(mean, (shares * (flat - mean)).T @ (flat - mean) / max(1.0, total - 1.0))
     centered = flat - flat.mean(axis=0)
     return Palette(flat.mean(axis=0), centered.T @ centered / max(1, len(flat) - 1))
 
@@ -140,7 +146,9 @@ def keep_colors(pixels: np.ndarray, reference: np.ndarray, strength: float = 1.0
     return _in_bands(keep, pixels, reference)
 
 
-def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> np.ndarray:
+def match_color_moments(
+    pixels: np.ndarray, reference: np.ndarray | Palette, weight: np.ndarray | None = None
+) -> np.ndarray:
     r"""Transform the colors of an image so that their mean and covariance become the reference's.
 
     .. math:: x \mapsto A (x - \mu) + \hat\mu, \quad
@@ -152,6 +160,7 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> 
     Args:
         pixels: float RGB in [0, 1], (1, height, width, 3).
         reference: image of any size, or its `Palette`.
+        weight: how much each pixel counts in the image's own mean and covariance; see `palette`.
 
     Returns:
         float32 in [0, 1], of the shape of `pixels`; clipped, so that the moments match only up to clipping.
@@ -163,7 +172,7 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> 
         >>> bool(np.allclose(palette(moved).mean, palette(reference).mean, atol=1e-3))
         True
     """
-    own, goal = palette(pixels), reference if isinstance(reference, Palette) else palette(reference)
+    own, goal = palette(pixels, weight), reference if isinstance(reference, Palette) else palette(reference)
     spread = own.covariance + 1e-6 * np.eye(3)
     root, inverse = _power(spread, 0.5), _power(spread, -0.5)
     transform = inverse @ _power(root @ goal.covariance @ root, 0.5) @ inverse
@@ -171,7 +180,7 @@ def match_color_moments(pixels: np.ndarray, reference: np.ndarray | Palette) -> 
     return np.clip(moved, 0.0, 1.0).reshape(pixels.shape).astype(np.float32)
 
 
-def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def match_histograms(pixels: np.ndarray, reference: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Transform the colors of an image so that each Oklab channel has the reference's histogram.
 
     This is histogram specification, channel by channel. It is monotonic, so that it adds no grain, and does not change
@@ -180,6 +189,7 @@ def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
     Args:
         pixels: float RGB in [0, 1], (1, height, width, 3).
         reference: image of any size.
+        weight: how much each pixel counts in the image's own histograms; see `palette`.
 
     Returns:
         float32 in [0, 1], of the shape of `pixels`. The chroma of colors outside the sRGB gamut is reduced.
@@ -190,7 +200,8 @@ def match_histograms(pixels: np.ndarray, reference: np.ndarray) -> np.ndarray:
         array([0.8, 0.8, 0.8], dtype=float32)
     """
     own, goal = to_oklab(pixels), to_oklab(reference)
-    moved = np.stack([_match_histogram(own[..., channel], goal[..., channel]) for channel in range(3)], axis=-1)
+    shares = None if weight is None else weight.ravel()
+    moved = np.stack([_match_histogram(own[..., channel], goal[..., channel], shares) for channel in range(3)], axis=-1)
     return from_oklab(moved)
 
 
@@ -231,9 +242,11 @@ def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> n
     return np.asarray(proofed, np.float32)[None] / np.float32(255.0)
 
 
-def _match_histogram(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def _match_histogram(values: np.ndarray, reference: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Replace each value by the reference value of the same quantile."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if weight is not None:
+        counts = np.bincount(inverse.ravel(), weights=weight)
     levels, reference_counts = np.unique(reference, return_counts=True)
     quantiles, goal = ((np.cumsum(each) - each / 2) / each.sum() for each in (counts, reference_counts))
     return np.interp(quantiles, goal, levels)[inverse].reshape(values.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from neural_style import color
-from neural_style._arguments import choice, real
+from neural_style._arguments import checked, choice, real, share
 from neural_style.images import masks
 
 __all__ = ["COLOR_MODES", "ColorMode", "Controls"]
@@ -20,11 +21,12 @@ class ColorMode(NamedTuple):
     """What is done about colors before and after a run.
 
     Attributes:
-        before: `(style, content) -> style` in the content's palette; None leaves the style's colors alone.
+        before: `(style, content, weight of each of the style's pixels) -> style` in the content's palette; None leaves
+            the style's colors alone.
         after: `(canvas, content, strength) -> canvas` in the content's colors; None leaves the canvas's colors alone.
     """
 
-    before: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    before: Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray] | None = None
     after: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None
 
 
@@ -75,12 +77,7 @@ class Controls:
         if self.background is not None and not self.masks:
             raise ValueError("background='content' leaves what the masks do not cover as it is, so it needs masks")
         choice("color", self.color, COLOR_MODES)
-        for name in ("color_strength", "style_scale"):
-            object.__setattr__(self, name, real(name, getattr(self, name)))
-        if not 0.0 <= self.color_strength <= 1.0:
-            raise ValueError(f"color_strength is between 0 and 1, not {self.color_strength!r}")
-        if not 0.0 < self.style_scale < float("inf"):
-            raise ValueError(f"style_scale is above 0 and finite, not {self.style_scale!r}")
+        checked(self, color_strength=share, style_scale=functools.partial(real, above=0))
 
     def _split_pairs(self) -> None:
         """Sort masks given as `(mask, style mask)` into the two fields."""
@@ -99,11 +96,17 @@ class Controls:
         """What `color` stands for."""
         return COLOR_MODES[self.color]
 
-    def recolor(self, style: np.ndarray, content: np.ndarray) -> np.ndarray:
-        """The style in the content's palette, as far as `color_strength` says; float32 (1, height, width, 3)."""
+    def recolor(self, style: np.ndarray, content: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+        """The style in the content's palette, as far as `color_strength` says; float32 (1, height, width, 3).
+
+        Args:
+            style: float32 (1, height, width, 3).
+            content: likewise, of any size.
+            weight: how much each of the style's pixels counts, (1, height, width, 1); None for all alike.
+        """
         if self.mode.before is None:
             return style
-        return style + np.float32(self.color_strength) * (self.mode.before(style, content) - style)
+        return style + np.float32(self.color_strength) * (self.mode.before(style, content, weight) - style)
 
     def record(self) -> dict[str, Any]:
         """Plain values for the record of a run."""

@@ -80,7 +80,8 @@ class Inputs:
     def record(self) -> dict[str, Any]:
         """Plain values for the record of a run."""
         init = "image" if isinstance(self.init, np.ndarray) else self.init
-        return {"init": init, "seed": self.seed, "size": self.size, **self.controls.record()}
+        record = {"init": init, "seed": self.seed, "size": self.size, **self.controls.record()}
+        return record if self.shares is None else record | {"coverage": masks.covered_shares(self.shares)}
 
 
 def read_inputs(
@@ -117,7 +118,7 @@ def read_inputs(
         shares=masks.mask_shares(controls.masks, final, controls.background) if controls.masks else None,
         previous=_read_previous(previous, final),
         init=start,
-        seed=whole("seed", seed),
+        seed=whole("seed", seed, at_least=0),
         controls=controls,
     )
 
@@ -167,7 +168,7 @@ def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | floa
         return init
     if not _is_number(init):
         return images.load(init)
-    share = real("init", init)
+    share = real("init", init, finite=False)
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")
     if not has_content:

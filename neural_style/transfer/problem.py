@@ -330,10 +330,12 @@ def _check_size(inputs: Inputs, objective: Objective) -> None:
 
 
 def _check_masks(inputs: Inputs, losses: Sequence[Loss]) -> None:
+    is_seen_through = any(isinstance(each, ImageStyle) and each.mask is not None for each in inputs.styles)
     for loss in losses:
         takes_masks = loss.additive or loss.guided or not loss.uses_style
-        if not takes_masks and (inputs.controls.masks or inputs.controls.style_masks):
-            raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks")
+        if not takes_masks and (inputs.controls.masks or inputs.controls.style_masks or is_seen_through):
+            hint = "; the transparency of a style is one: give that style as an opaque image" if is_seen_through else ""
+            raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks{hint}")
 
 
 def _versions() -> dict[str, str]:

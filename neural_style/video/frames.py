@@ -124,7 +124,9 @@ class FramePainter:
         for (each, weight), mask in zip(pairs, controls.style_masks or (None,) * len(pairs), strict=True):
             if not isinstance(each, StyleTarget):
                 if controls.mode.before is not None:
-                    each = controls.recolor(images.load(each), images.load(first))
+                    read = images.read(each)
+                    recolored = controls.recolor(read.pixels, images.load(first), read.alpha)
+                    each = images.ImageData(recolored, read.alpha)
                 masks = None if mask is None else [mask]
                 side, scale = max(self.size), controls.style_scale
                 each = self._scene.target(each, size=side, style_masks=masks, style_scale=scale)

@@ -1,5 +1,7 @@
 """Masks: sources, coverage, the guides of each layer, and label images."""
 
+import io
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,6 +65,63 @@ def test_a_mask_that_is_empty_or_unreadable_is_refused(tmp_path):
         masks.read_mask(np.full((4, 4), 7.0))
 
 
+def saved(levels, kind="PNG"):
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_file_of_levels_0_and_1_is_read_as_black_and_white(dtype):
+    half = ramp() > 0.5
+    np.testing.assert_array_equal(masks.read_mask(saved(half.astype(dtype)))[0, ..., 0], half)
+    np.testing.assert_array_equal(masks.read_mask(saved(np.ones((4, 4), dtype))), 1.0)
+
+
+NUMBERS = {
+    "1 and 2, as OpenCV's and pets' trimaps": ((1, 2), np.uint8, "levels 1, 2 of 255"),
+    "one class": ((0, 15), np.uint8, "levels 15 of 255"),
+    "of 16 bits": ((0, 2, 3), np.uint16, "levels 2, 3 of 65535"),
+    "and 255 for no class": ((0, 1, 255), np.uint8, "levels 1 of 255"),
+    "more than a few": (tuple(range(21)), np.uint8, r"levels 1, 2, 3, 4, 5, 6, \.\.\. of 255"),
+    "of an array of wide integers": ((0, 2), np.int64, "levels 2 of 255"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_class_numbers_are_refused_and_not_taken_for_dark_grays(case):
+    numbers, dtype, shown = NUMBERS[case]
+    labels = np.resize(np.array(numbers, dtype), (6, 7))
+    sources = [labels] if dtype == np.int64 else [labels, saved(labels)]
+    for source in sources:
+        with pytest.raises(ValueError, match=f"mask 2 has the {shown}, which look like class numbers"):
+            masks.read_mask(source, "mask 2")
+
+
+def test_faint_masks_of_floats_and_masks_saved_as_jpeg_stay_as_they_are():
+    faint = np.where(ramp() > 0.5, 0.1, 0.0)
+    np.testing.assert_allclose(masks.read_mask(faint)[0, ..., 0], faint, atol=1e-6)
+    disk = (np.hypot(*(np.mgrid[:40, :40] - 20.0)) < 12).astype(np.float32)
+    np.testing.assert_allclose(masks.read_mask(saved((255 * disk).astype(np.uint8), "JPEG"))[0, ..., 0], disk, atol=0.2)
+
+
+def test_flat_colors_are_refused_with_what_reads_them():
+    red = np.zeros((4, 6, 3), np.uint8)
+    red[:, 3:, 0] = 128
+    for source in (red, saved(red)):
+        with pytest.raises(ValueError, match=r"2 flat colors \(#000000, #800000\).*label_masks"):
+            masks.read_mask(source)
+
+
+def test_a_mask_that_changes_no_level_covers_nothing():
+    with pytest.raises(ValueError, match=r"mask 1 covers nothing: it is nowhere above 0\.001"):
+        masks.mask_shares([np.full((4, 4), 0.001)], (8, 8), "content")
+    speck = np.zeros((200, 200), bool)
+    speck[7, 7] = True
+    with pytest.raises(ValueError, match="mask 1 covers nothing at 4x4 pixels"):
+        masks.mask_shares([speck], (4, 4), "content")
+
+
 # --- coverage ----------------------------------------------------------------------------------------
 
 
@@ -105,6 +164,30 @@ def test_the_uncovered_share_is_reported_in_percent():
         masks.mask_shares([mask], (10, 10))
     shares = masks.mask_shares([mask], (10, 10), "content")
     np.testing.assert_array_equal(masks.coverage(shares)[0, ..., 0], mask)
+
+
+def test_masks_say_how_much_they_cover(caplog):
+    mask = np.zeros((10, 10))
+    mask[:, :4] = 1.0
+    with caplog.at_level("INFO", "neural_style"):
+        shares = masks.mask_shares([mask, 1.0 - mask], (10, 10))
+    assert masks.covered_shares(shares) == pytest.approx([0.4, 0.6])
+    assert "the masks cover 40 %, 60 % of the image" in caplog.text
+    options = {"size": 32, "steps": 1, "background": "content"}
+    assert tiny.transfer().run(tiny.CONTENT, tiny.STYLE, masks=mask, **options).settings["coverage"] == [
+        pytest.approx(0.4, abs=0.02)
+    ]
+
+
+def test_little_coverage_is_warned_about_and_none_is_reported_in_full():
+    dot = np.zeros((40, 40), bool)
+    dot[3:6, 3:6] = True
+    with pytest.warns(UserWarning, match=r"the masks cover 0\.56 % of the image"):
+        masks.mask_shares([dot], (40, 40), "content")
+    with pytest.raises(ValueError, match="leave 100 % of the image uncovered"):
+        masks.mask_shares([np.full((4, 4), 0.5)], (4, 4))
+    with pytest.raises(ValueError, match="masks of different sizes leave a seam"):
+        masks.mask_shares([np.eye(1, 2, 0), np.repeat(np.eye(1, 2, 1), 20, axis=1)], (80, 60))
 
 
 def test_a_soft_mask_over_a_background_stays_soft():

@@ -145,6 +145,67 @@ def test_a_style_mask_leaves_the_rest_of_the_style_out(transfer, vgg16, content,
     assert apart(vgg16, painted, tints[0]) < 0.5 * apart(vgg16, painted, tints[1])
 
 
+def strokes(seed=2):
+    """A style, its alpha that leaves the right half out, and both as one image."""
+    seen = np.zeros((28, 28), np.uint8)
+    seen[:, :14] = 255
+    colors = tiny.picture(seed, 28, 28)
+    return colors, seen, np.dstack([colors, seen])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"init": "recolored"}, {"color": "match"}, {"color": "histogram"}], ids=lambda each: str(each)
+)
+def test_what_is_transparent_in_a_style_counts_as_little_as_what_a_style_mask_leaves_out(options):
+    colors, seen, both = strokes()
+    filled = images.load(both)[0]  # with the mean visible color under transparency
+    options = {"size": 28, "steps": 4} | options
+    run = tiny.transfer().run
+    by_alpha, by_mask, plain = (
+        run(tiny.CONTENT, style, **options, **masks).pixels
+        for style, masks in ((both, {}), (filled, {"style_masks": [seen]}), (colors, {}))
+    )
+    np.testing.assert_allclose(by_alpha, by_mask, atol=1e-6)
+    assert np.abs(plain - by_mask).max() > 0.02
+
+
+def test_a_style_mask_selects_among_what_is_visible():
+    _, seen, both = strokes()
+    top = np.zeros((28, 28), bool)
+    top[:14] = True
+    options = {"size": 28, "steps": 4}
+    run = tiny.transfer().run
+    found = run(tiny.CONTENT, both, style_masks=[top], **options).pixels
+    expected = run(tiny.CONTENT, images.load(both), style_masks=[top & (seen > 0)], **options).pixels
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(ValueError, match="style mask 1 covers nothing that is visible in style 1"):
+        run(tiny.CONTENT, both, style_masks=[seen == 0], **options)
+
+
+def test_a_kept_target_leaves_out_what_is_transparent_too():
+    both = strokes()[2]
+    transfer, options = tiny.transfer(), {"size": 28, "steps": 2}
+    kept = transfer.target(both, size=28)
+    found, expected = (transfer.run(tiny.CONTENT, style, **options).pixels for style in (kept, both))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_style_of_which_nothing_is_visible_is_refused():
+    both = strokes()[2]
+    both[..., 3] = 0
+    with pytest.raises(ValueError, match="style 2 is transparent everywhere"):
+        tiny.transfer().run(tiny.CONTENT, [tiny.STYLE, both], size=28, steps=1)
+
+
+def test_a_loss_that_takes_no_masks_refuses_a_transparent_style():
+    with pytest.raises(ValueError, match="takes no masks; the transparency of a style is one"):
+        tiny.transfer(custom(first_mean, ["image"])).run(tiny.CONTENT, strokes()[2], size=28, steps=1)
+
+
+def first_mean(features, content, style):
+    return (features["image"][0, 0, 0, 0] - style["image"][0, 0, 0, 0]) ** 2
+
+
 def test_style_masks_may_come_in_pairs_with_masks():
     left, right = halves()
     pairs, apart = (

@@ -53,6 +53,11 @@ def _flatten_16_bit(image: Image.Image, profile: bytes | None, name: str) -> np.
             f"integers from {gray.min()} to {gray.max()}; expected 0 to 65535; "
             "scale them to 16 bits, or to floats from 0 to 1"
         )
+    if 0 < gray.max() <= 255:
+        if image.mode == "I" and image.format not in ("PNG", "PPM"):
+            gray = gray * 257  # Pillow's conversion from 8 bits, or 8 bits in a wide TIFF
+        else:
+            _LOG.warning("%s: no 16-bit value is above 255, so it is read as almost black", name)
     colors = _apply_curve(gray.astype(np.uint16), profile, name)
     key = image.info.get("transparency")
     if not isinstance(key, int):

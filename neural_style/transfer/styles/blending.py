@@ -45,7 +45,7 @@ def with_weights(style: Styles) -> list[tuple[Any, float]]:
         raise ValueError("style is an empty list; give at least one image")
     weights = [weight for _, weight in pairs]
     total = float(sum(weights))
-    if not 0 < total < float("inf") or any(weight < 0 for weight in weights):
+    if not 0 < total < float("inf"):
         raise ValueError(f"style weights are at least 0 and not all 0; got {weights}")
     return [(each, weight / total) for each, weight in pairs]
 
@@ -57,7 +57,7 @@ def _pair(style: Any) -> tuple[Any, float]:
         kinds = ", ".join(type(each).__name__ for each in style)
         raise TypeError(f"style as a tuple is (style, weight), not ({kinds}); for several styles give a list")
     try:
-        return style[0], real("a style's weight", style[1])
+        return style[0], real("a style's weight", style[1], at_least=0)
     except TypeError as error:
         raise TypeError(f"{error}; a tuple is (style, weight), for several styles give a list") from None
 
@@ -89,11 +89,29 @@ def read_styles(
             _check_target(controls, mask)
             found.extend(source.styles(weight, region))
             continue
-        read = None if mask is None else masks.read_mask(mask, f"style mask {number + 1}")
         wanted = None if side is None else round(side * max(1.0, controls.style_scale))
-        pixels = images.load(source, size=wanted)
-        found.append(ImageStyle(pixels, weight, region, read, controls.style_scale, _recoloring(controls, content)))
+        image = images.read(source, size=wanted)
+        part = _part(image, mask, number + 1)
+        found.append(
+            ImageStyle(image.pixels, weight, region, part, controls.style_scale, _recoloring(controls, content))
+        )
     return tuple(found)
+
+
+def _part(image: images.ImageData, mask: Any, number: int) -> np.ndarray | None:
+    """The part of a style that counts: what is visible of it, times its mask; None for all of it."""
+    if mask is None:
+        if image.alpha is not None and not image.alpha.any():
+            raise ValueError(f"style {number} is transparent everywhere: there is nothing to paint with")
+        return image.alpha
+    part = masks.read_mask(mask, f"style mask {number}")
+    if image.alpha is None:
+        return part
+    height, width = image.pixels.shape[1:3]
+    part = masks.resize_mask(part, (width, height)) * image.alpha
+    if not part.any():
+        raise ValueError(f"style mask {number} covers nothing that is visible in style {number}")
+    return part
 
 
 def check_mask_count(controls: Controls, count: int) -> None:
@@ -116,7 +134,9 @@ def _check_target(controls: Controls, mask: Any) -> None:
         )
 
 
-def _recoloring(controls: Controls, content: np.ndarray | None) -> Callable[[np.ndarray, int], np.ndarray] | None:
+def _recoloring(
+    controls: Controls, content: np.ndarray | None
+) -> Callable[[np.ndarray, np.ndarray | None, int], np.ndarray] | None:
     """What gives a style the content's palette before it is measured; None where its colors stay."""
     if controls.mode.before is None:
         return None
@@ -124,9 +144,9 @@ def _recoloring(controls: Controls, content: np.ndarray | None) -> Callable[[np.
         raise ValueError(f"color={controls.color!r} needs a content to take the colors from")
     height, width = content.shape[1:3]
 
-    def recolor(pixels: np.ndarray, long_side: int) -> np.ndarray:
+    def recolor(pixels: np.ndarray, mask: np.ndarray | None, long_side: int) -> np.ndarray:
         size = fit((width, height), min(long_side, max(width, height)))
-        return controls.recolor(pixels, images.resize(content, size))
+        return controls.recolor(pixels, images.resize(content, size), mask)
 
     return recolor
 

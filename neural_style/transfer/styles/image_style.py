@@ -38,7 +38,7 @@ class ImageStyle:
         mask: the part whose statistics count, (1, height, width, 1) of any size; None for all of it.
         scale: its long side as a multiple of the canvas's. An image is enlarged at most `MAX_ENLARGEMENT` times, and
             not at all at a scale of 1 or less: enlarging adds no strokes.
-        recolor: `(pixels, long side) -> pixels`, applied before it is measured; None leaves its colors alone.
+        recolor: `(pixels, mask, long side) -> pixels`, applied before it is measured; None leaves its colors alone.
     """
 
     pixels: np.ndarray
@@ -46,12 +46,13 @@ class ImageStyle:
     region: int = 0
     mask: np.ndarray | None = None
     scale: float = 1.0
-    recolor: Callable[[np.ndarray, int], np.ndarray] | None = None
+    recolor: Callable[[np.ndarray, np.ndarray | None, int], np.ndarray] | None = None
 
     @functools.cached_property
     def palette(self) -> color.Palette:
-        """Mean and covariance of the whole image's colors."""
-        return color.palette(self.pixels)
+        """Mean and covariance of the colors of the part that counts."""
+        height, width = self.pixels.shape[1:3]
+        return color.palette(self.pixels, None if self.mask is None else masks.resize_mask(self.mask, (width, height)))
 
     def fingerprint(self) -> str:
         """A hash of image, mask and weight."""
@@ -102,9 +103,9 @@ class ImageStyle:
         """Pixels and mask at the size that goes with a canvas, recolored, and cropped where they are too large."""
         size = self.size_at(long_side, objective.smallest_side)
         pixels = images.resize(self.pixels, size)
-        if self.recolor is not None:
-            pixels = self.recolor(pixels, long_side)
         mask = None if self.mask is None else masks.resize_mask(self.mask, size)
+        if self.recolor is not None:
+            pixels = self.recolor(pixels, mask, long_side)
         limit = max_style_pixels(objective, long_side)
         if pixels.shape[1] * pixels.shape[2] <= limit:
             return pixels, mask

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import _atomic, color
+from neural_style._arguments import real
 from neural_style._fingerprint import fingerprint, reason_unidentified
 from neural_style.features import Extractor
 from neural_style.losses import Loss, Statistic
@@ -69,6 +70,8 @@ class StyleTarget:
     extractor: str
     extractor_id: str
 
+    __array_ufunc__ = None  # NumPy's numbers leave the multiplication to this class
+
     @property
     def sizes(self) -> tuple[int, ...]:
         """Long sides of the canvases it was computed for, in pixels."""
@@ -93,11 +96,11 @@ class StyleTarget:
         return self if other == 0 else NotImplemented  # sum() starts at 0
 
     def __mul__(self, factor: object) -> StyleTarget:
-        if not isinstance(factor, int | float) or isinstance(factor, bool):
+        try:
+            number = real("a style's weight", factor, at_least=0)
+        except TypeError:
             return NotImplemented
-        if not 0 <= factor < math.inf:
-            raise ValueError(f"a style's weight is at least 0 and finite, not {factor}")
-        scaled = [dataclasses.replace(sample, weight=factor * sample.weight) for sample in self.samples]
+        scaled = [dataclasses.replace(sample, weight=number * sample.weight) for sample in self.samples]
         return StyleTarget(tuple(scaled), self.extractor, self.extractor_id)
 
     __rmul__ = __mul__

@@ -1,5 +1,6 @@
 """Decoding: true pixel values for every input format."""
 
+import io
 import struct
 import sys
 import types
@@ -179,3 +180,20 @@ def test_size_reduces_a_jpeg_but_never_below_it():
         assert max(shape[1:3]) >= min(size, 801)
     assert seen[0] == 101 and seen[-1] == 801 and seen == sorted(seen)
     assert images.load(encoded(Image.new("RGB", (80, 40)), "PNG"), size=10).shape == (1, 40, 80, 3)
+
+
+def test_wide_integers_of_8_bits_are_not_read_as_black(colors):
+    """Mode I says how many bits there are, not how many count: Pillow's conversion keeps 0 to 255."""
+    gray = Image.fromarray(colors[..., 0])
+    wide = gray.convert("I")
+    for source in (wide, encoded(wide, "TIFF"), Image.open(io.BytesIO(encoded(wide, "TIFF")))):
+        assert np.array_equal(levels(source), levels(gray))
+    sixteen = Image.fromarray(colors[..., 0].astype(np.int32) * 257)
+    assert sixteen.mode == "I" and np.array_equal(levels(sixteen), levels(gray))
+
+
+def test_a_dark_image_of_16_bits_stays_dark_and_says_so(colors, caplog):
+    dark = Image.fromarray(np.minimum(colors[..., 0], 200).astype(np.uint16))
+    with caplog.at_level("WARNING", "neural_style"):
+        assert images.load(encoded(dark, "PNG")).max() < 1 / 255
+    assert "bytes: no 16-bit value is above 255, so it is read as almost black" in caplog.text
