@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import keras
@@ -18,9 +19,11 @@ import pytest
 import tensorflow as tf
 
 import neural_style
-from neural_style import stylize
-from neural_style.losses import Content, Gram
+from neural_style import objective, stylize
+from neural_style.features import Lite
+from neural_style.losses import Content, Gram, Moments, TotalVariation
 from neural_style.objective import objective_for
+from neural_style.scales import SingleScale
 from tests import tiny
 from tests.tiny import CONTENT, STYLE, TINY, Tiny, picture, transfer
 
@@ -309,6 +312,36 @@ def test_what_is_cached_can_be_let_go(monkeypatch):
     assert objective_for(losses, TINY) is not objective
     np.testing.assert_array_equal(made.run(CONTENT, STYLE, size=32, steps=6).pixels, before)
     np.testing.assert_array_equal(paint(), before)
+
+
+def graphs_of(made):
+    functions = (made.content, made.target, made.evaluate)
+    return [weakref.ref(each.graph) for function in functions for each in function._compiled.values()]
+
+
+def test_what_was_compiled_is_freed_when_it_is_let_go():
+    """Also with the custom gradients of the networks and of the losses, which TensorFlow itself would keep."""
+    layers = ("block1_conv1", "block1_conv2")
+    loss = Content(layers[1:]) + Moments(layers, spread="wasserstein") + TotalVariation() + Gram(layers)
+    made = neural_style.StyleTransfer(loss, Lite(), scales=SingleScale())
+    made.run(CONTENT, STYLE, size=16, steps=1)
+    graphs = graphs_of(objective_for(tuple(term.loss for term in loss), made.settings.extractor))
+    assert len(graphs) == 3 and all(graph() is not None for graph in graphs)
+    del made
+    objective.clear_cache()
+    gc.collect()
+    assert [graph() for graph in graphs] == [None] * 3
+
+
+def test_the_cache_of_compiled_functions_is_short():
+    """A loss with other layer weights is compiled anew: what a long sweep of them keeps is bounded."""
+    first = objective_for((Gram(("deep",), (1.0,)),), TINY)
+    kept = weakref.ref(first)
+    del first
+    for number in range(2, 18):
+        objective_for((Gram(("deep",), (float(number),)),), TINY)
+    gc.collect()
+    assert kept() is None
 
 
 def test_the_log_is_silent_until_asked(caplog):

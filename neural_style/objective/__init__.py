@@ -10,7 +10,7 @@ from neural_style.objective.memory import (
     max_style_pixels,
     style_target,
 )
-from neural_style.objective.system_memory import available_bytes
+from neural_style.objective.system_memory import available_bytes, return_freed_memory
 from neural_style.objective.tiled import TiledObjective, check_tiled, is_tileable
 from neural_style.objective.tracing import clear_cache
 from neural_style.objective.whole import WholeObjective, objective_for
@@ -34,5 +34,6 @@ __all__ = [
     "map_over_devices",
     "max_style_pixels",
     "objective_for",
+    "return_freed_memory",
     "style_target",
 ]

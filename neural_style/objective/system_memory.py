@@ -1,13 +1,17 @@
-"""The memory that this process may still allocate."""
+"""The memory that this process may still allocate, and the return of what it freed."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import os
+import sys
 from pathlib import Path
 
 import tensorflow as tf
 
-__all__ = ["available_bytes"]
+__all__ = ["available_bytes", "return_freed_memory"]
 
 
 def available_bytes() -> int | None:
@@ -21,6 +25,18 @@ def available_bytes() -> int | None:
         return None
     known = [value for value in (_machine_bytes(), _group_bytes()) if value is not None]
     return min(known, default=None)
+
+
+def return_freed_memory() -> None:
+    """Free what only circular references keep, such as compiled graphs, and return freed memory to the system.
+
+    glibc keeps most of what is freed for the next allocation, and is asked to return it. Other allocators decide for
+    themselves.
+    """
+    gc.collect()
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _machine_bytes() -> int | None:

@@ -353,7 +353,7 @@ class TilePrograms:
         return total, terms, upstream
 
 
-@cached(maxsize=64)
+@cached(maxsize=16)
 def programs_for(losses: tuple[Loss, ...], extractor: Extractor) -> TilePrograms:
     """The compiled functions of these losses on this extractor, shared by all runs."""
     return TilePrograms(losses, extractor)

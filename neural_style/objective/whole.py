@@ -167,7 +167,7 @@ class WholeObjective:
         return Evaluation(total, terms, pull_back(layer_gradient))
 
 
-@cached(maxsize=32)
+@cached(maxsize=16)
 def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> WholeObjective:
     """The objective of these losses on this extractor, with everything it has already compiled."""
     return WholeObjective(losses, extractor)
