@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from neural_style._atomic import create_beside, put, sweep, write_whole
+from neural_style._atomic import check_place, create_beside, put, put_aside, sweep, write_whole
 
 
 def names(folder):
@@ -66,6 +66,86 @@ def test_permissions_follow_the_umask(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o444])
+def test_a_replaced_files_permissions_stay_and_nobody_else_reads_the_new_one_before(tmp_path, mode):
+    seen = []
+
+    def write(handle):
+        seen.extend(mode_of(path) for path in tmp_path.glob("*.part"))
+
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(mode)
+    write_whole(tmp_path / "file", write)
+    assert mode_of(tmp_path / "file") == mode
+    assert seen == [0o600]
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root gives files away")
+def test_a_replaced_files_owner_stays(tmp_path):
+    (tmp_path / "file").touch()
+    os.chown(tmp_path / "file", 12345, 23456)
+    write_whole(tmp_path / "file", lambda handle: handle.write(b"x"))
+    found = (tmp_path / "file").stat()
+    assert (found.st_uid, found.st_gid) == (12345, 23456)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_group_that_cannot_be_kept_hands_its_permissions_to_no_other(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(1, "not permitted")
+
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(0o664)
+    monkeypatch.setattr(os, "fchown", refuse)
+    write_whole(tmp_path / "file", lambda handle: handle.write(b"x"))
+    assert mode_of(tmp_path / "file") == 0o604
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_a_private_file_is_private_whatever_it_replaces_and_so_is_its_backup(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(0o644)
+    write_whole(tmp_path / "file", lambda handle: None, backup=tmp_path / "backup", mode=0o600)
+    assert [mode_of(tmp_path / name) for name in ("file", "backup")] == [0o600, 0o600]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
+@pytest.mark.parametrize("name", ["file", "backup"])
+def test_only_regular_files_are_replaced(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(OSError, match="a pipe"):
+        write_whole(tmp_path / "file", lambda handle: None, backup=tmp_path / "backup")
+    assert stat.S_ISFIFO((tmp_path / name).stat().st_mode)
+    assert names(tmp_path) == sorted({"file", name})
+
+
+def test_a_place_is_checked_without_a_trace(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    for name in ("file", "new"):
+        check_place(tmp_path / name)
+    assert names(tmp_path) == ["file"]
+    for name, reason in {"nowhere/file": "No such", "n" * 300: "too long", "": "a folder"}.items():
+        with pytest.raises(OSError, match=reason):
+            check_place(tmp_path / name)
+    with pytest.raises(OSError, match="too long"):
+        check_place(tmp_path / ("n" * 240), prefix=f".{'n' * 240}.")  # its temporary file has a longer name
+
+
+def test_a_file_put_aside_replaces_none(tmp_path):
+    for text in ("first", "second", "third"):
+        (tmp_path / "file").write_text(text)
+        put_aside(tmp_path / "file")
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["first", "second", "third"]
+    assert names(tmp_path) == ["file.aside", "file.aside-2", "file.aside-3"]
 
 
 def test_a_temporary_file_is_created_beside_its_target_and_renamed_to_it(tmp_path):

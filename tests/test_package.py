@@ -15,6 +15,7 @@ import neural_style
 ROOT = Path(neural_style.__file__).parent
 
 STOREYS = """
+_files
 errors plugins _arguments _atomic _fingerprint _optional _process _tracing
 images
 color

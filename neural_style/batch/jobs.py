@@ -6,29 +6,28 @@ and it skips every output that exists and was made from the same inputs with the
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 import os
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from PIL import Image
 
-from neural_style import __version__
+from neural_style import __version__, images
 from neural_style._arguments import count
 from neural_style._fingerprint import fingerprint
 from neural_style.api import Options, check_options, stylize_result
+from neural_style.batch.outputs import Claims, outputs_for, painted_before
+from neural_style.batch.record import Outcome, Record
+from neural_style.images.writing import check_suffix
 
 if TYPE_CHECKING:
     from neural_style.images import ImageLike
     from neural_style.transfer.styles.blending import Styles
 
-__all__ = ["Job", "Outcome", "jobs_in", "stylize_many"]
+__all__ = ["Job", "jobs_in", "stylize_many"]
 
 
 class Job(NamedTuple):
@@ -49,32 +48,6 @@ class Job(NamedTuple):
     output: str | os.PathLike[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a job ended.
-
-    Attributes:
-        number: index of the job, from 0.
-        output: path of the image.
-        status: `"done"`, `"skipped"` (the output existed and was up to date) or `"failed"`.
-        seconds: duration of the job.
-        error: reason of a failure, on one line; None otherwise.
-        identity: hash of content, style, options and version; `"unidentified: ..."` with the reason where one of them
-            cannot be compared, so that the job is never skipped; None where the job was not started.
-
-    Example:
-        >>> Outcome(0, "painted.png", "failed", 0.1, "no such file").status
-        'failed'
-    """
-
-    number: int
-    output: str
-    status: Literal["done", "skipped", "failed"]
-    seconds: float
-    error: str | None = None
-    identity: str | None = None
-
-
 def jobs_in(
     folder: str | os.PathLike[str],
     style: Styles | None,
@@ -88,12 +61,15 @@ def jobs_in(
     Args:
         folder: folder of the content images.
         style: style of all jobs, as for `stylize`.
-        output: folder for the results; `a.jpg` becomes `a.png`, or `a.jpg.png` if there is also an `a.tif`.
-        pattern: glob pattern, as for `Path.glob`. Hidden files and files without an image's suffix are ignored.
+        output: folder for the results, not `folder` itself; subfolders are kept. `a.jpg` becomes `a.png`, or
+            `a.jpg.png` if there is also an `a.tif`; no two results have one name.
+        pattern: glob pattern, as for `Path.glob`; `"**/*"` includes subfolders. Hidden files, files without an image's
+            suffix, and what lies in the output folder are ignored.
         suffix: suffix of the results, which selects their format.
 
     Raises:
-        ValueError: `folder` is not a folder.
+        ValueError: `folder` is not a folder, `pattern` leaves it, the results would lie among its images, or `suffix`
+            is not that of a format.
 
     Example:
         >>> jobs_in("docs/images", "painting.jpg", "painted", pattern="astronaut.*")[0].output.name
@@ -102,12 +78,20 @@ def jobs_in(
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"{os.fspath(folder)!r} is not a folder")
+    if ".." in Path(pattern).parts:
+        raise ValueError(f"the pattern {pattern!r} leaves the folder; name the folder above and a pattern in it")
+    check_suffix(suffix)
     kinds = {*Image.registered_extensions(), ".heic", ".heif"}
-    found = [path for path in sorted(root.glob(pattern)) if path.suffix.lower() in kinds and path.is_file()]
-    contents = [path for path in found if not path.name.startswith(".")]
-    stems = [path.stem for path in contents]
-    names = [path.stem if stems.count(path.stem) == 1 else path.name for path in contents]
-    return [Job(path, style, Path(output, name + suffix)) for path, name in zip(contents, names, strict=True)]
+    contents = [
+        path
+        for path in sorted(root.glob(pattern))
+        if path.suffix.lower() in kinds
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.is_file()
+        and not painted_before(path, root, output)
+    ]
+    outputs = outputs_for(contents, root, output, suffix)
+    return [Job(path, style, target) for path, target in zip(contents, outputs, strict=True)]
 
 
 def stylize_many(
@@ -122,17 +106,22 @@ def stylize_many(
     """Stylize many images and yield an outcome as each job ends.
 
     A failed job is reported and does not stop the others. Each worker process keeps its network and compiled functions
-    from job to job, and writes each image either completely or not at all.
+    from job to job, and writes each image either completely or not at all. That an output can be written is checked
+    before it is painted; if writing fails nevertheless, the image is saved elsewhere, and the outcome's error says
+    where.
 
     Args:
-        jobs: `(content, style, output)` tuples, read lazily; any number of them. See `jobs_in` for a folder.
+        jobs: `(content, style, output)` tuples, read lazily; any number of them. See `jobs_in` for a folder. A job
+            fails if an earlier one has the same output, or if its output is a file that the batch reads, under whatever
+            name; of an iterator, the inputs of later jobs are not known.
         executor: any `concurrent.futures.Executor`, such as those in `neural_style.batch.executors`; None runs the jobs
             one at a time in this process. If the executor uses other processes, spawn them instead of forking
             (TensorFlow does not survive a fork), name the extractor by a string, and prefer paths that the workers can
             read.
         ordered: whether to yield outcomes in the order of the jobs.
-        record: path of a file of JSON lines to which outcomes are appended. A job is skipped if its output exists and
-            the record says that it was made from the same images with the same options by the same version.
+        record: path of a file of JSON lines, to which outcomes are appended; a regular file or a new name. A job is
+            skipped if its output exists and the record says that it was made from the same images with the same options
+            by the same version.
         prefetch: maximum number of unfinished jobs handed to the executor.
         **options: further arguments of `stylize`, shared by all jobs.
 
@@ -142,7 +131,7 @@ def stylize_many(
 
     Raises:
         TypeError: an option is not an argument of `stylize`, or makes no sense for many images.
-        ValueError: `prefetch` is less than 1.
+        ValueError: `prefetch` is less than 1, or `record` is a file of another kind.
         OSError: `record` cannot be read or written.
 
     Example:
@@ -155,8 +144,12 @@ def stylize_many(
     """
     check_options("stylize_many", options)
     prefetch = count("prefetch", prefetch)
-    log = _Record(record)
-    tasks = (_Task(number, Job(*job), options, log.identity(job[2])) for number, job in enumerate(jobs))
+    log = Record(record)
+    claims = Claims(jobs, options, record)
+    tasks = (
+        _Task(number, Job(*job), options, log.identity(job[2]), claims.refusal(number, job))
+        for number, job in enumerate(jobs)
+    )
     outcomes = map(_run, tasks) if executor is None else _over(executor, tasks, prefetch, log)
     return _recorded(_in_order(outcomes) if ordered else outcomes, log)
 
@@ -168,6 +161,7 @@ class _Task(NamedTuple):
     job: Job
     options: Options
     recorded: str | None  # identity of the existing output, according to the record
+    refusal: str | None  # why nothing may be written there
 
 
 def _run(task: _Task) -> Outcome:
@@ -175,14 +169,17 @@ def _run(task: _Task) -> Outcome:
     began = time.perf_counter()
     output, identity = Path(task.job.output), None
     try:
+        if task.refusal is not None:
+            raise ValueError(task.refusal)
         identity = _identity(task.job, task.options)
         if task.recorded == identity and output.is_file():
             return Outcome(task.number, str(output), "skipped", time.perf_counter() - began, None, identity)
         output.parent.mkdir(parents=True, exist_ok=True)
+        images.check_writable(output)
         result = stylize_result(task.job.content, task.job.style, **task.options)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt
-        result.save(output)
+        result.save_or_keep(output)
     except Exception as error:
         return _failed(task, error, time.perf_counter() - began, identity)
     return Outcome(task.number, str(output), "done", time.perf_counter() - began, None, identity)
@@ -198,7 +195,7 @@ def _failed(task: _Task, error: BaseException, seconds: float = 0.0, identity: s
     return Outcome(task.number, str(Path(task.job.output)), "failed", seconds, reason, identity)
 
 
-def _over(executor: Executor, tasks: Iterator[_Task], prefetch: int, log: _Record) -> Iterator[Outcome]:
+def _over(executor: Executor, tasks: Iterator[_Task], prefetch: int, log: Record) -> Iterator[Outcome]:
     """Outcomes in order of completion, with at most `prefetch` unfinished tasks.
 
     Each task records its own end, because nobody may be there to take the outcome: not after Ctrl-C, and not once the
@@ -242,50 +239,7 @@ def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
             expected += 1
 
 
-def _recorded(outcomes: Iterator[Outcome], log: _Record) -> Iterator[Outcome]:
+def _recorded(outcomes: Iterator[Outcome], log: Record) -> Iterator[Outcome]:
     for outcome in outcomes:
         log.add(outcome)
         yield outcome
-
-
-class _Record:
-    """Outcomes in a file of JSON lines; the last line about an output counts."""
-
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self._path = None if path is None else Path(path)
-        self._identities: dict[str, str] = {}
-        self._added: set[int] = set()
-        self._lock = threading.Lock()
-        if self._path is None:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+", encoding="utf-8") as handle:
-            handle.seek(0)
-            text = handle.read()
-            handle.write("" if text.endswith("\n") or not text else "\n")  # ends a line that a kill cut short
-        for line in text.splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                if entry["status"] == "done":
-                    self._identities[entry["output"]] = entry["identity"]
-
-    def identity(self, output: str | os.PathLike[str]) -> str | None:
-        """What an output was made from; None if the record does not mention it."""
-        return self._identities.get(str(Path(output)))
-
-    def add(self, outcome: Outcome) -> None:
-        """Append an outcome, unless it is there already or the job was skipped."""
-        if self._path is None or outcome.status == "skipped":
-            return
-        line = json.dumps(dataclasses.asdict(outcome) | {"ended": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
-        with self._lock:
-            if outcome.number not in self._added:
-                with self._path.open("a", encoding="utf-8") as handle:
-                    handle.write(line + "\n")
-                self._added.add(outcome.number)
-
-    def add_ended(self, future: Future[Outcome]) -> None:
-        """Append the outcome of a task that ended on an executor; an error is left to `add`, which the caller sees."""
-        with contextlib.suppress(OSError, CancelledError):
-            if future.exception() is None:
-                self.add(future.result())

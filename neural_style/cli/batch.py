@@ -17,7 +17,7 @@ from neural_style.cli.messages import say
 from neural_style.cli.options import add_max_seconds, add_styles, add_stylize_options, parse, stylize_arguments
 
 if TYPE_CHECKING:
-    from neural_style.batch.jobs import Outcome
+    from neural_style.batch.record import Outcome
 
 __all__ = ["main"]
 

@@ -1,18 +1,20 @@
 """Writing images: to Pillow, and atomically to files."""
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import IO, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from neural_style import _atomic
+from neural_style._files import resolve
 from neural_style.errors import ImageError
 from neural_style.images.formats.encoding import FORMATS, OutputFormat, encoder, to_levels
 from neural_style.images.reading import ImageData, read_result
 
-__all__ = ["check_writable", "save", "to_pil"]
+__all__ = ["check_suffix", "check_writable", "save", "save_elsewhere", "to_pil"]
 
 Path: TypeAlias = str | os.PathLike[str]
 _BY_SUFFIX = {suffix: output for output in FORMATS for suffix in output.suffixes}
@@ -54,7 +56,9 @@ def save(image: Any, path: Path, *, bits: int = 8, alpha: Any = None) -> None:
 
     The suffix selects the format. JPEG is written at quality 95 without chroma subsampling, WebP losslessly. JPEG has
     no alpha: the image is composited over white. The file appears under its name only when it is complete and
-    flushed to disk; until then, and if anything fails, an existing file of that name is unchanged.
+    flushed to disk; until then, and if anything fails, an existing file of that name is unchanged. It keeps the
+    permissions of the file it replaces. Only regular files are replaced, and of links only the file they lead to, if
+    it has the same suffix.
 
     Args:
         image: (1, H, W, 3) or (H, W, 3), array or tensor of floats in [0, 1]; a PIL image; an `ImageData`.
@@ -92,7 +96,8 @@ def check_writable(path: Path) -> None:
         path: file to be written later.
 
     Raises:
-        ImageError: the suffix is unknown, the folder is missing, or it is not writable.
+        ImageError: the suffix is unknown, the folder is missing or not writable, the name is too long, or what is there
+            cannot be replaced: a folder, a device, a mount point, another user's file in a sticky folder.
 
     Example:
         >>> check_writable("nowhere/out.png")
@@ -101,26 +106,70 @@ def check_writable(path: Path) -> None:
         neural_style.errors.ImageError: ...
     """
     target, _ = _destination(path)
-    temporary, handle = _create_beside(target)
-    handle.close()
-    os.remove(temporary)
+    try:
+        _atomic.check_place(target)
+    except OSError as error:
+        raise ImageError(_unwritable(target, error)) from error
+
+
+def check_suffix(suffix: str) -> None:
+    """Check that a suffix selects a format, such as `".png"`.
+
+    Raises:
+        ImageError: it does not.
+    """
+    _format(suffix, repr(suffix))
+
+
+def save_elsewhere(image: Any, path: Path, *, alpha: Any = None) -> str:
+    """Write an image that could not be written to `path`, so that a long run is not lost.
+
+    Args:
+        image: as for `save`.
+        path: the file that could not be written. The image gets a new name beside it; failing that, in the nearest
+            folder above that exists, in the current folder, or in a new private folder for temporary files.
+        alpha: as for `save`.
+
+    Returns:
+        The path of the new file.
+
+    Raises:
+        ImageError: it cannot be written there either.
+    """
+    stem, suffix = os.path.splitext(os.path.basename(os.fsdecode(path)))
+    suffix = suffix if suffix.lower() in _BY_SUFFIX else ".png"
+    failures = []
+    for folder in _other_folders(os.fsdecode(path)):
+        names = (os.path.join(folder, f"{stem[:100]}-{number}{suffix}") for number in range(2, 10_000))
+        name = next(name for name in names if not os.path.lexists(name))
+        try:
+            save(image, name, alpha=alpha)
+            return name
+        except ImageError as error:
+            failures.append(str(error))
+    raise ImageError(f"{_shown(path)}: could not be written elsewhere either ({'; '.join(failures)})")
+
+
+def _other_folders(path: str) -> Iterator[str]:
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    yield folder
+    yield os.curdir
+    yield tempfile.mkdtemp(prefix="neural_style-")
 
 
 def _destination(path: Path) -> tuple[str, OutputFormat]:
     """Check the path, and resolve symbolic links so that the file they lead to is replaced rather than the link."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"expected a path to save to, got {type(path).__name__}")
-    name = os.fsdecode(path)
-    suffix = os.path.splitext(name)[1]
-    output = _BY_SUFFIX.get(suffix.lower())
-    if output is None:
-        problem = f"unknown output format {suffix!r}" if suffix else "the name has no suffix"
-        raise ImageError(f"{_shown(path)}: {problem}; use one of {', '.join(_BY_SUFFIX)}")
+    output = _format(os.path.splitext(os.fsdecode(path))[1], _shown(path))
     try:
-        target = os.path.realpath(name)
+        target = resolve(path)
         is_folder, has_folder = os.path.isdir(target), os.path.isdir(os.path.dirname(target))
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise ImageError(f"{_shown(path)}: not a usable path ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{_shown(path)}: not a usable path ({reason}); choose another name") from error
     if is_folder:
         raise ImageError(f"{_shown(path)}: a folder of that name exists; choose another name")
     if not has_folder:
@@ -131,22 +180,28 @@ def _destination(path: Path) -> tuple[str, OutputFormat]:
     return target, output
 
 
+def _format(suffix: str, shown: str) -> OutputFormat:
+    output = _BY_SUFFIX.get(suffix.lower())
+    if output is None:
+        problem = f"unknown output format {suffix!r}" if suffix else "the name has no suffix"
+        raise ImageError(f"{shown}: {problem}; use one of {', '.join(_BY_SUFFIX)}")
+    return output
+
+
 def _shown(path: Path) -> str:
     return repr(os.fspath(path))
 
 
-def _create_beside(target: str) -> tuple[str, IO[bytes]]:
-    try:
-        return _atomic.create_beside(target)
-    except OSError as error:
-        raise ImageError(
-            f"{target!r}: its folder cannot be written to ({error.strerror or error}); choose another folder "
-            "or change its permissions"
-        ) from error
+def _unwritable(target: str, error: OSError) -> str:
+    reason = error.strerror or error
+    return f"{target!r}: it cannot be written to ({reason}); choose another name or folder, or change its permissions"
 
 
 def _write(target: str, write: Callable[[IO[bytes]], object]) -> None:
-    temporary, handle = _create_beside(target)
+    try:
+        temporary, handle = _atomic.create_beside(target)
+    except OSError as error:
+        raise ImageError(_unwritable(target, error)) from error
     try:
         _atomic.put(temporary, handle, target, write)
     except Exception as error:

@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image
 
 from neural_style import images
+from neural_style.errors import ImageError
+from neural_style.images.writing import save_elsewhere
 
 __all__ = ["Result", "Step", "StoppedBy"]
 
@@ -105,6 +107,19 @@ class Result:
         """
         alpha = None if self.alpha is None else self.alpha[None]
         images.save(self.pixels[None], path, bits=bits, alpha=alpha)
+
+    def save_or_keep(self, path: str | os.PathLike[str]) -> None:
+        """Write the image; if that fails, write it elsewhere under a new name, and name that place.
+
+        Raises:
+            ImageError: it is not at `path`; the text says where it is instead.
+        """
+        try:
+            self.save(path)
+        except ImageError as error:
+            alpha = None if self.alpha is None else self.alpha[None]
+            place = save_elsewhere(self.pixels[None], path, alpha=alpha)
+            raise ImageError(f"{error}; the image was saved as {place!r} instead") from error
 
     def __repr__(self) -> str:
         height, width = self.pixels.shape[:2]

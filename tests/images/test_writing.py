@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import tempfile
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from neural_style import images
 from neural_style.errors import ImageError
+from neural_style.images.writing import save_elsewhere
 from tests.images.samples import HEIGHT, WIDTH
 
 
@@ -47,16 +49,19 @@ def save_black(path):
 def test_unusable_destinations_are_refused(tmp_path, check):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link.png").symlink_to("file")
+    os.mkfifo(tmp_path / "pipe.png")
     for name, reason in {
         "out.bmp": "unknown output format '.bmp'; use one of .png", "out": "no suffix",
         "missing/out.png": "create it first",
         "folder.png": "a folder of that name", "file/out.png": "does not exist", "out\0.png": "not a usable",
+        "link.png": "another suffix", "pipe.png": "a pipe", "n" * 300 + ".png": "too long",
     }.items():  # fmt: skip
         with pytest.raises(ImageError, match=reason):
             check(tmp_path / name)
     with pytest.raises(TypeError, match="expected a path"):
         check(3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png", "link.png", "pipe.png"]
 
 
 def test_wrong_bits_are_refused(tmp_path):
@@ -118,6 +123,50 @@ def test_saving_follows_a_link_and_respects_the_umask(tmp_path):
     plain = tmp_path / "plain"
     plain.write_bytes(b"")
     assert link.is_symlink() and real.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_replaced_image_keeps_its_permissions(tmp_path):
+    path = tmp_path / "out.png"
+    save_black(path)
+    path.chmod(0o600)
+    save_black(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_image_that_cannot_be_saved_goes_beside_under_a_new_name(tmp_path):
+    (tmp_path / "out.png").mkdir()
+    for number in (2, 3):
+        place = save_elsewhere(np.ones((2, 2, 3)), tmp_path / "out.png")
+        assert place == str(tmp_path / f"out-{number}.png")
+        assert images.load(place).mean() == 1.0
+    assert save_elsewhere(np.ones((2, 2, 3)), tmp_path / ("n" * 250 + ".webp")) == str(tmp_path / f"{'n' * 100}-2.webp")
+    assert save_elsewhere(np.ones((2, 2, 3)), tmp_path / "out.xyz") == str(tmp_path / "out-4.png")
+
+
+def test_an_image_goes_to_the_nearest_folder_in_which_it_can_be_written(tmp_path, monkeypatch):
+    for name in ("current", "temporary"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "current")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    gone = tmp_path / "gone" / "too" / "out.png"
+    assert save_elsewhere(np.ones((2, 2, 3)), gone) == str(tmp_path / "out-2.png")
+    create, full = os.open, [str(tmp_path)]
+
+    def refuse(path, *arguments):
+        if os.path.dirname(os.path.abspath(path)) in full:
+            raise OSError(28, "No space left on device")
+        return create(path, *arguments)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert save_elsewhere(np.ones((2, 2, 3)), gone) == os.path.join(".", "out-2.png")
+    full.append(str(tmp_path / "current"))
+    place = save_elsewhere(np.ones((2, 2, 3)), gone)
+    assert place.startswith(str(tmp_path / "temporary" / "neural_style-"))
+    assert os.stat(os.path.dirname(place)).st_mode & 0o777 == 0o700
+    full.append(os.path.dirname(place))
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix: os.path.dirname(place))
+    with pytest.raises(ImageError, match="elsewhere either .*No space"):
+        save_elsewhere(np.ones((2, 2, 3)), gone)
 
 
 def test_undecodable_file_names(tmp_path):
