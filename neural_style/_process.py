@@ -12,8 +12,10 @@ import importlib.abc
 import importlib.machinery
 import io
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -91,13 +93,31 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_quietly(module: ModuleType) -> None:
-            with _filtered_log():
+            with _signals_deferred(), _filtered_log():
                 load(module)
                 with contextlib.suppress(Exception):  # it is raised again where devices are used
                     module.config.list_physical_devices()  # starts CUDA
 
         spec.loader.exec_module = load_quietly  # type: ignore[method-assign]
         return spec
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Let Ctrl-C and its like wait: TensorFlow's import turns a `KeyboardInterrupt` into an `ImportError`."""
+    handlers: dict[int, Any] = {}
+    came: list[int] = []
+    if threading.current_thread() is threading.main_thread():  # in no other are signals handled
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                handlers[number] = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for deferred, handler in handlers.items():
+            signal.signal(deferred, handler)
+    for each in came:
+        signal.raise_signal(each)
 
 
 @contextlib.contextmanager

@@ -89,6 +89,18 @@ def test_whoever_asks_for_the_log_gets_all_of_it(start, level):
     assert start(says(NOISE), TF_CPP_MIN_LOG_LEVEL=level).stderr == NOISE
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_an_interrupt_waits_until_tensorflow_is_loaded(start):
+    """Raised inside, it would come out as an error of the import."""
+    interrupted = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    for _ in range(9): pass\n"
+    done = start(
+        f"{interrupted}except KeyboardInterrupt:\n    raise ImportError('initialization failed')",
+        before="import signal; signal.signal(signal.SIGINT, signal.default_int_handler)",
+    )
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+    assert "ImportError" not in done.stderr
+
+
 def test_configuring_twice_is_configuring_once():
     code = "from neural_style._process import configure_process as c; import sys; c(); n = len(sys.meta_path); c()"
     assert run(f"{code}; print(len(sys.meta_path) - n)").stdout == "0\n"

@@ -5,15 +5,17 @@ Each is a `concurrent.futures.Executor`. A Dask cluster provides its own, `Clien
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
 from neural_style import _arguments, _optional
-from neural_style._process import configure_process
+from neural_style.batch import worker
 
 __all__ = ["RayExecutor", "devices", "processes"]
 
@@ -22,7 +24,9 @@ def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | st
     """Worker processes on this machine, each with its share of the cores and, if requested, its own GPU.
 
     Processes are spawned, not forked, because TensorFlow does not survive a fork: the calling program must be
-    importable without side effects (`if __name__ == "__main__":`).
+    importable without side effects (`if __name__ == "__main__":`). They end when this process does, also when it is
+    killed; an interrupt that leaves the `with` block interrupts their jobs. Their warnings and what they log as
+    `neural_style` reach this process.
 
     Args:
         count: number of processes, at least 1.
@@ -40,12 +44,39 @@ def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | st
     count, threads = _arguments.count("count", count), None if threads is None else _arguments.count("threads", threads)
     if gpus is not None and not gpus:
         raise ValueError("gpus is an empty list; leave it out to let every process see all GPUs")
-    context = get_context("spawn")
-    assigned: Any = context.Queue()
-    for number in range(count):
-        assigned.put(None if gpus is None else str(gpus[number % len(gpus)]))
     each = max(1, _available_cores() // count) if threads is None else threads
-    return ProcessPoolExecutor(count, context, _start_worker, (each, assigned))
+    return _Processes(count, each, [None if gpus is None else str(gpus[number % len(gpus)]) for number in range(count)])
+
+
+class _Processes(ProcessPoolExecutor):
+    """A pool whose jobs stop when an interrupt leaves its `with` block, and whose workers end with this process."""
+
+    def __init__(self, count: int, threads: int, gpus: Sequence[str | None]) -> None:
+        context = get_context("spawn")
+        assigned: Any = context.Queue()
+        for gpu in gpus:
+            assigned.put(gpu)
+        messages: Any = context.Queue()
+        self._closing = context.Event()
+        super().__init__(count, context, worker.start, (threads, assigned, messages, self._closing))
+        self._messages = worker.Messages(messages)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        with worker.unheard():
+            return super().submit(worker.call, function, *arguments, **keywords)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if wait:
+            self._messages.close()
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is not None and not issubclass(kind, Exception):  # SIGTERM, say, which reached this process alone
+            self._closing.set()
+            for process in list(self._processes or ()):
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGINT)
+        super().__exit__(kind, *rest)
 
 
 def devices(names: Sequence[str] | None = None) -> Executor:
@@ -110,12 +141,3 @@ def _call(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> 
 def _available_cores() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _start_worker(threads: int, assigned: Any) -> None:
-    """Restrict a new process to its share; TensorFlow reads these variables when it is loaded, which is later."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(threads)
-    configure_process()
-    gpu = assigned.get()
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu

@@ -115,7 +115,7 @@ class _Run:
     def best_canvas(self) -> tf.Tensor:
         """The last canvas, unless the last loss measured was above an earlier one of this scale: then that one's."""
         position = self.position
-        if position.best is None or position.history[-1].loss <= position.best_loss:
+        if position.best is None or not position.history or position.history[-1].loss <= position.best_loss:
             return position.canvas
         return position.best
 

@@ -1,14 +1,17 @@
 """Executors: shares of a machine, a device for each thread, Ray."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -53,6 +56,114 @@ def test_importing_batches_does_not_load_tensorflow(module):
 def test_shares_of_nothing_are_refused(options):
     with pytest.raises(ValueError, match="at least 1|empty"):
         processes(**options)
+
+
+# --- interrupts, messages, and the end of a parent ----------------------------------------------------
+
+
+def work(folder, seconds):
+    """A job that says when it began and whether it was interrupted."""
+    name = Path(folder, str(os.getpid()))
+    name.with_suffix(".began").touch()
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        time.sleep(0.3)  # another interrupt now would keep it from cleaning up
+        name.with_suffix(".interrupted").touch()
+        raise
+    return os.getpid()
+
+
+def wait_for(found, count=1, seconds=60):
+    deadline = time.monotonic() + seconds
+    while len(list(found())) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+
+@needs_signals
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_an_interrupt_ends_the_jobs_and_an_error_does_not(tmp_path, error):
+    with pytest.raises(error), processes(1) as executor:
+        futures = [executor.submit(work, tmp_path, 60 if error is not ValueError else 0.1) for _ in range(3)]
+        wait_for(lambda: tmp_path.glob("*.began"))
+        if error is KeyboardInterrupt:  # as in a terminal, where Ctrl-C reaches the worker as well
+            os.kill(next(iter(executor._processes)), signal.SIGINT)
+        raise error
+    kinds = {type(future.exception()) for future in futures}
+    if error is ValueError:
+        assert kinds == {type(None)}
+    else:
+        assert kinds == {KeyboardInterrupt}
+        assert len(list(tmp_path.glob("*.interrupted"))) == 1, "jobs in the queue were begun"
+
+
+@needs_signals
+def test_a_worker_without_a_job_does_not_hear_ctrl_c(tmp_path, capfd):
+    with processes(1) as executor:
+        pid = executor.submit(work, tmp_path, 0.0).result()
+        os.kill(pid, signal.SIGINT)
+        time.sleep(0.1)
+        assert executor.submit(work, tmp_path, 0.0).result() == pid
+    assert capfd.readouterr().err == ""
+
+
+@needs_signals
+def test_a_worker_that_just_begins_does_not_hear_ctrl_c(tmp_path, capfd):
+    with processes(1) as executor:
+        future = executor.submit(work, tmp_path, 0.0)
+        os.kill(next(iter(executor._processes)), signal.SIGINT)
+        future.result()
+    assert capfd.readouterr().err == ""
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@needs_signals
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """One worker is at work, the other has nothing to do; a worker that stays would hold gigabytes."""
+    program = (
+        "from neural_style.batch.executors import processes; from tests.batch.test_executors import work\n"
+        f"if __name__ == '__main__':\n    pool = processes(2)\n    pool.submit(work, {str(tmp_path)!r}, 0.0).result()\n"
+        f"    futures = [pool.submit(work, {str(tmp_path)!r}, seconds) for seconds in (600, 0.5)]\n"
+        "    futures[1].result(); print('ready', flush=True); futures[0].result()"
+    )
+    (tmp_path / "main.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "main.py")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout.readline() == "ready\n"
+            workers = [int(path.stem) for path in tmp_path.glob("*.began")]
+            assert len(workers) == 2
+        finally:
+            parent.kill()
+    wait_for(lambda: (pid for pid in workers if psutil.pid_exists(pid)), 0, seconds=20)
+    assert len(list(tmp_path.glob("*.interrupted"))) == 1, "the job could not clean up"
+
+
+def speak(number):
+    logging.getLogger("neural_style").warning("the checkpoint of %d could not be written", number)
+    warnings.warn("VGG16 is used", UserWarning, stacklevel=1)
+
+
+def test_workers_messages_reach_this_process(caplog, recwarn, capfd):
+    warnings.simplefilter("default")
+    with processes(2) as executor:
+        list(executor.map(speak, [1, 2]))
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        f"the checkpoint of {number} could not be written" for number in (1, 2)
+    ]
+    assert [str(warning.message) for warning in recwarn] == ["VGG16 is used"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_warning_that_a_filter_makes_an_error_is_still_heard(caplog):
+    with processes(1) as executor:
+        executor.submit(speak, 1).result()
+    assert [record.getMessage() for record in caplog.records][1:] == ["VGG16 is used"]
 
 
 def test_an_unknown_device_is_named():

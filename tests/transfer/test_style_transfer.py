@@ -11,13 +11,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import recipes
+from neural_style import recipes, stylize_result
 from neural_style.errors import DivergenceError
 from neural_style.features import KerasExtractor
 from neural_style.losses import Content, Context, Gram, Moments, TotalVariation, custom
 from neural_style.objective import objective_for
 from neural_style.optimizers import Adam
 from neural_style.scales import CoarseToFine, SingleScale
+from neural_style.transfer import loop
 from neural_style.transfer.style_transfer import StyleTransfer
 from tests.networks import Edges
 
@@ -260,6 +261,17 @@ def test_an_early_end_hands_back_the_picture_so_far_at_full_size(
     assert [step.step for step in stop.seen] == list(range(1, number + 1))
     assert len(result.history) == number
     assert gap(result.pixels, floats) > 0.005
+
+
+def test_an_interrupt_before_the_first_step_hands_back_the_start(content, style, monkeypatch):
+    """The default recipe has matched the canvas by then, so it has a best canvas, and no loss yet."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_is_finite", interrupt)
+    result = stylize_result(content, style, size=32, steps=2, extractor="vgg16")
+    assert (result.stopped_by, result.history, result.image.size) == ("interrupt", [], (32, 24))
 
 
 def test_time_that_is_up_ends_the_run_after_a_step(transfer, content, style):
