@@ -40,18 +40,24 @@ def draw_shapes(frame, number, scene=0):
     return frame
 
 
-def write(path, frames, *, times=None, rate=12, sound="aac", tone=440.0, rotation=0):
+def write(
+    path, frames, *, times=None, rate=12, sound="aac", tone=440.0, rotation=0, aspect=1, titles=(), language="fra"
+):
     """A clip of frames; frame i is shown at `times[i]` milliseconds, or at an even rate."""
     frames = list(frames)
     times = [round(1000 * i / rate) for i in range(len(frames))] if times is None else times
     with av.open(str(path), "w") as target:
+        target.metadata.update(titles)
         stream = target.add_stream("libx264", rate=rate, options={"crf": "12"})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         if rotation:
             stream.set_display_rotation(rotation)
         noise = target.add_stream(sound, rate=44100) if sound else None
+        if noise is not None:
+            noise.metadata.update(title="Original", language=language)
         for time, frame in zip(times, frames, strict=True):
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
             picture.pts, picture.time_base = time, Fraction(1, 1000)

@@ -13,7 +13,7 @@ from neural_style.images.formats.decoding import Limits, check_size, decode, ide
 from neural_style.images.formats.orientation import read_orientation, turn_upright
 from neural_style.images.formats.profiles import flatten
 
-__all__ = ["ImageData", "ImageLike", "load", "read", "read_result"]
+__all__ = ["ImageData", "ImageLike", "load", "open_regular", "read", "read_result"]
 
 _ROUNDING = 1e-3  # largest rounding error outside [0, 1] of a computed image; it is clipped
 _ANY_SIZE = Limits(max_pixels=1 << 62, max_side=1 << 31)
@@ -158,7 +158,7 @@ def _samples(source: Any, limits: Limits, name: str) -> np.ndarray:
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(bytes(source), limits, name)
     if isinstance(source, str | os.PathLike):
-        with _open_regular(os.fspath(source)) as handle:
+        with open_regular(os.fspath(source)) as handle:
             return decode(_read_all(handle, limits), limits, name)
     if hasattr(source, "read"):
         return decode(_read_all(source, limits), limits, name)
@@ -179,8 +179,12 @@ def _from_pil(image: Image.Image, limits: Limits, name: str) -> np.ndarray:
     return upright
 
 
-def _open_regular(path: Any) -> IO[bytes]:
-    """Open a regular file for reading; refuse pipes and devices without blocking on them."""
+def open_regular(path: Any) -> IO[bytes]:
+    """Open a regular file for reading; refuse pipes and devices without blocking on them.
+
+    Raises:
+        ImageError: the file cannot be opened; the message says why, without the path.
+    """
     try:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         handle = os.fdopen(os.open(path, flags), "rb")
@@ -189,7 +193,7 @@ def _open_regular(path: Any) -> IO[bytes]:
         raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         if isinstance(error, OSError) and os.path.isdir(path):
-            raise ImageError("a folder; expected an image file") from error
+            raise ImageError("a folder; expected a file") from error
         raise ImageError(f"cannot be opened ({error})") from error
     if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
         handle.close()

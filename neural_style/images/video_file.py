@@ -1,62 +1,52 @@
-"""Video files: decode frames, and encode frames with the timing and sound of another video.
+"""Video files: frames, and videos of other frames with the timing, sound, title and pixel aspect of a clip.
 
 Requires PyAV, an extra: `pip install 'tf-neural-style[video]'`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 
 from neural_style import _atomic, _optional
 from neural_style.errors import ImageError
+from neural_style.images.video_color import is_transposed, to_pixels
+from neural_style.images.video_encoding import Encoding, add_video, encoding_for, to_frame
+from neural_style.images.video_source import Damage, decoded, opened, packets, video_stream, warn_if_cut_short
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]
 
 ClipPath = str | os.PathLike[str]
 
 
-class _Kind(NamedTuple):
-    """Encoding of a video file: container, codec, and the rate factor of visually lossless quality."""
-
-    container: str
-    codec: str = "libx264"
-    crf: int = 17
-    options: Mapping[str, str] = MappingProxyType({})
-
-
-_KINDS = {
-    ".mp4": _Kind("mp4"),
-    ".m4v": _Kind("mp4"),
-    ".mov": _Kind("mov"),
-    ".mkv": _Kind("matroska"),
-    ".webm": _Kind("webm", "libvpx-vp9", 24, {"b": "0", "row-mt": "1", "cpu-used": "2"}),
-}
-_BT709 = 1  # code of its matrix, primaries and transfer function in ITU-T H.273, which FFmpeg uses
-_LIMITED = 1
-
-
 def frames(clip: ClipPath) -> Iterator[np.ndarray]:
-    """Decode the frames of a video one by one, upright.
+    """Decode the frames of a video one by one, upright, in sRGB.
+
+    HDR (PQ and HLG) and wide gamuts are converted to sRGB. Untagged clips are read as players do: as BT.709 if they are
+    in HD, as BT.601 if not. Pixels keep the aspect that they have in the file, even if they are not square.
 
     Args:
-        clip: any file that FFmpeg can decode.
+        clip: path of a file, in a container of which `docs/security.md` has the list; never an address or a pattern.
 
     Yields:
         uint8 (height, width, 3), sRGB; one frame is in memory at a time.
 
     Raises:
-        ImageError: the file cannot be read, or contains no video.
+        ImageError: the file cannot be read, contains no frame that can be decoded, or encodes colors in a way that is
+            not supported.
+        TypeError: `clip` is not a path.
         ImportError: PyAV is not installed.
+
+    Warns:
+        UserWarning: the clip is damaged, and frames are missing.
 
     Example:
         >>> import tempfile
@@ -65,17 +55,24 @@ def frames(clip: ClipPath) -> Iterator[np.ndarray]:
         >>> [frame.shape for frame in frames(clip)]
         [(16, 32, 3), (16, 32, 3), (16, 32, 3)]
     """
-    with _opened(clip) as source:
-        stream = _video(source, clip)
-        for frame in _decoded(source.decode(stream), clip):
-            yield _pixels(frame)
+    found = False
+    with opened(clip) as source:
+        damage = Damage(clip)
+        for packet in packets(source, [video_stream(source, clip)], damage):
+            for frame in decoded(packet, damage):
+                found = True
+                yield to_pixels(frame, clip)
+            if found:
+                damage.warn()
+    if not found:
+        raise ImageError(f"{os.fspath(clip)!r} contains no frame that can be decoded")
 
 
 def count(clip: ClipPath) -> int | None:
     """Read or estimate the number of frames of a video without decoding it.
 
     Args:
-        clip: any file that FFmpeg can decode.
+        clip: see `frames`.
 
     Returns:
         The number of frames, estimated from the duration if the file does not store it; None if both are missing.
@@ -90,24 +87,29 @@ def count(clip: ClipPath) -> int | None:
         >>> count(clip)
         3
     """
-    with _opened(clip) as source:
-        stream = _video(source, clip)
+    with opened(clip) as source:
+        stream = video_stream(source, clip)
         if stream.frames:
             return int(stream.frames)
         return None if source.duration is None else round(source.duration / _av().time_base * _rate(stream))
 
 
-def check_copy(clip: ClipPath, output: ClipPath) -> None:
+def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> None:
     """Check before a long run that `write_like` will be able to write a video.
 
     Args:
         clip: video whose timing and sound will be used.
         output: file to be written later; it is not touched.
+        crf: see `write_like`.
 
     Raises:
         ImageError: the clip cannot be read, or contains no video.
-        ValueError: the output's suffix is not supported, or its container cannot hold the clip's sound.
+        ValueError: the output's suffix is not supported, its container cannot hold the clip's sound, or `crf` is out of
+            range.
         ImportError: PyAV is not installed.
+
+    Warns:
+        UserWarning: the clip ends before the length that its file states.
 
     Example:
         >>> import tempfile
@@ -118,20 +120,24 @@ def check_copy(clip: ClipPath, output: ClipPath) -> None:
         Traceback (most recent call last):
         ValueError: 'painted.gif' ends in none of .mp4, .m4v, .mov, .mkv, .webm
     """
-    kind = _kind(output)
-    with _opened(clip) as source:
-        stream = _video(source, clip)
-        sounds = ", ".join(sound.codec_context.name for sound in source.streams.audio)
+    encoding = encoding_for(output, crf)
+    with opened(clip) as source:
+        stream = video_stream(source, clip)
+        sounds = _sounds(source)
         try:
-            with _av().open(io.BytesIO(), "w", format=kind.container) as trial:
-                _add_streams(source, stream, trial, kind, (64, 64), None)
+            with _av().open(io.BytesIO(), "w", format=encoding.container) as trial:
+                _add_streams(source, stream, trial, encoding, (64, 64), crf)
                 trial.start_encoding()
         except (_av().error.FFmpegError, ValueError) as error:
-            suffix = Path(output).suffix
+            names = ", ".join(sound.codec_context.name for sound in sounds)
             raise ValueError(
-                f"a {suffix} file cannot hold the clip's sound ({sounds}), which is copied unchanged; use an output "
-                f"that ends in .mkv ({error})"
+                f"a {Path(output).suffix} file cannot hold the clip's sound ({names}), which is copied unchanged; use "
+                f"an output that ends in .mkv ({error})"
             ) from error
+        if len(sounds) < len(source.streams.audio):
+            unknown = len(source.streams.audio) - len(sounds)
+            _warn(f"{os.fspath(clip)!r}: {unknown} sound streams of a codec that FFmpeg does not know are left out")
+        warn_if_cut_short(source, stream, clip)
 
 
 def write(output: ClipPath, images: Iterable[np.ndarray], *, rate: float, crf: int | None = None) -> None:
@@ -152,25 +158,27 @@ def write(output: ClipPath, images: Iterable[np.ndarray], *, rate: float, crf: i
         >>> import tempfile
         >>> write(f"{tempfile.mkdtemp()}/gray.mp4", [np.full((16, 32, 3), 128, np.uint8)] * 50, rate=25)
     """
-    kind = _kind(output)
+    encoding = encoding_for(output, crf)
 
     def fill(handle: IO[bytes]) -> None:
         size, waiting = _sized(images)
-        with _av().open(handle, "w", format=kind.container) as target:
-            stream = _add_video(target, kind, size, Fraction(rate).limit_denominator(1000), crf)
+        with _av().open(handle, "w", format=encoding.container) as target:
+            stream = add_video(target, encoding, size, Fraction(rate).limit_denominator(100_000), crf)
             for number, image in enumerate(waiting):
-                frame = _frame(image)
+                frame = to_frame(image, size)
                 frame.pts, frame.time_base = number, 1 / stream.codec_context.framerate
                 target.mux(stream.encode(frame))
             target.mux(stream.encode())
 
-    _atomic.write_whole(os.path.realpath(output), fill)
+    _write_whole(output, fill)
 
 
 def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *, crf: int | None = None) -> None:
     """Write a video of new images with the timing and sound of a clip, atomically.
 
     Each image has the time and duration of the corresponding frame of the clip. Sound packets are copied unchanged.
+    The pixel aspect, the title, and the titles and languages of the streams are the clip's; of other metadata, such as
+    places and dates, nothing is written.
 
     Args:
         clip: video whose timing and sound are used.
@@ -183,6 +191,9 @@ def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *
         ValueError: there are fewer or more images than frames in the clip; see also `check_copy`.
         OSError: the output cannot be written.
 
+    Warns:
+        UserWarning: some sound is damaged and could not be copied.
+
     Example:
         >>> import tempfile
         >>> folder = tempfile.mkdtemp()
@@ -191,32 +202,79 @@ def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *
         >>> [round(frame.mean()) for frame in frames(f"{folder}/dark.mkv")]
         [50, 50, 50]
     """
-    kind = _kind(output)
-    _atomic.write_whole(os.path.realpath(output), lambda handle: _write(clip, handle, kind, images, crf))
+    encoding = encoding_for(output, crf)
+    _write_whole(output, lambda handle: _write(clip, handle, encoding, images, crf))
 
 
-def _write(clip: ClipPath, handle: IO[bytes], kind: _Kind, images: Iterable[np.ndarray], crf: int | None) -> None:
+def _write_whole(output: ClipPath, fill: Callable[[IO[bytes]], None]) -> None:
+    """Write a file atomically, and name it where the encoder fails."""
+    try:
+        _atomic.write_whole(os.path.realpath(output), fill)
+    except _av().error.FFmpegError as error:
+        if isinstance(error, OSError | MemoryError):
+            raise
+        raise ImageError(f"{os.fspath(output)!r} cannot be encoded ({error})") from error
+
+
+def _write(
+    clip: ClipPath, handle: IO[bytes], encoding: Encoding, images: Iterable[np.ndarray], crf: int | None
+) -> None:
     size, waiting = _sized(images)
     image: np.ndarray | None = next(waiting)
-    with _opened(clip) as source, _av().open(handle, "w", format=kind.container) as target:
-        stream = _video(source, clip)
-        video, sounds = _add_streams(source, stream, target, kind, size, crf)
+    aspect, damage, number, lost = _pixel_aspect(clip), Damage(clip), 0, 0
+    with opened(clip) as source, _av().open(handle, "w", format=encoding.container) as target:
+        stream, sounds = video_stream(source, clip), _sounds(source)
+        size = _square(size, aspect) if encoding.codec == "libvpx-vp9" else size  # PyAV cannot tag VP9 with an aspect
+        video, copies = _add_streams(source, stream, target, encoding, size, crf)
+        video.codec_context.sample_aspect_ratio = aspect
         clock = _Clock(stream)
-        number = 0
-        for packet in _decoded(source.demux(stream, *source.streams.audio), clip):
+        for packet in packets(source, [stream, *sounds], damage):
             if packet.stream.index != stream.index:
-                if packet.dts is not None:  # the last packet is empty and only flushes the stream
-                    packet.stream = sounds[packet.stream.index]
-                    target.mux(packet)
+                lost += not _copy(packet, copies[packet.stream.index], target)
                 continue
-            for frame in packet.decode():
+            for frame in decoded(packet, damage):
                 if image is None:
                     raise ValueError(f"the clip has more frames than the {number} images")
-                target.mux(video.encode(clock.set(_frame(image), frame)))
+                target.mux(video.encode(clock.set(to_frame(image, size), frame)))
                 number, image = number + 1, next(waiting, None)
         if image is not None:
             raise ValueError(f"there are more images than the clip's {number} frames")
         target.mux(video.encode())
+    if lost:
+        _warn(f"{os.fspath(clip)!r}: {lost} damaged packets of its sound could not be copied")
+
+
+def _copy(packet: Any, stream: Any, target: Any) -> bool:
+    """Copy a sound packet to a stream of the target; returns whether that was possible."""
+    if not packet.size:  # the last packet is empty and only flushes the decoder
+        return True
+    if packet.dts is None:
+        packet.dts = packet.pts
+    if packet.dts is None:
+        return False
+    packet.stream = stream
+    try:
+        target.mux(packet)
+    except (_av().error.InvalidDataError, _av().error.ArgumentError):  # a time before that of the last packet
+        return False
+    return True
+
+
+def _pixel_aspect(clip: ClipPath) -> Fraction:
+    """Width of a pixel divided by its height, when upright."""
+    with opened(clip) as source:
+        stream = video_stream(source, clip)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        damage = Damage(clip)
+        found = (frame for packet in packets(source, [stream], damage) for frame in decoded(packet, damage))
+        first = None if aspect == 1 else next(found, None)
+        return 1 / aspect if first is not None and is_transposed(first) else aspect
+
+
+def _square(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
+    """(width, height), even, at which square pixels show the same shape."""
+    width, height = size
+    return min(max(2, 2 * round(width * aspect / 2)), 16_384), height
 
 
 class _Clock:
@@ -238,25 +296,33 @@ class _Clock:
 
 
 def _add_streams(
-    source: Any, stream: Any, target: Any, kind: _Kind, size: tuple[int, int], crf: int | None
+    source: Any, stream: Any, target: Any, encoding: Encoding, size: tuple[int, int], crf: int | None
 ) -> tuple[Any, dict[int, Any]]:
-    """Add a video stream, and a copy of each sound stream, by its index in the source."""
-    video = _add_video(target, kind, size, _rate(stream), crf)
+    """Add a video stream, and a copy of each sound stream, by its index in the source; copy the titles."""
+    video = add_video(target, encoding, size, _rate(stream), crf)
     video.codec_context.time_base = stream.time_base
-    return video, {sound.index: target.add_stream_from_template(sound) for sound in source.streams.audio}
+    copies = {sound.index: target.add_stream_from_template(sound) for sound in _sounds(source)}
+    _describe(source, target, encoding)
+    _describe(stream, video, encoding)
+    for sound in _sounds(source):
+        _describe(sound, copies[sound.index], encoding)
+        copies[sound.index].disposition = sound.disposition  # which is the default, or a commentary
+    return video, copies
 
 
-def _add_video(target: Any, kind: _Kind, size: tuple[int, int], rate: Fraction, crf: int | None) -> Any:
-    """Add a video stream."""
-    options = {**kind.options, "crf": str(kind.crf if crf is None else crf)}
-    stream = target.add_stream(kind.codec, rate=rate, options=options)
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.max_b_frames = 0  # reordering frames at uneven times would give decoding times that do not increase
-    context.colorspace = context.color_primaries = context.color_trc = _BT709
-    context.color_range = _LIMITED
-    return stream
+def _describe(original: Any, copy: Any, encoding: Encoding) -> None:
+    """Copy the title and language of a file or stream."""
+    title = original.metadata.get("title") or original.metadata.get("name")  # as the title of a stream is called in MP4
+    language = original.metadata.get("language")
+    if title:
+        copy.metadata["title"] = title
+    if language:
+        copy.metadata["language"] = encoding.languages.get(language, language)
+
+
+def _sounds(source: Any) -> list[Any]:
+    """The sound streams that can be copied; FFmpeg does not know some, such as the spatial sound of new phones."""
+    return [sound for sound in source.streams.audio if sound.codec_context is not None]
 
 
 def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.ndarray]]:
@@ -268,61 +334,12 @@ def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.n
     return (first.shape[1], first.shape[0]), itertools.chain([first], waiting)
 
 
-def _frame(image: np.ndarray) -> Any:
-    frame = _av().VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    return frame.reformat(format="yuv420p", dst_colorspace="ITU709", interpolation=_accurate())
-
-
-def _pixels(frame: Any) -> np.ndarray:
-    """Convert a decoded frame to RGB, rotated upright."""
-    pixels = frame.reformat(format="rgb24", interpolation=_accurate()).to_ndarray()
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-
-
-def _accurate() -> Any:
-    """Flags for accurate color conversion; with FFmpeg's default, each conversion darkens an image by half a level."""
-    by = _av().video.reformatter.Interpolation
-    return by.BICUBIC | by.ACCURATE_RND | by.FULL_CHR_H_INT | by.FULL_CHR_H_INP
-
-
 def _rate(stream: Any) -> Fraction:
     return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
-def _video(source: Any, clip: ClipPath) -> Any:
-    """Find the first video stream that is not cover art."""
-    cover = _av().stream.Disposition.attached_pic
-    for stream in source.streams.video:
-        if not stream.disposition & cover:
-            stream.thread_type = "AUTO"
-            return stream
-    raise ImageError(f"{os.fspath(clip)!r} contains no video")
-
-
-@contextlib.contextmanager
-def _opened(clip: ClipPath) -> Iterator[Any]:
-    try:
-        source = _av().open(os.fspath(clip))
-    except (_av().error.FFmpegError, OSError) as error:
-        raise ImageError(f"{os.fspath(clip)!r} cannot be read as a video ({error})") from error
-    with source:
-        yield source
-
-
-def _decoded(items: Iterable[Any], clip: ClipPath) -> Iterator[Any]:
-    """Yield decoded items; raise `ImageError` where the clip is damaged."""
-    try:
-        yield from items
-    except _av().error.FFmpegError as error:
-        raise ImageError(f"{os.fspath(clip)!r} is damaged ({error})") from error
-
-
-def _kind(output: ClipPath) -> _Kind:
-    suffix = Path(output).suffix.lower()
-    if suffix not in _KINDS:
-        raise ValueError(f"{os.fspath(output)!r} ends in none of {', '.join(_KINDS)}")
-    return _KINDS[suffix]
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
 
 
 def _av() -> Any:
