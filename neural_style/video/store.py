@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
-from PIL import Image
 
 from neural_style import __version__, _atomic, images
 from neural_style._fingerprint import fingerprint, reason_unidentified
-from neural_style.errors import CheckpointError
+from neural_style.errors import CheckpointError, ImageError
 
 __all__ = ["FrameStore", "identify"]
 
 LABEL = "made_of.json"
+_OURS = re.compile(rf"\d{{6,}}\.png|{re.escape(LABEL)}|\.neural_style-\w+\.part")
 
 
 def identify(arguments: Mapping[str, object]) -> dict[str, str]:
@@ -32,24 +36,37 @@ def identify(arguments: Mapping[str, object]) -> dict[str, str]:
 class FrameStore:
     """A folder of painted frames, numbered PNG files, with a label that says what they were made from.
 
+    As a context manager, it removes the folder on leaving if no frame was stored.
+
     Args:
         folder: path of the folder; it is created.
         identity: fingerprints of the call's arguments, from `identify`.
+        size: (width, height) of the frames.
 
     Raises:
         CheckpointError: the folder holds frames of another call, frames that cannot be attributed to this call, or
             files of another program.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, str], size: tuple[int, int]) -> None:
         self._folder = folder
+        self._size = size
         folder.mkdir(parents=True, exist_ok=True)
         label = folder / LABEL
         if label.is_file():
-            self._check(json.loads(label.read_text()), identity)
-        elif not all(entry.name.endswith(".part") for entry in folder.iterdir()):
+            self._check(_read_label(label), identity)
+        elif not all(_OURS.fullmatch(entry.name) and entry.suffix == ".part" for entry in folder.iterdir()):
             raise CheckpointError(f"{os.fspath(folder)!r} is not this program's; frames would be kept there")
         _atomic.write_whole(label, lambda handle: handle.write(json.dumps(dict(identity)).encode()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._folder.is_dir() and not any(self._folder.glob("*.png")):
+            self.remove()
 
     def _check(self, found: Mapping[str, str], identity: Mapping[str, str]) -> None:
         """Refuse frames that another call painted, or may have painted."""
@@ -81,10 +98,39 @@ class FrameStore:
         images.save(painted, self._path(number))
 
     def load(self, number: int) -> np.ndarray:
-        """Read a frame, uint8 (height, width, 3)."""
-        with Image.open(self._path(number)) as image:
-            return np.asarray(image)
+        """Read a frame, uint8 (height, width, 3).
+
+        Raises:
+            CheckpointError: the file is not a frame of this video.
+        """
+        path = self._path(number)
+        try:
+            frame = images.to_pil(images.load(path))
+        except ImageError as error:
+            raise CheckpointError(f"{error}; remove this file, and the same call paints the frame again") from error
+        if frame.size != self._size:
+            raise CheckpointError(
+                f"{os.fspath(path)!r}: {frame.size} pixels, not {self._size}; remove this file, and the same call "
+                "paints the frame again"
+            )
+        return np.asarray(frame)
 
     def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self._folder)
+        """Delete the frames, and the folder if it holds nothing else; a failure is only a warning."""
+        try:
+            for path in [path for path in self._folder.iterdir() if _OURS.fullmatch(path.name)]:
+                path.unlink()
+        except OSError as error:
+            warnings.warn(f"painted frames that are not needed any more could not be removed ({error})", stacklevel=2)
+        with suppress(OSError):  # something else is in it
+            self._folder.rmdir()
+
+
+def _read_label(label: Path) -> dict[str, str]:
+    try:
+        found = json.loads(label.read_text())
+    except ValueError:  # neither JSON nor UTF-8
+        found = None
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{os.fspath(label)!r} is damaged; remove its folder to start over")
+    return found

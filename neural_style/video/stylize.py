@@ -25,6 +25,8 @@ from neural_style.video.store import FrameStore, identify
 
 __all__ = ["Film", "Frame", "stylize_video"]
 
+_Path = str | os.PathLike[str]
+
 MIN_SEEN = 0.5
 """A frame of which a smaller share was visible in the frame before starts a scene."""
 
@@ -83,9 +85,9 @@ class Film:
 
 
 def stylize_video(
-    clip: str | os.PathLike[str],
+    clip: _Path,
     style: Styles,
-    output: str | os.PathLike[str],
+    output: _Path,
     *,
     size: int | None = 512,
     frame_steps: int = 8,
@@ -101,9 +103,12 @@ def stylize_video(
     `OUTPUT.frames` next to it. After a kill or Ctrl-C, the same call resumes with them and gives the same result. One
     frame is held in memory at a time.
 
+    Frames that cannot be decoded are left out, and the frame before them is shown longer. HDR becomes SDR: see
+    `images.video_file.frames`.
+
     Args:
-        clip: path of a file that FFmpeg can decode. The first video stream is painted, all audio streams are copied,
-            other streams are dropped.
+        clip: path of a video file; never an address or a pattern. The first video stream is painted, all audio streams
+            are copied, other streams are dropped. Titles and languages are kept, other metadata is not.
         style: as for `stylize`; its statistics are computed once.
         output: path of a .mp4, .m4v, .mov or .mkv (H.264) or .webm (VP9) file.
         size: long side in pixels, None for the clip's own; both sides are rounded to even numbers.
@@ -117,13 +122,16 @@ def stylize_video(
             `color="match"` or `"histogram"`, styles get the palette of the first frame.
 
     Raises:
-        ImageError: the clip or a style cannot be read.
+        ImageError: the clip or a style cannot be read, or the clip contains no frame.
         ValueError: an argument is out of range, or the output format cannot hold the clip's sound.
         TypeError: an option is not an argument of `stylize`, or makes no sense for a video.
         CheckpointError: the folder next to the output belongs to another call, or that cannot be determined; the text
             names the arguments that differ.
         OSError: something cannot be written.
         ImportError: PyAV or OpenCV is not installed.
+
+    Warns:
+        UserWarning: the clip was cut short, or is damaged.
 
     Example:
         >>> import tempfile
@@ -140,26 +148,38 @@ def stylize_video(
     size = None if size is None else count("size", size)
     if options.get("steps") is not None:
         count("steps", options["steps"])
-    crf = None if crf is None else whole("crf", crf, at_least=0)
-    video_file.check_copy(clip, output)
+    video_file.check_copy(clip, output, crf=crf)
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
     identity = identify(own | options)
     first = next(video_file.frames(clip))
     painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)
-    store = FrameStore(Path(f"{os.fspath(output)}.frames"), identity)
     cuts, flickers = [], []
-    frames = _painted_frames(painter, video_file.frames(clip), store)
-    for frame in _with_progress_bar(frames, video_file.count(clip), progress):
-        cuts += [frame.number] if frame.cut else []
-        flickers += [] if frame.flicker is None else [frame.flicker]
-        for callback in callbacks:
-            callback(frame)
-    rendered = (painter.render(store.load(number), source) for number, source in enumerate(video_file.frames(clip)))
-    video_file.write_like(clip, output, rendered, crf=crf)
-    store.remove()
+    with FrameStore(Path(f"{os.fspath(output)}.frames"), identity, painter.size) as store:
+        frames = _painted_frames(painter, video_file.frames(clip), store)
+        for frame in _with_progress_bar(frames, video_file.count(clip), progress):
+            cuts += [frame.number] if frame.cut else []
+            flickers += [] if frame.flicker is None else [frame.flicker]
+            for callback in callbacks:
+                callback(frame)
+        _write(clip, output, painter, store, crf)
+        store.remove()
     mean_flicker = float(np.mean(flickers)) if flickers else 0.0
     seconds = time.perf_counter() - began
     return Film(os.fspath(output), painter.size, frame.number + 1, tuple(cuts), mean_flicker, seconds)
+
+
+def _write(clip: _Path, output: _Path, painter: FramePainter, store: FrameStore, crf: int | None) -> None:
+    """Write the video from the stored frames."""
+    rendered = (painter.render(store.load(number), source) for number, source in enumerate(video_file.frames(clip)))
+    try:
+        video_file.write_like(clip, output, rendered, crf=crf)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            error.errno,
+            f"{os.fspath(output)!r} could not be written ({reason}); the painted frames are kept, and the same call "
+            "writes it without painting them again",
+        ) from error
 
 
 class _Previous(NamedTuple):

@@ -11,6 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -161,17 +162,49 @@ def test_a_call_that_failed_at_once_leaves_nothing_behind(clip, tmp_path):
         stylize_video(clip, tmp_path / "missing.png", tmp_path / "out.mp4", **TINY)
     with pytest.raises(ValueError, match="steps is at least 1"):
         stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", steps=-1, **TINY)
+    assert list(tmp_path.iterdir()) == []
     assert stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **TINY).frames == 6
 
 
-def test_a_clip_that_is_damaged_leaves_no_output(clip, tmp_path):
+def test_a_damaged_clip_is_painted_without_the_damaged_frames_and_told(clip, tmp_path):
     data = bytearray(clip.read_bytes())
     middle = data.index(b"mdat") + 4
     data[middle + 1500 : middle + 6000] = bytes(4500)
     (tmp_path / "damaged.mp4").write_bytes(data)
-    with pytest.raises(ImageError, match=r"damaged\.mp4"):
-        stylize_video(tmp_path / "damaged.mp4", tiny.STYLE, tmp_path / "out.mp4", **TINY)
-    assert not (tmp_path / "out.mp4").exists()
+    with pytest.warns(UserWarning, match=r"damaged\.mp4' is damaged at"):
+        film = stylize_video(tmp_path / "damaged.mp4", tiny.STYLE, tmp_path / "out.mp4", **TINY)
+    ours, theirs = moving.shape_of(tmp_path / "out.mp4"), moving.shape_of(clip)
+    assert 2 <= film.frames == len(ours["times"]) <= 6
+    assert set(ours["times"]) <= set(theirs["times"])
+    assert ours["seconds"] == pytest.approx(theirs["seconds"], abs=0.03)
+
+
+def test_a_clip_that_was_cut_short_is_told_before_painting(tmp_path):
+    clip = moving.write(tmp_path / "clip.mkv", moving.scenes(PHOTOGRAPH, (96, 64), 12))
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 3])
+    seen = []
+    with pytest.warns(UserWarning, match=r"clip\.mkv' was cut short: it ends after 0\.\d\d of 1\.\d\d s") as told:
+        stylize_video(
+            tmp_path / "clip.mkv",
+            tiny.STYLE,
+            tmp_path / "out.mp4",
+            callbacks=[lambda _: seen.append(len(told))],
+            **TINY,
+        )
+    assert 2 <= len(seen) < 6
+    assert seen[0] == 1
+
+
+def test_a_clip_without_frames_is_refused_and_leaves_nothing(clip, tmp_path):
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "empty.mkv"), "w") as target:
+        target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            packet.stream = sound
+            target.mux([packet] if packet.size else [])
+    with pytest.raises(ImageError, match=r"empty\.mkv' contains no frame"):
+        stylize_video(tmp_path / "empty.mkv", tiny.STYLE, tmp_path / "out.mp4", **TINY)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.mkv"]
 
 
 def test_nothing_is_traced_after_the_second_frame(clip, tmp_path):
@@ -218,6 +251,12 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
         paint(temporal=-1.0)
     with pytest.raises(ValueError, match="ends in none"):
         paint(output="out.gif")
+    with pytest.raises(TypeError, match="frame_steps is a whole number"):
+        paint(frame_steps=1.5)
+    with pytest.raises(ValueError, match="crf is from 0 to 51"):
+        paint(crf=-5)
+    with pytest.raises(ValueError, match="crf is from 0 to 63"):
+        paint(crf=64, output="out.webm")
     assert list(tmp_path.iterdir()) == []
 
 
