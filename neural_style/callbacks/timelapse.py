@@ -13,6 +13,7 @@ from PIL import Image
 from neural_style import _arguments, _atomic
 from neural_style.errors import ImageError
 from neural_style.images import video_file
+from neural_style.images.writing import output_path
 from neural_style.scales import fit
 from neural_style.transfer.result import Step
 
@@ -101,7 +102,8 @@ class Timelapse:
             seconds: duration.
 
         Raises:
-            ValueError: there are no images yet, `seconds` is not positive, or the suffix is not supported.
+            ValueError: there are no images yet, the suffix is not supported, or `seconds` gives an image less than
+                0.001 or more than 600, which the formats cannot store.
             ImportError: PyAV is not installed; the message says how to install it.
             ImageError: the file cannot be written.
         """
@@ -109,6 +111,8 @@ class Timelapse:
         frames = [frame.image for frame in self.frames]
         if not frames:
             raise ValueError("there are no images yet: pass this object to a run, in callbacks=[...]")
+        if not 0.001 <= seconds / len(frames) <= 600:
+            raise ValueError(f"seconds gives each of {len(frames)} images from 0.001 to 600, not {seconds:g} in all")
         animation = _ANIMATIONS.get(Path(path).suffix.lower())
         size = max((image.size for image in frames), key=max)
         if animation is None:
@@ -118,7 +122,7 @@ class Timelapse:
             if animation is None:
                 video_file.write(path, map(np.asarray, even), rate=len(frames) / seconds)
             else:
-                _atomic.write_whole(os.path.realpath(path), lambda handle: _animate(handle, even, seconds, *animation))
+                _atomic.write_whole(output_path(path), lambda handle: _animate(handle, even, seconds, *animation))
         except OSError as error:
             raise ImageError(f"{os.fspath(path)!r}: could not be written ({error.strerror or error})") from error
 

@@ -17,10 +17,12 @@ from typing import IO, Any
 import numpy as np
 
 from neural_style import _atomic, _optional
+from neural_style._files import FileSet
 from neural_style.errors import ImageError
 from neural_style.images.video_color import is_transposed, to_pixels
 from neural_style.images.video_encoding import Encoding, add_video, encoding_for, to_frame
 from neural_style.images.video_source import Damage, decoded, opened, packets, video_stream, warn_if_cut_short
+from neural_style.images.writing import check_place, output_path
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]
 
@@ -103,9 +105,10 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> N
         crf: see `write_like`.
 
     Raises:
-        ImageError: the clip cannot be read, or contains no video.
-        ValueError: the output's suffix is not supported, its container cannot hold the clip's sound, or `crf` is out of
-            range.
+        ImageError: the clip cannot be read, or contains no video, or the output cannot be written, for example because
+            it is a folder or a device.
+        ValueError: the output is the clip, its suffix is not supported, its container cannot hold the clip's sound, or
+            `crf` is out of range.
         ImportError: PyAV is not installed.
 
     Warns:
@@ -121,6 +124,8 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> N
         ValueError: 'painted.gif' ends in none of .mp4, .m4v, .mov, .mkv, .webm
     """
     encoding = encoding_for(output, crf)
+    _check_other(clip, output)
+    check_place(output)
     with opened(clip) as source:
         stream = video_stream(source, clip)
         sounds = _sounds(source)
@@ -150,6 +155,7 @@ def write(output: ClipPath, images: Iterable[np.ndarray], *, rate: float, crf: i
         crf: see `write_like`.
 
     Raises:
+        ImageError: the output is a folder or a device, or in a folder that does not exist, or cannot be encoded.
         ValueError: there are no images, or the output's suffix is not supported.
         OSError: the output cannot be written.
         ImportError: PyAV is not installed.
@@ -187,7 +193,7 @@ def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *
         crf: the encoder's rate factor: lower is better and larger; None for visually lossless quality.
 
     Raises:
-        ImageError: the clip cannot be read.
+        ImageError: the clip cannot be read; for the output see `write`.
         ValueError: there are fewer or more images than frames in the clip; see also `check_copy`.
         OSError: the output cannot be written.
 
@@ -203,13 +209,21 @@ def write_like(clip: ClipPath, output: ClipPath, images: Iterable[np.ndarray], *
         [50, 50, 50]
     """
     encoding = encoding_for(output, crf)
+    _check_other(clip, output)
     _write_whole(output, lambda handle: _write(clip, handle, encoding, images, crf))
+
+
+def _check_other(clip: ClipPath, output: ClipPath) -> None:
+    files = FileSet()
+    files.add(clip, "the clip")
+    if files.find(output) is not None:
+        raise ValueError(f"{os.fspath(output)!r} is the clip and would be replaced; write to another file")
 
 
 def _write_whole(output: ClipPath, fill: Callable[[IO[bytes]], None]) -> None:
     """Write a file atomically, and name it where the encoder fails."""
     try:
-        _atomic.write_whole(os.path.realpath(output), fill)
+        _atomic.write_whole(output_path(output), fill)
     except _av().error.FFmpegError as error:
         if isinstance(error, OSError | MemoryError):
             raise

@@ -14,7 +14,7 @@ from neural_style.errors import ImageError
 from neural_style.images.formats.encoding import FORMATS, OutputFormat, encoder, to_levels
 from neural_style.images.reading import ImageData, read_result
 
-__all__ = ["check_suffix", "check_writable", "save", "save_elsewhere", "to_pil"]
+__all__ = ["check_place", "check_suffix", "check_writable", "output_path", "save", "save_elsewhere", "to_pil"]
 
 Path: TypeAlias = str | os.PathLike[str]
 _BY_SUFFIX = {suffix: output for output in FORMATS for suffix in output.suffixes}
@@ -106,6 +106,17 @@ def check_writable(path: Path) -> None:
         neural_style.errors.ImageError: ...
     """
     target, _ = _destination(path)
+    check_place(target)
+
+
+def check_place(path: Path) -> None:
+    """Check that a file of any format can be written to a path; a file already there is not touched.
+
+    Raises:
+        ImageError: see `check_writable`.
+        TypeError: `path` is not a path.
+    """
+    target = output_path(path)
     try:
         _atomic.check_place(target)
     except OSError as error:
@@ -160,10 +171,21 @@ def _other_folders(path: str) -> Iterator[str]:
 
 
 def _destination(path: Path) -> tuple[str, OutputFormat]:
-    """Check the path, and resolve symbolic links so that the file they lead to is replaced rather than the link."""
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"expected a path to save to, got {type(path).__name__}")
     output = _format(os.path.splitext(os.fsdecode(path))[1], _shown(path))
+    return output_path(path), output
+
+
+def output_path(path: Path) -> str:
+    """Resolve symbolic links, so that the file they lead to is replaced rather than the link.
+
+    Raises:
+        ImageError: it is the path of a folder, or in none, or a link that is not followed: see `_files.resolve`.
+        TypeError: it is not a path.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"expected a path to save to, got {type(path).__name__}")
     try:
         target = resolve(path)
         is_folder, has_folder = os.path.isdir(target), os.path.isdir(os.path.dirname(target))
@@ -177,7 +199,7 @@ def _destination(path: Path) -> tuple[str, OutputFormat]:
             f"{_shown(path)}: the folder {os.path.dirname(target)!r} does not exist; create it first, for "
             "example with os.makedirs"
         )
-    return target, output
+    return target
 
 
 def _format(suffix: str, shown: str) -> OutputFormat:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
 import numpy as np
 
 from neural_style._arguments import count, real, whole
+from neural_style._files import FileSet
 from neural_style.api import FrameOptions, check_options
 from neural_style.callbacks.progress import is_on_terminal
 from neural_style.images import video_file
@@ -122,8 +123,10 @@ def stylize_video(
             `color="match"` or `"histogram"`, styles get the palette of the first frame.
 
     Raises:
-        ImageError: the clip or a style cannot be read, or the clip contains no frame.
-        ValueError: an argument is out of range, or the output format cannot hold the clip's sound.
+        ImageError: the clip or a style cannot be read, the clip contains no frame, or the output cannot be written, for
+            example because it is a folder.
+        ValueError: an argument is out of range, the output is one of the inputs, or its format cannot hold the clip's
+            sound.
         TypeError: an option is not an argument of `stylize`, or makes no sense for a video.
         CheckpointError: the folder next to the output belongs to another call, or that cannot be determined; the text
             names the arguments that differ.
@@ -148,8 +151,9 @@ def stylize_video(
     size = None if size is None else count("size", size)
     if options.get("steps") is not None:
         count("steps", options["steps"])
-    video_file.check_copy(clip, output, crf=crf)
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
+    _check_output(output, own | options)
+    video_file.check_copy(clip, output, crf=crf)
     identity = identify(own | options)
     first = next(video_file.frames(clip))
     painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)
@@ -166,6 +170,17 @@ def stylize_video(
     mean_flicker = float(np.mean(flickers)) if flickers else 0.0
     seconds = time.perf_counter() - began
     return Film(os.fspath(output), painter.size, frame.number + 1, tuple(cuts), mean_flicker, seconds)
+
+
+def _check_output(output: _Path, inputs: Mapping[str, object]) -> None:
+    """Refuse an output that is a file which the call reads."""
+    files = FileSet()
+    for name, value in inputs.items():
+        files.add(value, name)
+    if (owner := files.find(output)) is not None:
+        raise ValueError(
+            f"{os.fspath(output)!r} is also read, as {owner}, and would be replaced; write to another file"
+        )
 
 
 def _write(clip: _Path, output: _Path, painter: FramePainter, store: FrameStore, crf: int | None) -> None:

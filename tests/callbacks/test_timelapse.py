@@ -95,9 +95,17 @@ def test_errors_name_what_is_wrong(tmp_path):
         timelapse.save(tmp_path / "run.avi")
     with pytest.raises(ValueError, match="seconds is above 0 and finite, not 0"):
         timelapse.save(tmp_path / "run.gif", seconds=0)
+    for suffix in (".gif", ".webp", ".mp4"):
+        for seconds in (1e-6, 1e6, 1e300):
+            with pytest.raises(ValueError, match="seconds gives each of 1 images from"):
+                timelapse.save(tmp_path / f"run{suffix}", seconds=seconds)
     with pytest.raises(ValueError, match="no images yet"):
         Timelapse().save(tmp_path / "run.gif")
-    with pytest.raises(ImageError, match="could not be written"):
-        timelapse.save(tmp_path / "nowhere" / "run.gif")
+    for suffix in (".gif", ".webp", ".mp4"):
+        with pytest.raises(ImageError, match="nowhere' does not exist; create it first"):
+            timelapse.save(tmp_path / "nowhere" / f"run{suffix}")
+        (tmp_path / f"run{suffix}").mkdir()
+        with pytest.raises(ImageError, match="a folder of that name exists"):
+            timelapse.save(tmp_path / f"run{suffix}")
     with pytest.raises(ValueError, match="at least 1"):
         Timelapse(count=0)

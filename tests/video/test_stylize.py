@@ -4,7 +4,9 @@ import dataclasses
 import io
 import itertools
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from PIL import Image
 from neural_style import CheckpointError, ImageError, metrics, recipes
 from neural_style._fingerprint import reason_unidentified
 from neural_style.api import stylize_result
+from neural_style.images import video_file
 from neural_style.images.video_file import frames
 from neural_style.losses import Content, Gram, Temporal, TotalVariation, custom
 from neural_style.objective import objective_for
@@ -258,6 +261,53 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
     with pytest.raises(ValueError, match="crf is from 0 to 63"):
         paint(crf=64, output="out.webm")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_an_input_is_refused(clip, tmp_path):
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    Image.fromarray(tiny.STYLE).save(tmp_path / "style.mp4", "PNG")
+    os.symlink(tmp_path / "clip.mp4", tmp_path / "link.mp4")
+    os.link(tmp_path / "clip.mp4", tmp_path / "twin.mp4")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    own, style = tmp_path / "clip.mp4", tmp_path / "style.mp4"
+    cases = [(own, own), (own, tmp_path / "link.mp4"), (own, tmp_path / "twin.mp4"), (tmp_path / "link.mp4", own)]
+    for source, output in cases:
+        with pytest.raises(ValueError, match=r"\.mp4' is also read, as clip, and would be replaced"):
+            stylize_video(source, tiny.STYLE, output, **TINY)
+        with pytest.raises(ValueError, match="is the clip and would be replaced"):
+            video_file.write_like(source, output, frames(source))
+    for given in (style, str(style), [(tiny.STYLE, 1.0), (style, 2.0)]):
+        with pytest.raises(ValueError, match=r"style\.mp4' is also read, as style, and would be replaced"):
+            stylize_video(clip, given, style, **TINY)
+    with pytest.raises(ValueError, match=r"style\.mp4' is also read, as init, and would be replaced"):
+        stylize_video(clip, tiny.STYLE, style, init=style, **TINY)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_painting(clip, tmp_path):
+    (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    os.symlink("/dev/null", tmp_path / "null.mp4")
+    before = sorted(tmp_path.iterdir())
+    for name in ("folder.mp4", "pipe.mp4", "null.mp4", "nowhere/out.mp4", "x" * 260 + ".mp4", "a\0.mp4"):
+        with pytest.raises(ImageError):
+            stylize_video(clip, tiny.STYLE, tmp_path / name, callbacks=[lambda _: 1 / 0], **TINY)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_video_that_cannot_be_written_at_the_end_keeps_its_frames(clip, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(OSError, match=r"out\.mp4' could not be written \(No space.*kept"),
+    ):
+        patch.setattr("neural_style.images.video_file._write", full)
+        stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **TINY)
+    seen = []
+    stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", callbacks=[seen.append], **TINY)
+    assert all(frame.kept for frame in seen)
 
 
 def steady_and_alone(folder, size, count, **settings):
