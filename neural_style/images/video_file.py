@@ -134,10 +134,10 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> N
                 _add_streams(source, stream, trial, encoding, (64, 64), crf)
                 trial.start_encoding()
         except (_av().error.FFmpegError, ValueError) as error:
-            names = ", ".join(sound.codec_context.name for sound in sounds)
+            names, suffix = ", ".join(sound.codec_context.name for sound in sounds), Path(output).suffix
+            remedy = "convert the sound first" if suffix == ".mkv" else "use an output that ends in .mkv"
             raise ValueError(
-                f"a {Path(output).suffix} file cannot hold the clip's sound ({names}), which is copied unchanged; use "
-                f"an output that ends in .mkv ({error})"
+                f"a {suffix} file cannot hold the clip's sound ({names}), which is copied unchanged; {remedy} ({error})"
             ) from error
         if len(sounds) < len(source.streams.audio):
             unknown = len(source.streams.audio) - len(sounds)

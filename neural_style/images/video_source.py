@@ -130,10 +130,13 @@ def packets(source: Any, streams: Sequence[Any], damage: Damage) -> Iterator[Any
                 failures = 0
                 yield packet
             return
-        except av.error.FFmpegError as error:
-            _raise_unless_damage(error)
+        except av.error.FFmpegError as error:  # also MemoryError: a damaged packet may claim any size
+            if isinstance(error, OSError):
+                raise
             damage.note()
             failures += 1
+        except IndexError:  # raised by PyAV at the end of a file in which streams begin late
+            break
     for stream in streams:
         last = av.Packet()
         last.stream = stream
@@ -149,18 +152,14 @@ def decoded(packet: Any, damage: Damage) -> list[Any]:
     try:
         frames = list(packet.decode())
     except _optional.require("av", extra="video").error.FFmpegError as error:
-        _raise_unless_damage(error)
-        damage.note(packet)
+        if isinstance(error, OSError | MemoryError):  # of the machine, which says nothing about the clip
+            raise
+        if not isinstance(error, EOFError):  # the decoder has finished already
+            damage.note(packet)
         return []
     if any(frame.is_corrupt for frame in frames):
         damage.note(packet)
     return frames
-
-
-def _raise_unless_damage(error: Exception) -> None:
-    """Raise errors of the machine, which say nothing about the clip."""
-    if isinstance(error, OSError | MemoryError):
-        raise error
 
 
 def warn_if_cut_short(source: Any, stream: Any, clip: str | os.PathLike[str]) -> None:
