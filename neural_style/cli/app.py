@@ -1,7 +1,8 @@
 """`python -m neural_style app`: the library in a browser, on this machine only.
 
-A cover over `stylize`, built with Gradio. The server listens to this machine only, sends no telemetry and loads nothing
-from other servers.
+A cover over `stylize`, built with Gradio. The server listens to this machine only, answers its own page only, sends no
+telemetry and loads nothing from other servers. Uploads and paintings lie in a folder that this user alone can open, and
+that is removed when the server ends.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import argparse
 import html
 import os
 import queue
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_style import _optional
+from neural_style.cli.access import MAX_BYTES, OwnPageOnly
 from neural_style.cli.command import BAD_INPUT, report, run_command
+from neural_style.cli.messages import say
 from neural_style.errors import NeuralStyleError
 
 if TYPE_CHECKING:
@@ -48,15 +53,28 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    page = build()
-    _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_launch_options())
-    report(f"open {address} in a browser; press Ctrl-C to stop", required=False)
-    page.block_thread()
+    place = os.environ.get("GRADIO_TEMP_DIR")
+    with tempfile.TemporaryDirectory(prefix="neural_style-", dir=place, ignore_cleanup_errors=True) as folder:
+        tempfile.tempdir = folder  # for uploads that are under way
+        os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, "files")
+        page = build()
+        try:
+            _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_launch_options())
+            report(f"open {address} in a browser; press Ctrl-C to stop", required=False)
+            while page.is_running:
+                time.sleep(1.0)
+        except KeyboardInterrupt:
+            say("stopped", sys.stderr)
+        finally:
+            page.close(verbose=False)
+            tempfile.tempdir = None
     return 0
 
 
 def build() -> Any:
     """Build the page, a `gradio.Blocks` to launch or to mount in another server.
+
+    What the command adds is not part of the page: the check of requests, the limit of uploads, the private folder.
 
     Raises:
         ImportError: Gradio is not installed; the text names the extra to install.
@@ -94,7 +112,7 @@ def _gradio() -> Any:
 
 
 def _launch_options() -> dict[str, Any]:
-    """Serve the page to this machine only, with fonts of this machine."""
+    """Serve the page to this machine and to itself only, with fonts of this machine."""
     fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     return {
         "server_name": HOST,
@@ -103,6 +121,8 @@ def _launch_options() -> dict[str, Any]:
         "share": False,
         "ssr_mode": False,
         "enable_monitoring": False,
+        "max_file_size": MAX_BYTES,
+        "app_kwargs": {"middleware": [_optional.require("starlette.middleware", extra="app").Middleware(OwnPageOnly)]},
         "footer_links": [],
         "theme": _gradio().themes.Default(primary_hue="amber", **fonts),
         "css": CSS,

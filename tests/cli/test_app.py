@@ -1,11 +1,13 @@
 """The app in a browser: a real server on this machine, asked through Gradio's own client."""
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -18,22 +20,27 @@ gradio_client = pytest.importorskip("gradio_client")
 
 
 @pytest.fixture(scope="module")
-def server():
+def folder(tmp_path_factory):
+    """The folder for temporary files of the server."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def server(folder):
     """The command itself, in a process of its own; its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # A test run in the background of a script inherits an ignored SIGINT, in which Python leaves Ctrl-C without effect.
-    listening = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{listening}; runpy.run_module('neural_style', run_name='__main__', alter_sys=True)"
-    command = [sys.executable, "-c", program, "app", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    command = [sys.executable, "-m", "neural_style", "app", "--port", str(port)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(folder)}, **pipes) as process:
         try:
             line = process.stdout.readline()
             assert line == f"open http://127.0.0.1:{port}/ in a browser; press Ctrl-C to stop\n"
             yield f"http://127.0.0.1:{port}"
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
+            assert list(folder.iterdir()) == [], "uploads and paintings are left"
         finally:
             process.kill()
 
@@ -77,7 +84,31 @@ def test_it_listens_to_this_machine_only_and_loads_nothing_from_elsewhere(server
     assert not re.findall(r"(?:src|href)=.?https?://(?!127\.0\.0\.1)\S+", page)
 
 
-def test_it_paints_what_stylize_paints(client, arguments, content, style):
+def ask(server, path="/", **headers):
+    """The status of a request with the given headers."""
+    request = urllib.request.Request(server + path, headers={name.replace("_", "-"): headers[name] for name in headers})
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/upload"])
+def test_other_pages_and_large_uploads_are_refused(server, path):
+    """Which requests are, `test_access` tests; here, that each is checked."""
+    assert ask(server, path, Origin="https://example.org") == 403
+    assert ask(server, path, Host="example.org") == 403
+    assert ask(server, path, Content_Length=str(10**10)) == 413
+
+
+def test_the_page_itself_is_answered(server):
+    assert ask(server, "/config", Origin=server) == 200
+    assert ask(server.replace("127.0.0.1", "localhost"), "/config") == 200
+
+
+def test_it_paints_what_stylize_paints(client, arguments, content, style, folder):
     from neural_style import stylize
 
     *_, last = client.submit(*arguments(), api_name="/paint")
@@ -86,6 +117,9 @@ def test_it_paints_what_stylize_paints(client, arguments, content, style):
     np.testing.assert_array_equal(painted(last), expected)
     saved = Path(last[2]["value"] if isinstance(last[2], dict) else last[2])
     assert saved.name == "photo-painted.png"
+    (private,) = folder.iterdir()
+    assert os.name == "nt" or private.stat().st_mode & 0o777 == 0o700
+    assert {path.name for path in private.rglob("*.png")} >= {"photo.png", "red.png", "photo-painted.png"}
 
 
 def test_styles_are_blended_by_their_weights(client, arguments, content, style):
