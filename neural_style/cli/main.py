@@ -35,6 +35,7 @@ from neural_style.cli.stopping import undisturbed
 from neural_style.errors import NeuralStyleError
 
 if TYPE_CHECKING:
+    from neural_style.images import ImageData
     from neural_style.transfer.result import Result
 
 __all__ = ["main"]
@@ -115,7 +116,7 @@ def _stylize(options: argparse.Namespace) -> int:
         images.check_writable(options.output)
     elif sys.stdout is None:
         raise ValueError("stdout is closed, so there is nowhere to write the image to; name a file in place of '-o -'")
-    options.content = _read_stdin() if options.content == str(STANDARD) else path_or_none(options.content)
+    options.content = _read_stdin(options.size) if options.content == str(STANDARD) else path_or_none(options.content)
     _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
     result = _run(options)
     _save(result, options.output)
@@ -123,10 +124,12 @@ def _stylize(options: argparse.Namespace) -> int:
     return 130 if result.stopped_by == "interrupt" else code
 
 
-def _read_stdin() -> bytes:
+def _read_stdin(size: int | None) -> ImageData:
+    from neural_style import images
+
     if sys.stdin is None:
         raise ValueError("stdin is closed, so there is no image to read; name a file in place of '-'")
-    return sys.stdin.buffer.read()
+    return images.read(sys.stdin.buffer, size=size)  # no more than an image within the limits
 
 
 def _check_images(options: argparse.Namespace) -> None:

@@ -15,9 +15,9 @@ import functools
 import os
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
+from neural_style._archive import Header
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features.vgg import VGG, scale_offset
 from neural_style.features.weights import Arrays, Weights, read_arrays
@@ -53,8 +53,7 @@ class Lite(VGG):
         return f"{type(self).__name__}({os.fspath(self.weights)!r}, precision={self.precision!r})"
 
     def _load(self, weights: str | os.PathLike[str], names: list[str]) -> Arrays:
-        stored = read_arrays("lite", weights)
-        _check(os.fspath(weights), names, stored)
+        stored = read_arrays("lite", weights, functools.partial(_check, os.fspath(weights), names))
         with tf.init_scope():
             self._readouts32 = {
                 name: (tf.constant(stored[f"{name}/readout"][None, None]), tf.constant(stored[f"{name}/offset"]))
@@ -80,7 +79,7 @@ class Lite(VGG):
         return tf.nn.bias_add(tf.nn.conv2d(x, matrix, 1, "SAME"), offset)
 
 
-def _check(where: str, names: list[str], stored: Mapping[str, np.ndarray]) -> None:
+def _check(where: str, names: list[str], stored: Mapping[str, Header]) -> None:
     """Raise unless these are the arrays of `Lite`, with shapes that fit from layer to layer."""
     inputs = 3
     for name in names:

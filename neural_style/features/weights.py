@@ -5,16 +5,19 @@ Nothing is unpickled. Files that ship with this package are checked against thei
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from neural_style._archive import Archive, Header
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features.downloads import imagenet_path
 
@@ -33,6 +36,9 @@ class Weights(NamedTuple):
         """The kernel in float32."""
         return self.kernel if self.scale is None else self.kernel * self.scale
 
+
+MAX_BYTES = 1 << 28
+"""Largest size of a file's arrays in memory where their shapes are not known beforehand; `Lite` has 4 MB."""
 
 Arrays = dict[str, Weights]
 """Weights by layer."""
@@ -63,41 +69,63 @@ def load_weights(network: str, source: str | os.PathLike[str], names: Sequence[s
     if not path.is_file():
         raise WeightsUnavailableError(f"there is no weights file at {path}")
     try:
-        arrays = _read_npz(path, names) if path.suffix == ".npz" else _read_h5(path, names)
+        read = _read_npz if path.suffix == ".npz" else _read_h5
+        return read(path, names, functools.partial(_check_shape, path, network))
     except WeightsUnavailableError:
         raise
     except Exception as error:
         raise WeightsUnavailableError(f"{path} could not be read as a weights file: {error}") from error
-    _check_shapes(path, network, arrays)
-    return arrays
 
 
-def _check_shapes(path: Path, network: str, arrays: Arrays) -> None:
-    channels = 3
-    for name, (kernel, bias, _) in arrays.items():
-        outputs = 64 * 2 ** min(int(name[5]) - 1, 3)
-        if kernel.shape != (3, 3, channels, outputs) or bias.shape != (outputs,):
-            raise WeightsUnavailableError(
-                f"{path} does not hold the weights of {network}: {name} has a kernel of shape {kernel.shape} "
-                f"where {(3, 3, channels, outputs)} was expected"
-            )
-        channels = outputs
+def _check_shape(path: Path, network: str, name: str, array: Any) -> None:
+    """Check the shape and type of a layer's kernel or bias before it is read.
+
+    Args:
+        path: of the file.
+        network: `"vgg16"` or `"vgg19"`.
+        name: of the convolution.
+        array: has `shape` and `dtype`; of one axis for a bias.
+    """
+    inputs, outputs = (64 * 2 ** min(block, 3) for block in (int(name[5]) - 2, int(name[5]) - 1))
+    if not name.endswith("_conv1"):
+        inputs = outputs
+    shapes = {"bias": (outputs,), "kernel": (3, 3, 3 if name == "block1_conv1" else inputs, outputs)}
+    part = "bias" if len(array.shape) == 1 else "kernel"
+    if tuple(array.shape) != shapes[part]:
+        raise WeightsUnavailableError(
+            f"{path} does not hold the weights of {network}: {name} has a {part} of shape {tuple(array.shape)} "
+            f"where {shapes[part]} was expected"
+        )
+    if np.dtype(array.dtype).kind not in "fiu":
+        raise WeightsUnavailableError(f"{path} does not hold the weights of {network}: {name} is of {array.dtype}")
 
 
-def read_arrays(network: str, source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_arrays(
+    network: str, source: str | os.PathLike[str], check: Callable[[Mapping[str, Header]], None] = lambda headers: None
+) -> dict[str, np.ndarray]:
     """Load all arrays, in float32, of a network's bundled file or of an `.npz` file.
 
     Args:
         network: `"vgg16"` or `"lite"`.
         source: `"bundled"`, or the path of an `.npz` file.
+        check: called with the shape of each array before any is read; what it raises passes through.
 
     Raises:
-        WeightsUnavailableError: the file is missing or damaged.
+        WeightsUnavailableError: the file is missing, damaged, or holds more than `MAX_BYTES`.
     """
-    stream = io.BytesIO(_shipped(network)) if source == "bundled" else Path(source)
+    if source != "bundled" and not Path(source).is_file():
+        raise WeightsUnavailableError(f"there is no weights file at {os.fspath(source)}")
     try:
-        with np.load(stream, allow_pickle=False) as stored:
-            return {name: np.asarray(stored[name], np.float32) for name in stored.files}
+        with (
+            io.BytesIO(_shipped(network)) if source == "bundled" else Path(source).open("rb") as stream,
+            Archive(stream) as stored,
+        ):
+            check(stored.headers)
+            if (held := sum(header.nbytes for header in stored.headers.values())) > MAX_BYTES:
+                raise ValueError(f"its arrays hold {held:,} bytes, more than {MAX_BYTES:,}")
+            return {name: np.asarray(stored[name], np.float32) for name in stored.headers}
+    except WeightsUnavailableError:
+        raise
     except Exception as error:  # for a damaged zip file, NumPy and zipfile raise exceptions of many types
         raise WeightsUnavailableError(f"{source} could not be read as a weights file: {error}") from error
 
@@ -125,25 +153,26 @@ def _shipped(network: str) -> bytes:
     return data
 
 
-def _read_npz(path: Path, names: Sequence[str]) -> Arrays:
-    with np.load(path, allow_pickle=False) as stored:
-        found = [name for name in names if f"{name}/kernel" in stored.files]
+def _read_npz(path: Path, names: Sequence[str], check: Callable[[str, Any], None]) -> Arrays:
+    with path.open("rb") as handle, Archive(handle) as stored:
+        found = [name for name in names if f"{name}/kernel" in stored.headers]
         if not found or found != list(names[: len(found)]):
             lacking = next(name for name in names if name not in found)
-            raise WeightsUnavailableError(f"{path} lacks {lacking}/kernel; it has {stored.files}")
+            raise WeightsUnavailableError(f"{path} lacks {lacking}/kernel; it has {list(stored.headers)}")
+        for name in found:
+            for part in ("kernel", "bias"):
+                check(name, stored.headers[f"{name}/{part}"])
         return {
-            name: Weights(
-                np.asarray(stored[f"{name}/kernel"], np.float32),
-                np.asarray(stored[f"{name}/bias"], np.float32),
-            )
+            name: Weights(*(np.asarray(stored[f"{name}/{part}"], np.float32) for part in ("kernel", "bias")))
             for name in found
         }
 
 
-def _read_h5(path: Path, names: Sequence[str]) -> Arrays:
+def _read_h5(path: Path, names: Sequence[str], check: Callable[[str, Any], None]) -> Arrays:
     """The convolutions of an HDF5 file by layer name, or by position in Keras 3's layout.
 
-    Only plain data sets are read: links to other files are not followed.
+    Only plain data sets are read: links to other files are not followed, and compressed data, of which HDF5 does not
+    bound the size, is refused.
     """
     import h5py
 
@@ -155,6 +184,9 @@ def _read_h5(path: Path, names: Sequence[str]) -> Arrays:
             return
         layer = next((part for part in where.split("/") if part in names), None) or _by_position(where, names)
         if layer is not None and item.ndim in (1, 4):
+            check(layer, item)
+            if item.id.get_create_plist().get_nfilters() or math.prod(item.chunks or ()) > item.size:
+                raise WeightsUnavailableError(f"{path}: {where} is compressed, or in chunks larger than itself")
             (kernels if item.ndim == 4 else biases)[layer] = np.asarray(item, np.float32)
 
     with h5py.File(path, "r") as file:

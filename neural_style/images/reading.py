@@ -187,7 +187,7 @@ def open_regular(path: Any) -> IO[bytes]:
     """
     try:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        handle = os.fdopen(os.open(path, flags), "rb")
+        handle = _binary(os.open(path, flags))
     except FileNotFoundError as error:
         what = "a symbolic link to a missing file" if os.path.islink(path) else "no such file"
         raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
@@ -199,6 +199,15 @@ def open_regular(path: Any) -> IO[bytes]:
         handle.close()
         raise ImageError("a pipe, socket or device; expected a regular file, or an open binary file")
     return handle
+
+
+def _binary(descriptor: int) -> IO[bytes]:
+    """A file object of a descriptor, which is closed where there can be none: for a folder."""
+    try:
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
 
 
 def _read_all(handle: Any, limits: Limits) -> bytes:

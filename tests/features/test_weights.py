@@ -1,13 +1,16 @@
 """Weights that ship with this package, and weights from a file: loaded exactly, or refused with the reason."""
 
+import io
+import os
 import re
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
 
 from neural_style.errors import WeightsUnavailableError
-from neural_style.features import VGG19, weights
+from neural_style.features import VGG19, Lite, weights
 from tests.features.published import NAMES, assert_same, small_arrays, write_as_published
 
 # --- what ships --------------------------------------------------------------------------------------
@@ -111,3 +114,60 @@ def test_links_to_other_files_are_not_followed(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(WeightsUnavailableError, match=r"there is no weights file at .*nowhere\.h5"):
         VGG19(tmp_path / "nowhere.h5")
+
+
+# --- shapes before data ------------------------------------------------------------------------------
+
+
+def claim(path, shapes, dtype="<f4"):
+    """An `.npz` file of headers alone: reading any data would fail in another way."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, shape in shapes.items():
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+            file.writestr(f"{name}.npy", header.getvalue())
+    return path
+
+
+def test_the_shapes_of_an_npz_file_are_checked_before_its_data(tmp_path):
+    path = claim(
+        tmp_path / "bomb.npz",
+        {"block1_conv1/kernel": (3, 3, 3, 64), "block1_conv1/bias": (64,), "block1_conv2/kernel": (3, 3, 64, 10**9),
+         "block1_conv2/bias": (64,)},
+    )  # fmt: skip
+    with pytest.raises(WeightsUnavailableError, match=r"shape \(3, 3, 64, 1000000000\) where \(3, 3, 64, 64\)"):
+        VGG19(path)
+    path = claim(tmp_path / "text.npz", {"block1_conv1/kernel": (3, 3, 3, 64), "block1_conv1/bias": (64,)}, "<U9")
+    with pytest.raises(WeightsUnavailableError, match="block1_conv1 is of <U9"):
+        VGG19(path)
+
+
+def test_the_shapes_of_a_small_network_are_checked_before_its_data(tmp_path):
+    wide = {"block1_conv1/kernel": (3, 3, 3, 10**9), "block1_conv1/bias": (10**9,)}
+    with pytest.raises(WeightsUnavailableError, match="block1_conv1/readout"):
+        Lite(claim(tmp_path / "a.npz", wide))
+    with pytest.raises(WeightsUnavailableError, match="hold 4,000,000,000 bytes, more than"):
+        weights.read_arrays("lite", claim(tmp_path / "b.npz", {"any": (10**9,)}))
+
+
+def test_the_shapes_of_an_h5_file_are_checked_before_its_data(tmp_path):
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        file.create_dataset("block1_conv1/kernel", (3, 3, 3, 10**10), "f4")  # never allocated
+    with pytest.raises(WeightsUnavailableError, match=r"shape \(3, 3, 3, 10000000000\) where"):
+        VGG19(tmp_path / "bomb.h5")
+
+
+@pytest.mark.parametrize("options", [{"compression": "gzip"}, {"chunks": (3, 3, 3, 6400), "maxshape": (3, 3, 3, None)}])
+def test_an_h5_file_that_may_unfold_is_refused(tmp_path, options):
+    with h5py.File(tmp_path / "packed.h5", "w") as file:
+        file.create_dataset("block1_conv1/kernel", (3, 3, 3, 64), "f4", **options)
+    with pytest.raises(WeightsUnavailableError, match="kernel is compressed, or in chunks larger than itself"):
+        VGG19(tmp_path / "packed.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("network", [VGG19, Lite])
+def test_a_pipe_is_not_waited_for(tmp_path, network):
+    os.mkfifo(tmp_path / "weights.npz")
+    with pytest.raises(WeightsUnavailableError, match="there is no weights file at"):
+        network(tmp_path / "weights.npz")

@@ -8,6 +8,7 @@ be changed.
 
 import importlib
 import io
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from neural_style.errors import ImageError
 from neural_style.images.formats.orientation import read_orientation, turn_upright
 from neural_style.images.formats.profiles import flatten
 from neural_style.images.formats.stripping import Stripped, strip_avif, strip_jpeg, strip_png
-from neural_style.images.formats.tiff import strip_tiff
+from neural_style.images.formats.tiff import check_tiff_strips, strip_tiff
 
 __all__ = ["Limits", "check_size", "decode", "identify"]
+
+_LOG = logging.getLogger("neural_style")
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,13 @@ def _decode_as(kind: str, data: bytes, limits: Limits, name: str) -> np.ndarray:
     stripped = _STRIPPERS.get(kind, Stripped)(data)
     with _reader(kind)(io.BytesIO(stripped.data)) as image:
         check_size(image.size, limits)
+        if kind == "TIFF":
+            check_tiff_strips(stripped.data)
         _draft(image, limits.size)
         _match_key_to_8_bits(image, kind, stripped.data)
         image.load()
+        if stripped.note:
+            _LOG.warning("%s: %s", name, stripped.note)
         profile = stripped.profile or image.info.get("icc_profile")
         orientation = stripped.orientation
         if kind in ("WEBP", "AVIF"):  # their plugins return the block unparsed

@@ -23,12 +23,14 @@ class Stripped:
         profile: ICC profile, if `data` does not contain it; None if there is none.
         orientation: EXIF orientation, 1 to 8.
         gray_ends: 16-bit values of black and white.
+        note: what the file lacks although all of its pixels are there, for the log; None if nothing.
     """
 
     data: bytes
     profile: bytes | None = None
     orientation: int = 1
     gray_ends: tuple[int, int] = (0, 65_535)
+    note: str | None = None
 
 
 def strip_jpeg(data: bytes) -> Stripped:
@@ -75,14 +77,15 @@ def strip_png(data: bytes) -> Stripped:
             break  # either cut off after the pixels, or the decoder will report that pixels are missing
         if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
             kept.append(data[start:end])
-        elif kind == b"iCCP":
+        elif kind == b"iCCP" and profile is None:  # one is allowed, and each may inflate to _MAX_PROFILE
             profile = _inflate_profile(data[start + 8 : end - 4])
         elif kind == b"eXIf":
             exif = data[start + 8 : end - 4]
         if kind == b"IEND":
             break
         start = end
-    return Stripped(b"".join(kept), profile, read_orientation(exif))
+    note = None if kept[-1][4:8] == b"IEND" else "its last bytes are missing, but none of its pixels"
+    return Stripped(b"".join(kept), profile, read_orientation(exif), note=note)
 
 
 def _inflate_profile(body: bytes) -> bytes:

@@ -2,13 +2,13 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from neural_style.errors import ImageError
 from neural_style.images.formats.stripping import Stripped
 
-__all__ = ["strip_tiff"]
+__all__ = ["check_tiff_strips", "strip_tiff"]
 
 # Size, sample layout, compression, strips, fax options, predictor, tile size, old-style JPEG: one value each.
 _TIFF_SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 292, 293, 317, 322, 323, 512, 513, 514, 515])
@@ -19,6 +19,7 @@ _TIFF_PIXEL_TAGS = _TIFF_SINGLE_TAGS.union(
 _TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 _TIFF_OFFSETS = (273, 279, 324, 325)  # offsets and lengths of strips or tiles
 _TIFF_DEFLATE = frozenset([8, 32946])
+_MAX_SHARED = 1 << 26  # bytes that strips may hold together; of a larger file, as many as it has
 _TIFF_MAX_SAMPLES = 6  # Pillow decodes no more per pixel, and would write to its log
 
 
@@ -38,27 +39,31 @@ class _TiffLayout:
 
 def strip_tiff(data: bytes) -> Stripped:
     """Append a directory that describes only the pixels of the first image, and point the header at it."""
-    order = "<" if data[:1] == b"I" else ">"
-    big = b"+" in data[2:4]
-    layout = _TiffLayout(order, "Q", "Q", 8) if big else _TiffLayout(order, "H", "I", 4)
-    at = 8 if big else 4
-    entries = sorted(_tiff_entries(data, layout, struct.unpack_from(order + layout.offset, data, at)[0]))
+    layout, start = _layout_of(data)
+    order = layout.order
+    entries = sorted(_tiff_entries(data, layout, start))
     values = {tag: value for tag, _, _, _, value in entries}
     orientation = _first_number(values.get(274, b""), order)
     if _first_number(values.get(277, b""), order) > _TIFF_MAX_SAMPLES:
         raise ImageError(f"more than {_TIFF_MAX_SAMPLES} samples per pixel; save it as RGB or RGBA")
-    _check_tiff_strips(data, entries, order)
     brightest = 4095 if _first_number(values.get(258, b""), order) == 12 else 65_535
     white_is_zero = 262 in values and _first_number(values[262], order) == 0
     kept = [struct.pack(layout.entry, *entry[:4]) for entry in entries if entry[0] in _TIFF_PIXEL_TAGS]
     directory = struct.pack(order + layout.count, len(kept)) + b"".join(kept) + bytes(layout.slot)
-    header = data[:at] + struct.pack(order + layout.offset, len(data))
+    header = data[: layout.slot] + struct.pack(order + layout.offset, len(data))
     return Stripped(
         b"".join([header, data[len(header) :], directory]),
         values.get(34675),
         orientation if 1 <= orientation <= 8 else 1,
         (brightest, 0) if white_is_zero else (0, brightest),
     )
+
+
+def _layout_of(data: bytes) -> tuple[_TiffLayout, int]:
+    """The layout of a file, and where its first directory is."""
+    order = "<" if data[:1] == b"I" else ">"
+    layout = _TiffLayout(order, "Q", "Q", 8) if b"+" in data[2:4] else _TiffLayout(order, "H", "I", 4)
+    return layout, struct.unpack_from(order + layout.offset, data, layout.slot)[0]
 
 
 def _tiff_entries(data: bytes, layout: _TiffLayout, at: int) -> Iterator[tuple[int, int, int, bytes, bytes]]:
@@ -88,25 +93,58 @@ def _tiff_entries(data: bytes, layout: _TiffLayout, at: int) -> Iterator[tuple[i
         yield tag, kind, count, slot, value
 
 
-def _check_tiff_strips(data: bytes, entries: list[tuple[int, int, int, bytes, bytes]], order: str) -> None:
-    """Refuse files that lack pixels: a decoder would return uninitialized data, or write to stderr."""
-    numbers = {tag: _numbers(kind, value, order) for tag, kind, _, _, value in entries if tag in _TIFF_OFFSETS}
+def check_tiff_strips(data: bytes) -> None:
+    """Refuse files that lack pixels, and files whose strips or tiles share compressed data.
+
+    A decoder would return uninitialized data for the former, or write to stderr. For the latter it would decompress the
+    same bytes once for each strip: 70 kB can cost hours.
+
+    Args:
+        data: what `strip_tiff` made of a file, of a size that the caller has checked.
+
+    Raises:
+        ImageError: the file lacks pixels, or its strips overlap.
+        zlib.error: deflated data is damaged.
+    """
+    layout, end = _layout_of(data)  # the directory was appended, so that it begins where the file ended
+    entries = list(_tiff_entries(data, layout, end))
+    numbers = {tag: _numbers(kind, value, layout.order) for tag, kind, _, _, value in entries if tag in _TIFF_OFFSETS}
     starts, lengths = numbers.get(324, numbers.get(273, [])), numbers.get(325, numbers.get(279, []))
     if not starts or len(starts) != len(lengths):
         raise ImageError(f"damaged: {len(starts)} strips but {len(lengths)} lengths; use another copy")
-    if any(start + length > len(data) for start, length in zip(starts, lengths, strict=True)):
+    if any(start + length > end for start, length in zip(starts, lengths, strict=True)):
         raise ImageError("cut short: some of its pixels lie beyond its end; use another copy")
-    compression = {_first_number(value, order) for tag, _, _, _, value in entries if tag == 259}
-    if compression & _TIFF_DEFLATE:
-        for start, length in zip(starts, lengths, strict=True):
-            _check_deflated(data[start : start + length])
+    values = {tag: _first_number(value, layout.order) for tag, _, _, _, value in entries}
+    count, size = _strips(values)
+    if len(starts) < count:
+        raise ImageError(f"cut short: {len(starts)} of {count} strips; use another copy")
+    if values.get(259, 1) == 1:
+        return
+    if sum(lengths[:count]) > max(end, _MAX_SHARED):
+        raise ImageError("damaged: its strips overlap, so that its data would be decompressed many times")
+    if values[259] in _TIFF_DEFLATE:
+        for start, length in zip(starts[:count], lengths[:count], strict=True):
+            _check_deflated(data[start : start + length], size)
 
 
-def _check_deflated(packed: bytes) -> None:
-    """Decompress in small pieces and discard the result; damaged data raises `zlib.error`."""
+def _strips(values: Mapping[int, int]) -> tuple[int, int]:
+    """How many strips or tiles an image has, and how many bytes each holds at most."""
+    width, height = values.get(256, 0), values.get(257, 0)
+    samples = values.get(277, 1) or 1
+    planes = samples if values.get(284) == 2 else 1
+    if 322 in values or 323 in values:
+        across, down = max(1, values.get(322, width)), max(1, values.get(323, height))
+    else:
+        across, down = max(1, width), max(1, min(height, values.get(278) or height))
+    row = -(-across * (samples // planes) * max(1, values.get(258, 1)) // 8)
+    return planes * -(-max(1, width) // across) * -(-max(1, height) // down), down * row
+
+
+def _check_deflated(packed: bytes, size: int) -> None:
+    """Decompress the bytes of a strip in small pieces and discard the result; damaged data raises `zlib.error`."""
     unpacker = zlib.decompressobj()
-    while packed and not unpacker.eof:
-        unpacker.decompress(packed, 1 << 20)
+    while packed and not unpacker.eof and size > 0:
+        size -= len(unpacker.decompress(packed, min(size, 1 << 20)))
         packed = unpacker.unconsumed_tail
 
 

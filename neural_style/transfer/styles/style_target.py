@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import _atomic, color
+from neural_style._archive import Archive
 from neural_style._arguments import real
 from neural_style._fingerprint import fingerprint, reason_unidentified
 from neural_style.features import Extractor
@@ -134,11 +136,15 @@ class StyleTarget:
 
         Raises:
             OSError: there is no such file, or it cannot be opened.
-            ValueError: it is no style target, or one of another version.
+            ValueError: it is no style target, one of another version, or not as `save` wrote it: compressed, so that
+                it could hold far more than its size.
         """
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+            raise ValueError(f"{os.fspath(path)!r} is no style target: it is no regular file")
         with Path(path).open("rb") as handle:
             try:
-                with np.load(handle, allow_pickle=False) as stored:
+                with Archive(handle) as stored:
+                    stored.check_uncompressed()
                     about = json.loads(bytes(stored["about"]))
                     if about["format"] == FORMAT:
                         samples = tuple(_sample(stored, i, each) for i, each in enumerate(about["samples"]))
@@ -252,14 +258,13 @@ def _specs(objective: WholeObjective, regions: int) -> Any:
     return objective.target.outputs(image, guides)
 
 
-def _sample(stored: Mapping[str, np.ndarray], number: int, about: Mapping[str, Any]) -> _Sample:
-    names = [name.split("/") for name in stored if name.startswith(f"{number}/")]
+def _sample(stored: Archive, number: int, about: Mapping[str, Any]) -> _Sample:
     areas = {int(side): float(area) for side, area in about["areas"]}
     losses = {str(key): str(text) for key, text in about["losses"]}
 
     def tensors(index: int, side: int) -> list[np.ndarray]:
-        count = sum(parts[1:3] == [str(index), str(side)] for parts in names)
-        return [stored[f"{number}/{index}/{side}/{i}"] for i in range(count)]
+        names = (f"{number}/{index}/{side}/{i}" for i in itertools.count())
+        return [stored[name] for name in itertools.takewhile(stored.headers.__contains__, names)]
 
     statistics = {key: {side: tensors(index, side) for side in areas} for index, key in enumerate(losses)}
     colors = color.Palette(stored[f"{number}/mean"], stored[f"{number}/covariance"])

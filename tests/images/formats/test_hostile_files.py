@@ -134,8 +134,9 @@ def test_files_are_closed(tmp_path):
     for _ in range(20):
         images.load(path)
         images.save(images.read(path), path)
-        with pytest.raises(ImageError):
-            images.load(tmp_path / "b.png")
+        for unreadable in (tmp_path / "b.png", tmp_path):
+            with pytest.raises(ImageError):
+                images.load(unreadable)
     assert psutil.Process().num_fds() == before
 
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from neural_style import images
-from tests.images.samples import chunk, encoded
+from neural_style.images.formats import stripping
+from tests.images.samples import chunk, encoded, levels, raw_png
 
 pytestmark = pytest.mark.usefixtures("no_side_effects")
 
@@ -59,3 +60,22 @@ def test_damaged_jpeg_metadata_is_ignored(segment):
     segment = segment.ljust(length + 2, b"\0")
     plain = encoded(Image.new("RGB", (5, 4), (10, 20, 30)), "JPEG")
     assert np.array_equal(images.load(plain[:2] + segment + plain[2:]), images.load(plain))
+
+
+@pytest.mark.parametrize("lost", [1, 4, 11, 12])
+def test_a_png_that_lacks_only_its_end_is_read_and_says_so(colors, lost, caplog):
+    whole = encoded(Image.fromarray(colors), "PNG")
+    with caplog.at_level("WARNING", "neural_style"):
+        assert np.array_equal(levels(whole[:-lost]), colors)
+    assert "bytes: its last bytes are missing, but none of its pixels" in caplog.text
+    caplog.clear()
+    images.load(whole)
+    assert caplog.text == ""
+
+
+def test_only_the_first_profile_of_a_png_is_inflated(monkeypatch):
+    calls = []
+    monkeypatch.setattr(stripping, "_inflate_profile", lambda body: calls.append(body) or b"damaged")
+    profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(1000)))
+    images.load(raw_png(np.zeros((2, 2, 3), np.uint8), 8, 2, *[profile] * 50))
+    assert len(calls) == 1

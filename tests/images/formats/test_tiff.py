@@ -1,6 +1,8 @@
 """TIFF: its compressions, depths and byte orders, and damaged directories."""
 
 import struct
+import types
+import zlib
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from PIL import Image
 
 from neural_style import images
 from neural_style.errors import ImageError
+from neural_style.images.formats import tiff
 from tests.images.hostile import FILES
 from tests.images.samples import HEIGHT, WIDTH, encoded, levels, raw_tiff
 
@@ -69,3 +72,70 @@ def test_tiff_with_too_many_samples_is_refused_quietly():
     at = data.index(struct.pack("<HHI", 277, 3, 1)) + 8
     with pytest.raises(ImageError, match="samples per pixel"):
         images.load(data[:at] + struct.pack("<H", 60_000) + data[at + 2 :])
+
+
+# --- strips that share data --------------------------------------------------------------------------
+
+
+def sharing(strips, stream, *, rows=1, width=100, height=None, compression=8):
+    """A gray TIFF whose strips all point at one stream."""
+    tags = [
+        (256, 4, [width]), (257, 4, [height or strips * rows]), (258, 3, [8]), (259, 3, [compression]), (262, 3, [1]),
+        (277, 3, [1]), (278, 4, [rows]),
+    ]  # fmt: skip
+    data = bytearray(raw_tiff(tags, stream + struct.pack("<I", 8) * strips + struct.pack("<I", len(stream)) * strips))
+    directory = struct.unpack_from("<I", data, 4)[0]
+    for at in range(directory + 2, directory + 2 + 12 * (len(tags) + 2), 12):
+        tag = struct.unpack_from("<H", data, at)[0]
+        if tag in (273, 279):
+            struct.pack_into("<II", data, at + 4, strips, 8 + len(stream) + (4 * strips if tag == 279 else 0))
+    return bytes(data)
+
+
+@pytest.fixture
+def unpacked(monkeypatch):
+    """How many bytes the reader has decompressed to check them."""
+    counts = []
+
+    class Counting:
+        def __init__(self):
+            self._real = zlib.decompressobj()
+            counts.append(0)
+
+        def decompress(self, data, limit):
+            found = self._real.decompress(data, limit)
+            counts.append(len(found))
+            return found
+
+        eof = property(lambda self: self._real.eof)
+        unconsumed_tail = property(lambda self: self._real.unconsumed_tail)
+
+    monkeypatch.setattr(tiff, "zlib", types.SimpleNamespace(decompressobj=Counting))
+    return counts
+
+
+def test_a_strip_is_decompressed_no_further_than_it_has_pixels(unpacked):
+    bomb = zlib.compress(bytes(20_000_000), 9)
+    assert images.load(sharing(200, bomb)).shape == (1, 200, 100, 3)
+    assert 0 < sum(unpacked) <= 200 * 100
+    with pytest.raises(ImageError, match="60000 x 1000000000 pixels"):
+        images.load(sharing(200, bomb, width=60_000, height=10**9))
+    assert sum(unpacked) <= 200 * 100
+
+
+@pytest.mark.parametrize("compression", [5, 8, 32773])
+def test_strips_that_share_more_than_the_file_has_are_refused(compression):
+    """Blocks without content give no pixels, so that only the bytes read limit their cost."""
+    idle = b"\x78\x9c" + b"\0\0\0\xff\xff" * 10_000
+    with pytest.raises(ImageError, match="its strips overlap"):
+        images.load(sharing(2_000, idle, compression=compression))
+
+
+def test_equal_strips_may_share_a_little(colors):
+    stream = zlib.compress(bytes(range(100)))
+    assert np.array_equal(levels(sharing(30, stream))[17, :, 0], np.arange(100))
+
+
+def test_a_tiff_with_too_few_strips_is_refused():
+    with pytest.raises(ImageError, match="cut short: 30 of 3000 strips"):
+        images.load(sharing(30, zlib.compress(bytes(100)), height=3000))

@@ -1,5 +1,7 @@
 """Styles without their pictures: they paint what the picture paints, and are kept, mixed and refused."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -226,6 +228,22 @@ def test_a_file_that_is_no_target_is_refused_by_name(target, tmp_path, damage):
         np.savez(path, about=np.frombuffer(b'{"format": 99}', np.uint8))
     with pytest.raises(ValueError, match=r"target\.npz' (is no style target|has format 99; this version reads 2)"):
         StyleTarget.load(path)
+
+
+def test_a_file_that_would_unfold_is_refused(target, tmp_path):
+    path = tmp_path / "target.npz"
+    target.save(path)
+    with np.load(path) as stored:
+        np.savez_compressed(path, **dict(stored))
+    with pytest.raises(ValueError, match=r"no style target: ValueError: it is compressed: [\d,]+ bytes would become"):
+        StyleTarget.load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "target.npz")
+    with pytest.raises(ValueError, match="is no style target: it is no regular file"):
+        StyleTarget.load(tmp_path / "target.npz")
 
 
 def test_a_missing_file_is_an_os_error(tmp_path):
