@@ -1,18 +1,35 @@
-"""Arrays in `.npz` files, whose shapes and types are read before their data.
+"""Arrays in `.npz` files, whose shapes and types are read before their data, and whose content a checksum covers.
 
-`numpy.load` allocates whatever a file asks for: a few hundred kilobytes of compressed zeros are gigabytes of array.
+`numpy.load` allocates whatever a file asks for: a few hundred kilobytes of compressed zeros are gigabytes of array. Of
+a zip file's own checksums, none covers names and lengths. In what this module writes, a SHA-256 of the file stands in
+the archive's comment, at its end; any reader of `.npz` files reads it.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import math
+import os
+import struct
 import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 
-__all__ = ["Archive", "Header"]
+from neural_style._files import open_regular
+from neural_style.errors import NeuralStyleError
+
+__all__ = ["Archive", "DamagedError", "Header", "opened", "write"]
+
+_MARK = b"neural_style sha256 "
+_LENGTH = len(_MARK) + 64
+_TAIL = struct.pack("<H", _LENGTH) + _MARK  # the archive's last record ends with the comment and, before it, its length
+_BLOCK = 2**20
 
 
 class Header(NamedTuple):
@@ -59,6 +76,9 @@ class Archive:
     ) -> None:
         self._zip.close()
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.headers
+
     def __getitem__(self, name: str) -> np.ndarray:
         with self._zip.open(f"{name}.npy") as member:
             return np.lib.format.read_array(member, allow_pickle=False)
@@ -80,3 +100,77 @@ class Archive:
         if dtype.hasobject:
             raise ValueError(f"{name} holds Python objects, which are never read")
         return Header(shape, dtype)
+
+
+class DamagedError(Exception):
+    """A file that is cut short, altered, or no archive of this kind."""
+
+
+def write(handle: IO[bytes], about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write an archive to a new file that is open for reading and writing.
+
+    Args:
+        handle: the file, empty.
+        about: the JSON text; its `"format"` is a number.
+        arrays: any but those called `"about"`.
+    """
+    np.savez(handle, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    handle.seek(0)
+    digest = hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+    handle.seek(-2, os.SEEK_END)  # the length of the comment, 0 so far
+    handle.write(_TAIL + digest.encode())
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], *, unchecked: Collection[int] = ()) -> Iterator[tuple[Any, Archive]]:
+    """Open an archive: its text, and its arrays, which are read when they are looked up.
+
+    Args:
+        path: a regular file.
+        unchecked: values of `"format"` for which the checksum may be missing.
+
+    Raises:
+        DamagedError: the checksum does not match, or what is written there cannot be understood; also in place of what
+            the body of the `with` statement raises for this reason.
+        OSError: it cannot be read, which says nothing about its content.
+        MemoryError: likewise.
+    """
+    with open_regular(path) as handle:
+        is_checked = _verify(handle)
+        try:
+            with Archive(handle) as stored:
+                stored.check_uncompressed()
+                about = json.loads(bytes(stored["about"]))
+                if not is_checked and about["format"] not in unchecked:
+                    raise DamagedError("its checksum is missing")
+                yield about, stored
+        except (DamagedError, NeuralStyleError, MemoryError):
+            raise
+        except OSError as error:
+            if is_checked or error.errno not in (None, errno.EINVAL):
+                raise
+            raise DamagedError(f"{type(error).__name__}: {error}") from error  # a place outside the file
+        except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
+            raise DamagedError(f"{type(error).__name__}: {error}") from error
+
+
+def _verify(handle: IO[bytes]) -> bool:
+    """Compare content and checksum; False if there is none."""
+    content = handle.seek(0, os.SEEK_END) - _LENGTH - 2
+    if content < 0:
+        handle.seek(0)
+        return False
+    handle.seek(content)
+    tail = handle.read()
+    handle.seek(0)
+    if not tail.startswith(_TAIL):
+        return False
+    digest, left = hashlib.sha256(), content
+    while left and (block := handle.read(min(left, _BLOCK))):
+        digest.update(block)
+        left -= len(block)
+    digest.update(b"\0\0")
+    handle.seek(0)
+    if digest.hexdigest().encode() != tail[len(_TAIL) :]:
+        raise DamagedError("its checksum does not match")
+    return True

@@ -70,7 +70,7 @@ class DivergenceError(NeuralStyleError, ArithmeticError):
 
 
 class CheckpointError(NeuralStyleError, ValueError):
-    """A checkpoint is damaged, or belongs to other inputs, other settings or another version.
+    """A checkpoint is damaged, cannot be read or written, or belongs to other inputs, settings or another version.
 
     Example:
         >>> import os, tempfile

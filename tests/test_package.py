@@ -16,7 +16,8 @@ ROOT = Path(neural_style.__file__).parent
 
 STOREYS = """
 _files
-errors plugins _archive _arguments _atomic _fingerprint _optional _process _tracing
+errors plugins _arguments _atomic _fingerprint _optional _process _tracing
+_archive
 images
 color
 features

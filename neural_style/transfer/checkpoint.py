@@ -4,6 +4,9 @@ One `.npz` file, read without pickle, holds everything the next step depends on,
 fingerprint of each image after loading, of losses, extractor and optimizers, and the settings and versions. A write
 goes to a temporary file in the same folder, is flushed to the disk and only then renamed; the file it replaces stays
 as `.bak`. Whenever a process dies, one of the two is whole. To start over, delete both.
+
+A checksum tells a damaged file, which is put aside as `.aside` in favor of the one before. A file that cannot be read
+now, for want of memory or of permission, is not damaged: the run does not begin, and nothing is touched.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ import json
 import logging
 import math
 import os
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,8 +26,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic
+from neural_style import _archive, _atomic
+from neural_style._archive import Archive, DamagedError
 from neural_style._arguments import checked, count, real
+from neural_style._files import check_regular, resolve
 from neural_style._fingerprint import reason_unidentified
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
@@ -35,7 +39,9 @@ __all__ = ["Checkpoint", "Position", "Saver", "as_checkpoint"]
 
 logger = logging.getLogger("neural_style")
 
-FORMAT = 2
+FORMAT = 3
+FORMER = 2  # the same without a checksum; still read
+PRIVATE = 0o600
 STALE_SECONDS = 60.0  # a temporary file not written to for this long was left by a killed process
 MAX_SHARE = 0.05  # of the run's time that periodic writing may take
 
@@ -48,7 +54,8 @@ class Checkpoint:
     write takes more than a twentieth of `every_seconds`, writes become rarer. A file serves one run at a time.
 
     Args:
-        path: the file; its folder exists. The copy before is kept under the same name with `.bak`.
+        path: the file, a regular one or a new name; its folder exists. Only its owner can read and write it. The copy
+            before is kept under the same name with `.bak`.
         every_steps: steps between two writes; None for no such rule.
         every_seconds: seconds between two writes; None for no such rule.
 
@@ -135,13 +142,13 @@ class Saver:
     def __init__(self, checkpoint: Checkpoint, identity: Mapping[str, Mapping[str, Any]]) -> None:
         self.checkpoint = checkpoint
         self.identity = json.loads(json.dumps(identity))  # as it will look when read back: lists for tuples
-        self.path = Path(os.path.realpath(checkpoint.path))  # the file a link leads to is replaced, not the link
+        self.path = _resolved(checkpoint.path)
         self.backup = self.path.with_name(f"{self.path.name}.bak")
         self._prefix = f".{self.path.name}."
         self._saved: Position | None = None
         self._saved_at = time.monotonic()
         self._took = 0.0
-        _check_place(self.path)
+        self._check_place()
         for name, reason in self.unidentified().items():
             warnings.warn(
                 f"this run can be saved, but not resumed: its {name} cannot be identified ({reason}). Give it a method "
@@ -162,13 +169,14 @@ class Saver:
         """The position to resume from; None if there is no checkpoint yet.
 
         Raises:
-            CheckpointError: it belongs to another run, or it is damaged and there is no whole one before it.
+            CheckpointError: it belongs to another run, or it is damaged and there is no whole one before it, or it
+                cannot be read at the moment.
         """
-        if not self.path.exists():
-            return self._load_orphan()
         try:
-            position = self._read(self.path)
-        except _DamagedError as error:
+            position: Position | None = self._read(self.path)
+        except FileNotFoundError:
+            return self._load_orphan()
+        except DamagedError as error:
             position = self._fall_back(error)
         self._saved = position
         return position
@@ -183,12 +191,16 @@ class Saver:
             return
         began = time.monotonic()
         try:
-            arrays: dict[str, Any] = self._pack(position)
+            about, arrays = self._pack(position)
             _atomic.write_whole(
-                self.path, lambda handle: np.savez(handle, **arrays), prefix=self._prefix, backup=self.backup
+                self.path,
+                lambda handle: _archive.write(handle, about, arrays),
+                prefix=self._prefix,
+                backup=self.backup,
+                mode=PRIVATE,
             )
             self._saved = position
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             logger.warning("the checkpoint %s could not be written: %s", self.path, error)
         self._saved_at = time.monotonic()
         self._took = self._saved_at - began
@@ -201,31 +213,41 @@ class Saver:
         if by_steps or (seconds is not None and waited >= max(seconds, self._took / MAX_SHARE)):
             self.save(position)
 
-    def _fall_back(self, error: _DamagedError) -> Position:
-        """The backup's position; the backup replaces the damaged file, so that no later write replaces the backup."""
+    def _fall_back(self, error: DamagedError) -> Position:
+        """The backup's position; the damaged file is put aside, so that it replaces neither the backup nor is lost."""
         try:
             position = self._read(self.backup)
-        except _DamagedError as other:
+        except (FileNotFoundError, DamagedError) as other:
             raise CheckpointError(
                 f"{self.path} is damaged or no checkpoint ({error}), and there is no other ({other}). {self._remedy()}"
             ) from error
-        logger.warning("%s: %s; going on from %s", self.path, error, self.backup.name)
-        os.replace(self.backup, self.path)
+        aside = self._put_aside(self.path)
+        logger.warning("%s: %s; kept as %s, going on from %s", self.path, error, aside, self.backup.name)
         return position
 
     def _load_orphan(self) -> Position | None:
         """The position of a backup without its file: a process died between two renames, or the file was deleted."""
-        if not self.backup.exists():
-            return None
         try:
             position = self._read(self.backup)
-        except (_DamagedError, CheckpointError) as error:
-            logger.warning("%s is left over and not used: %s", self.backup, error)
+        except FileNotFoundError:
+            return None
+        except (DamagedError, _OtherRunError) as error:
+            aside = self._put_aside(self.backup)
+            logger.warning("%s is left over and not used: %s; kept as %s", self.backup, error, aside)
             return None
         logger.warning("%s is missing; going on from %s", self.path, self.backup.name)
         return position
 
-    def _pack(self, position: Position) -> dict[str, np.ndarray]:
+    def _put_aside(self, path: Path) -> str:
+        """Rename a file that is not used, before a later write replaces it; returns its new name."""
+        try:
+            return Path(_atomic.put_aside(path)).name
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} is of no use and cannot be renamed: {error.strerror or error}. {self._remedy()}"
+            ) from error
+
+    def _pack(self, position: Position) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         state = position.optimizer or {}
         about = {
             "format": FORMAT,
@@ -239,47 +261,70 @@ class Saver:
             "matched_at": position.matched_at,
             "losses": len(position.matches),
         }
-        arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8), "canvas": position.canvas.numpy()}
+        arrays = {"canvas": position.canvas.numpy()}
         for number, index in enumerate(position.matches):
             if index is not None:
                 arrays[f"matches/{number}"] = index.numpy()
         if position.best is not None:
             arrays["best"] = position.best.numpy()
-        return arrays | {f"optimizer/{key}": tensor.numpy() for key, tensor in state.items()}
+        return about, arrays | {f"optimizer/{key}": tensor.numpy() for key, tensor in state.items()}
 
     def _read(self, path: Path) -> Position:
+        """The position in a file; raises `FileNotFoundError`, `DamagedError` or `CheckpointError`."""
         try:
-            # Opened here, since NumPy leaves a file open that it cannot read.
-            with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
-                about = json.loads(bytes(stored["about"]))
+            with _archive.opened(path, unchecked=(FORMER,)) as (about, stored):
                 self._check(path, about)
                 return _unpack(about, stored)
-        except CheckpointError:
+        except FileNotFoundError:
             raise
-        except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
-            raise _DamagedError(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
+        except DamagedError as error:
+            raise DamagedError(f"{path.name} cannot be read: {error}") from error
+        except (OSError, MemoryError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read now, and may be whole ({type(error).__name__}: {error}). Nothing was changed; "
+                "remove the cause and try again, or name another file."
+            ) from error
 
     def _check(self, path: Path, about: Mapping[str, Any]) -> None:
         """Raise `CheckpointError`, naming what differs, unless a file is of this run."""
-        if about["format"] != FORMAT:
-            raise CheckpointError(
+        if about["format"] not in (FORMAT, FORMER):
+            raise _OtherRunError(
                 f"{path} has format {about['format']!r}, and this version of neural_style reads {FORMAT}. "
                 f"{self._remedy()}"
             )
         differences = list(_differences(about["identity"], self.identity))
         if differences:
-            raise CheckpointError(f"{path} belongs to another run: {'; '.join(differences)}. {self._remedy()}")
+            raise _OtherRunError(f"{path} belongs to another run: {'; '.join(differences)}. {self._remedy()}")
+
+    def _check_place(self) -> None:
+        """Raise `CheckpointError` now, rather than lose a long run, where nothing can be written."""
+        try:
+            _atomic.check_place(self.path, self._prefix)
+            check_regular(self.backup)
+        except OSError as error:
+            raise CheckpointError(
+                f"{error.filename or self.path} cannot be written to: {error.strerror or error}. Create its folder, or "
+                "name another file."
+            ) from error
 
     def _remedy(self) -> str:
         there = [str(path) for path in (self.path, self.backup) if path.exists()]
         return f"Name another file, or delete {' and '.join(there)} to start over."
 
 
-class _DamagedError(Exception):
-    """A file that is truncated, altered or no checkpoint."""
+class _OtherRunError(CheckpointError):
+    """A whole checkpoint, but of another run or version."""
 
 
-def _unpack(about: Mapping[str, Any], stored: Mapping[str, np.ndarray]) -> Position:
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    """The file a link leads to, which is replaced rather than the link."""
+    try:
+        return Path(resolve(path))
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise CheckpointError(f"{os.fspath(path)!r} cannot be written to: {error}. Name another file.") from error
+
+
+def _unpack(about: Mapping[str, Any], stored: Archive) -> Position:
     canvas = stored["canvas"]
     if canvas.dtype != np.float32 or canvas.ndim != 4 or not np.isfinite(canvas).all():
         raise ValueError(f"its canvas is {canvas.dtype} of shape {canvas.shape}, or not finite")
@@ -338,16 +383,3 @@ def _difference(part: str, name: str, was: Any, is_now: Any) -> str:
     if was["text"] == is_now["text"]:
         return f"{name} differs, though both read {is_now['text']}"
     return f"{name} was {was['text']} and is {is_now['text']} now"
-
-
-def _check_place(path: Path) -> None:
-    """Raise `CheckpointError` now, rather than lose a long run, where nothing can be written."""
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; a checkpoint is a file, such as {path / 'run.npz'}")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as handle:
-            handle.write(b"neural_style")
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written to: {error.strerror or error}. Create its folder, or name another file."
-        ) from error

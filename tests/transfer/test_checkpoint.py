@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import KerasExtractor, StyleTransfer, _atomic
+from neural_style import KerasExtractor, StyleTransfer, _archive, _atomic
 from neural_style.callbacks import EarlyStopping
 from neural_style.errors import CheckpointError
 from neural_style.losses import Content, Gram, custom
@@ -354,11 +354,14 @@ DAMAGES = {
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_file_gives_way_to_the_one_before(path, whole, kind, caplog):
     run(Checkpoint(path, every_steps=1), callbacks=[stop_at(6)])
-    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+    harmed = DAMAGES[kind](path.read_bytes())
+    path.write_bytes(harmed)
     steps = []
     assert_same(run(path, callbacks=[steps.append]), whole)
     assert steps[0].step == 6
-    assert re.search(r"run\.npz cannot be read.*going on from run\.npz\.bak", caplog.text, re.DOTALL)
+    assert path.with_name("run.npz.aside").read_bytes() == harmed
+    told = r"run\.npz cannot be read.*kept as run\.npz\.aside, going on from run\.npz\.bak"
+    assert re.search(told, caplog.text, re.DOTALL)
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -389,6 +392,94 @@ def test_deleting_the_file_is_enough_to_begin_another_run(path, caplog):
     assert re.search(r"run\.npz\.bak is left over and not used: .* seed was 0 and is 1", caplog.text)
 
 
+def snapshot(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+CAUSES = {
+    "memory": MemoryError("no memory"),
+    "permission": PermissionError(errno.EACCES, "Permission denied"),
+    "device": OSError(errno.EIO, "Input/output error"),
+    "descriptors": OSError(errno.EMFILE, "Too many open files"),
+    "network": OSError(errno.ESTALE, "Stale file handle"),
+}
+
+
+@pytest.mark.parametrize("where", ["open", "load"])
+@pytest.mark.parametrize("which", ["run.npz", "run.npz.bak"])
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_file_that_cannot_be_read_now_is_not_damaged_and_nothing_is_touched(path, monkeypatch, cause, which, where):
+    for value in (0.2, 0.4):
+        Saver(Checkpoint(path), {}).save(Position(tf.fill([1, 4, 4, 3], value)))
+    if which == "run.npz.bak":
+        path.unlink()
+    before = snapshot(path.parent)
+    target, name = (_archive, "open_regular") if where == "open" else (_archive, "Archive")
+    function = getattr(target, name)
+
+    def fail(file, **options):
+        if where == "open" and Path(file).name != which:
+            return function(file, **options)
+        raise CAUSES[cause]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(target, name, fail)
+        with pytest.raises(CheckpointError, match=f"{which} cannot be read now") as caught:
+            Saver(Checkpoint(path), {}).load()
+    assert caught.value.__cause__ is CAUSES[cause]
+    assert snapshot(path.parent) == before
+    assert Saver(Checkpoint(path), {}).load() is not None
+
+
+def test_a_damaged_file_is_kept_where_the_one_before_cannot_be_read(path, monkeypatch):
+    for value in (0.2, 0.4):
+        Saver(Checkpoint(path), {}).save(Position(tf.fill([1, 4, 4, 3], value)))
+    path.write_bytes(b"damage")
+    path.with_name("run.npz.bak").unlink()
+    path.with_name("run.npz.bak").symlink_to("run.npz.bak")  # a circle: it can be neither read nor missing
+    with pytest.raises(CheckpointError):
+        Saver(Checkpoint(path), {}).load()
+    assert path.read_bytes() == b"damage"
+
+
+@pytest.mark.parametrize("data", [b"not a checkpoint", "another run"])
+def test_a_left_over_backup_is_kept_under_another_name(path, data):
+    backup = path.with_name("run.npz.bak")
+    if data == "another run":
+        Saver(Checkpoint(path), {"settings": {"seed": 1}}).save(Position(tf.zeros([1, 4, 4, 3])))
+        path.rename(backup)
+        data = backup.read_bytes()
+    backup.write_bytes(data)
+    saver = Saver(Checkpoint(path), {"settings": {"seed": 2}})
+    assert saver.load() is None
+    for value in (0.2, 0.4):
+        saver.save(Position(tf.fill([1, 4, 4, 3], value)))
+    assert path.with_name("run.npz.bak.aside").read_bytes() == data
+
+
+def test_the_former_format_without_a_checksum_is_read(path, monkeypatch):
+    def write_former(handle, about, arrays):
+        np.savez(handle, about=np.frombuffer(json.dumps({**about, "format": 2}).encode(), np.uint8), **arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_archive, "write", write_former)
+        Saver(Checkpoint(path), {}).save(Position(tf.fill([1, 4, 4, 3], 0.5), done=7))
+    assert Saver(Checkpoint(path), {}).load().done == 7
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        Saver(Checkpoint(path), {}).load()
+
+
+def test_a_checkpoint_whose_checksum_was_cut_off_is_damaged(path):
+    Saver(Checkpoint(path), {}).save(Position(tf.zeros([1, 4, 4, 3])))
+    path.write_bytes(path.read_bytes()[:-86] + b"\0\0")
+    with np.load(path) as stored:
+        assert "canvas" in stored  # NumPy sees nothing of it
+    with pytest.raises(CheckpointError, match="checksum is missing"):
+        Saver(Checkpoint(path), {}).load()
+
+
 def test_a_foreign_archive_is_refused(path):
     np.savez(path, canvas=np.zeros((1, 4, 4, 3), np.float32))
     with pytest.raises(CheckpointError, match="no checkpoint"):
@@ -404,7 +495,7 @@ def test_a_canvas_that_is_not_finite_is_damage(path):
 
 def test_nothing_is_unpickled(path):
     np.savez(path, about=np.array([{}], object))
-    with pytest.raises(CheckpointError, match="allow_pickle=False"):
+    with pytest.raises(CheckpointError, match="which are never read"):
         run(path)
 
 
@@ -418,6 +509,35 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_first_step(tmp_pat
     with pytest.raises(CheckpointError, match="is a folder"):
         run(tmp_path, callbacks=[steps.append])
     assert steps == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
+@pytest.mark.parametrize("name", ["run.npz", "run.npz.bak", "link.npz"])
+def test_a_checkpoint_is_a_regular_file(tmp_path, name):
+    os.mkfifo(tmp_path / ("pipe.npz" if name == "link.npz" else name))
+    if name == "link.npz":
+        (tmp_path / name).symlink_to("pipe.npz")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match="a pipe, not a regular file"):
+        Saver(Checkpoint(tmp_path / name.removesuffix(".bak")), {})
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "n" * 245, "null\0.npz", "link.npz"])
+def test_names_that_cannot_be_written_are_refused(tmp_path, name):
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "link.npz").symlink_to("notes.txt")
+    with pytest.raises(CheckpointError, match="another file"):
+        Saver(Checkpoint(tmp_path / name), {})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_checkpoints_are_for_their_owner_alone(path):
+    path.write_bytes(b"")
+    path.chmod(0o644)  # as a former version left it
+    for value in (0.2, 0.4):
+        Saver(Checkpoint(path), {}).save(Position(tf.fill([1, 4, 4, 3], value)))
+    assert [file.stat().st_mode & 0o777 for file in path.parent.iterdir()] == [0o600, 0o600]
 
 
 def test_what_killed_processes_left_is_swept(path):
@@ -501,6 +621,13 @@ def test_no_fault_of_the_disk_loses_the_checkpoint_before(path, monkeypatch, cap
     assert found == np.float32(0.6)
     assert at > 10
     assert "could not be written: [Errno 28]" in caplog.text
+
+
+def test_want_of_memory_for_a_checkpoint_does_not_end_the_run(path, whole, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", lambda *_, **__: (_ for _ in ()).throw(MemoryError("no memory")))
+        assert_same(run(path), whole)
+    assert "could not be written: no memory" in caplog.text
 
 
 def test_a_run_on_a_failing_disk_still_gives_its_picture(path, whole, monkeypatch):

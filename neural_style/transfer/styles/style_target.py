@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic, color
-from neural_style._archive import Archive
+from neural_style import _archive, _atomic, color
+from neural_style._archive import Archive, DamagedError
 from neural_style._arguments import real
+from neural_style._files import resolve
 from neural_style._fingerprint import fingerprint, reason_unidentified
 from neural_style.features import Extractor
 from neural_style.losses import Loss, Statistic
@@ -25,7 +24,8 @@ from neural_style.transfer.styles.base import Measured, Style
 
 __all__ = ["SavedStyle", "StyleTarget", "measure_target"]
 
-FORMAT = 2
+FORMAT = 3
+FORMER = 2  # the same without a checksum; still read
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class StyleTarget:
         """Write it to one `.npz` file, whole or not at all.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written, or something is there that is not a regular file.
         """
         about: dict[str, Any] = {
             "format": FORMAT,
@@ -127,30 +127,23 @@ class StyleTarget:
                     arrays |= {f"{number}/{index}/{side}/{i}": tensor for i, tensor in enumerate(tensors)}
             areas = [[side, area] for side, area in sample.areas.items()]
             about["samples"].append({"weight": sample.weight, "areas": areas, "losses": list(sample.losses.items())})
-        header = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        _atomic.write_whole(os.path.realpath(path), lambda handle: np.savez(handle, about=header, **arrays))
+        _atomic.write_whole(resolve(path), lambda handle: _archive.write(handle, about, arrays))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StyleTarget:
         """Read what `save` wrote.
 
         Raises:
-            OSError: there is no such file, or it cannot be opened.
-            ValueError: it is no style target, one of another version, or not as `save` wrote it: compressed, so that
-                it could hold far more than its size.
+            OSError: there is no such file, it cannot be read, or it is not a regular file.
+            ValueError: it is no style target, damaged, or one of another version.
         """
-        if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
-            raise ValueError(f"{os.fspath(path)!r} is no style target: it is no regular file")
-        with Path(path).open("rb") as handle:
-            try:
-                with Archive(handle) as stored:
-                    stored.check_uncompressed()
-                    about = json.loads(bytes(stored["about"]))
-                    if about["format"] == FORMAT:
-                        samples = tuple(_sample(stored, i, each) for i, each in enumerate(about["samples"]))
-                        return cls(samples, str(about["extractor"]), str(about["extractor_id"]))
-            except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
-                raise ValueError(f"{os.fspath(path)!r} is no style target: {type(error).__name__}: {error}") from error
+        try:
+            with _archive.opened(path, unchecked=(FORMER,)) as (about, stored):
+                if about["format"] in (FORMAT, FORMER):
+                    samples = tuple(_sample(stored, i, each) for i, each in enumerate(about["samples"]))
+                    return cls(samples, str(about["extractor"]), str(about["extractor_id"]))
+        except DamagedError as error:
+            raise ValueError(f"{os.fspath(path)!r} is no style target, or damaged: {error}") from error
         raise ValueError(f"{os.fspath(path)!r} has format {about['format']!r}; this version reads {FORMAT}")
 
     def styles(self, weight: float, region: int) -> list[Style]:
