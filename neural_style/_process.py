@@ -25,15 +25,14 @@ __all__ = ["configure_process"]
 _M_MMAP_THRESHOLD = -3  # in glibc's malloc.h
 _MMAP_BYTES = 16 * 2**20
 
+_HEAD = r"(?:{0}\d{{4}} |\d{{4}}-\d\d-\d\d [\d:.]+: {0} )".format  # of a line of TensorFlow's log, by its letter
 _NOISE = (
     r"WARNING: All log messages before absl::InitializeLog\(\)",
-    r"I\d{4} ",  # information, which TF_CPP_MIN_LOG_LEVEL does not hide while TensorFlow is loaded
-    r"\d{4}-\d\d-\d\d [\d:.]+: I ",  # the same before TensorFlow 2.17
-    r"To enable the following instructions: ",  # its second line
-    r"[EW]\d{4} .*Unable to register cu\w+ factory",  # a library that was registered twice
-    r"[EW]\d{4} .*computation placer already registered",
+    _HEAD("I"),  # information, which TF_CPP_MIN_LOG_LEVEL does not hide while TensorFlow is loaded
+    r"To enable the following instructions: ",  # the second line of one
+    _HEAD("[EW]") + r".*(?:Unable to register cu\w+ factory|computation placer already registered)",
 )
-_NOISE_WITHOUT_A_GPU = (r"[EW]\d{4} .*\bcu(da|Init)",)
+_NOISE_WITHOUT_A_GPU = (_HEAD("[EW]") + r".*\bcu(?:da|Init)",)
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver; the one of Windows inside WSL
 
 _FILTER = """

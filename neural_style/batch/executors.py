@@ -53,11 +53,12 @@ class _Processes(ProcessPoolExecutor):
 
     def __init__(self, count: int, threads: int, gpus: Sequence[str | None]) -> None:
         context = get_context("spawn")
-        assigned: Any = context.Queue()
+        with worker.unheard():  # the first of these starts a process that cleans up after them
+            assigned: Any = context.Queue()
+            messages: Any = context.Queue()
+            self._closing = context.Event()
         for gpu in gpus:
             assigned.put(gpu)
-        messages: Any = context.Queue()
-        self._closing = context.Event()
         super().__init__(count, context, worker.start, (threads, assigned, messages, self._closing))
         self._messages = worker.Messages(messages)
 

@@ -64,11 +64,14 @@ def call(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> A
 
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
-    """Let processes that begin here not hear Ctrl-C until `start`; it waits for this one too, and is not lost."""
+    """Let processes that begin here not hear Ctrl-C before `start`, and never that the terminal was closed.
+
+    Both are the parent's affair. A signal to this process waits until the end of the block.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     try:
         yield
     finally:

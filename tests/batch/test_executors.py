@@ -112,13 +112,23 @@ def test_a_worker_without_a_job_does_not_hear_ctrl_c(tmp_path, capfd):
 
 
 @needs_signals
+def test_a_worker_at_work_does_not_hear_that_the_terminal_was_closed(tmp_path):
+    """Its parent does, which may ignore it under `nohup`, or stop its workers."""
+    with processes(1) as executor:
+        future = executor.submit(work, tmp_path, 0.5)
+        wait_for(lambda: tmp_path.glob("*.began"))
+        os.kill(next(iter(executor._processes)), signal.SIGHUP)
+        future.result()
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT, signal.SIGHUP}
+
+
+@needs_signals
 def test_a_worker_that_just_begins_does_not_hear_ctrl_c(tmp_path, capfd):
     with processes(1) as executor:
         future = executor.submit(work, tmp_path, 0.0)
         os.kill(next(iter(executor._processes)), signal.SIGINT)
         future.result()
     assert capfd.readouterr().err == ""
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 @needs_signals
