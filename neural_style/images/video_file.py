@@ -141,7 +141,7 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> N
             ) from error
         if len(sounds) < len(source.streams.audio):
             unknown = len(source.streams.audio) - len(sounds)
-            _warn(f"{os.fspath(clip)!r}: {unknown} sound streams of a codec that FFmpeg does not know are left out")
+            _warn(f"{os.fspath(clip)!r}: {unknown} sound streams that FFmpeg cannot identify are left out")
         warn_if_cut_short(source, stream, clip)
 
 
@@ -336,7 +336,8 @@ def _describe(original: Any, copy: Any, encoding: Encoding) -> None:
 
 def _sounds(source: Any) -> list[Any]:
     """The sound streams that can be copied; FFmpeg does not know some, such as the spatial sound of new phones."""
-    return [sound for sound in source.streams.audio if sound.codec_context is not None]
+    known = [sound for sound in source.streams.audio if sound.codec_context is not None]
+    return [sound for sound in known if sound.codec_context.sample_rate]  # 0 if all of its packets are damaged
 
 
 def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.ndarray]]:

@@ -289,3 +289,15 @@ def test_rate_factors_out_of_range_are_refused_before_painting(clip, scenes, tmp
     check_copy(clip, tmp_path / "out.mp4", crf=51)
     with pytest.raises(TypeError, match="crf is a whole number"):
         check_copy(clip, tmp_path / "out.mp4", crf="17")
+
+
+@pytest.mark.parametrize("brand", [b"apac", b"zzzz"])
+def test_sound_of_an_unknown_codec_is_left_out_and_told(scenes, tmp_path, brand):
+    clip = moving.write(tmp_path / "clip.mp4", scenes[:3])
+    data = clip.read_bytes().replace(b"mp4a", brand).replace(b"esds", b"free")
+    clip.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"clip\.mp4': 1 sound streams that FFmpeg cannot identify are left out"):
+        check_copy(clip, tmp_path / "copy.mp4")
+    write_like(clip, tmp_path / "copy.mp4", frames(clip))
+    shape = moving.shape_of(tmp_path / "copy.mp4")
+    assert (len(shape["times"]), shape["sound"]) == (3, [])
