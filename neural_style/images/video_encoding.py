@@ -15,7 +15,10 @@ from neural_style import _optional
 from neural_style._arguments import whole
 from neural_style.images.video_color import accurate
 
-__all__ = ["Encoding", "add_video", "encoding_for", "to_frame"]
+__all__ = ["MAX_SIDE", "Encoding", "add_video", "encoding_for", "to_frame"]
+
+MAX_SIDE = 16_384
+"""Longest side of a frame, in pixels, that the encoders take."""
 
 
 class Encoding(NamedTuple):

@@ -19,9 +19,18 @@ import numpy as np
 from neural_style import _atomic, _optional
 from neural_style._files import FileSet
 from neural_style.errors import ImageError
-from neural_style.images.video_color import is_transposed, to_pixels
-from neural_style.images.video_encoding import Encoding, add_video, encoding_for, to_frame
+from neural_style.images.video_color import to_pixels
+from neural_style.images.video_encoding import MAX_SIDE, Encoding, add_video, encoding_for, to_frame
 from neural_style.images.video_source import Damage, decoded, opened, packets, video_stream, warn_if_cut_short
+from neural_style.images.video_streams import (
+    Clock,
+    add_streams,
+    copy_packet,
+    frame_rate,
+    pixel_aspect,
+    sounds_of,
+    square,
+)
 from neural_style.images.writing import check_place, output_path
 
 __all__ = ["check_copy", "count", "frames", "write", "write_like"]
@@ -93,22 +102,23 @@ def count(clip: ClipPath) -> int | None:
         stream = video_stream(source, clip)
         if stream.frames:
             return int(stream.frames)
-        return None if source.duration is None else round(source.duration / _av().time_base * _rate(stream))
+        return None if source.duration is None else round(source.duration / _av().time_base * frame_rate(stream))
 
 
-def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> None:
+def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None, size: int | None = None) -> None:
     """Check before a long run that `write_like` will be able to write a video.
 
     Args:
         clip: video whose timing and sound will be used.
         output: file to be written later; it is not touched.
         crf: see `write_like`.
+        size: long side of the images in pixels; None for the clip's own.
 
     Raises:
         ImageError: the clip cannot be read, or contains no video, or the output cannot be written, for example because
             it is a folder or a device.
         ValueError: the output is the clip, its suffix is not supported, its container cannot hold the clip's sound, or
-            `crf` is out of range.
+            `crf` or the size is out of range.
         ImportError: PyAV is not installed.
 
     Warns:
@@ -127,11 +137,14 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None) -> N
     _check_other(clip, output)
     check_place(output)
     with opened(clip) as source:
-        stream = video_stream(source, clip)
-        sounds = _sounds(source)
+        stream, sounds = video_stream(source, clip), sounds_of(source)
+        if (size or max(stream.width, stream.height)) > MAX_SIDE:
+            raise ValueError(
+                f"size is at most {MAX_SIDE:,} for videos, which is the encoders' limit; use a smaller size"
+            )
         try:
             with _av().open(io.BytesIO(), "w", format=encoding.container) as trial:
-                _add_streams(source, stream, trial, encoding, (64, 64), crf)
+                add_streams(source, stream, trial, encoding, (64, 64), crf)
                 trial.start_encoding()
         except (_av().error.FFmpegError, ValueError) as error:
             names, suffix = ", ".join(sound.codec_context.name for sound in sounds), Path(output).suffix
@@ -235,16 +248,16 @@ def _write(
 ) -> None:
     size, waiting = _sized(images)
     image: np.ndarray | None = next(waiting)
-    aspect, damage, number, lost = _pixel_aspect(clip), Damage(clip), 0, 0
+    aspect, damage, number, lost = pixel_aspect(clip), Damage(clip), 0, 0
     with opened(clip) as source, _av().open(handle, "w", format=encoding.container) as target:
-        stream, sounds = video_stream(source, clip), _sounds(source)
-        size = _square(size, aspect) if encoding.codec == "libvpx-vp9" else size  # PyAV cannot tag VP9 with an aspect
-        video, copies = _add_streams(source, stream, target, encoding, size, crf)
+        stream, sounds = video_stream(source, clip), sounds_of(source)
+        size = square(size, aspect) if encoding.codec == "libvpx-vp9" else size  # PyAV cannot tag VP9 with an aspect
+        video, copies = add_streams(source, stream, target, encoding, size, crf)
         video.codec_context.sample_aspect_ratio = aspect
-        clock = _Clock(stream)
+        clock = Clock(stream)
         for packet in packets(source, [stream, *sounds], damage):
             if packet.stream.index != stream.index:
-                lost += not _copy(packet, copies[packet.stream.index], target)
+                lost += not copy_packet(packet, copies[packet.stream.index], target)
                 continue
             for frame in decoded(packet, damage):
                 if image is None:
@@ -258,88 +271,6 @@ def _write(
         _warn(f"{os.fspath(clip)!r}: {lost} damaged packets of its sound could not be copied")
 
 
-def _copy(packet: Any, stream: Any, target: Any) -> bool:
-    """Copy a sound packet to a stream of the target; returns whether that was possible."""
-    if not packet.size:  # the last packet is empty and only flushes the decoder
-        return True
-    if packet.dts is None:
-        packet.dts = packet.pts
-    if packet.dts is None:
-        return False
-    packet.stream = stream
-    try:
-        target.mux(packet)
-    except (_av().error.InvalidDataError, _av().error.ArgumentError):  # a time before that of the last packet
-        return False
-    return True
-
-
-def _pixel_aspect(clip: ClipPath) -> Fraction:
-    """Width of a pixel divided by its height, when upright."""
-    with opened(clip) as source:
-        stream = video_stream(source, clip)
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        damage = Damage(clip)
-        found = (frame for packet in packets(source, [stream], damage) for frame in decoded(packet, damage))
-        first = None if aspect == 1 else next(found, None)
-        return 1 / aspect if first is not None and is_transposed(first) else aspect
-
-
-def _square(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
-    """(width, height), even, at which square pixels show the same shape."""
-    width, height = size
-    return min(max(2, 2 * round(width * aspect / 2)), 16_384), height
-
-
-class _Clock:
-    """Copies the times of a clip's frames to new frames."""
-
-    def __init__(self, stream: Any) -> None:
-        self._base = stream.time_base
-        self._step = max(1, round(1 / (_rate(stream) * self._base)))
-        self._last: int | None = None
-
-    def set(self, image: Any, frame: Any) -> Any:
-        """Give `image` the time of `frame`; if that is missing or not increasing, continue from the previous time."""
-        time = frame.pts
-        if time is None or (self._last is not None and time <= self._last):
-            time = 0 if self._last is None else self._last + (self._step if time is None else 1)
-        image.pts, image.time_base, image.duration = time, self._base, frame.duration or self._step
-        self._last = time
-        return image
-
-
-def _add_streams(
-    source: Any, stream: Any, target: Any, encoding: Encoding, size: tuple[int, int], crf: int | None
-) -> tuple[Any, dict[int, Any]]:
-    """Add a video stream, and a copy of each sound stream, by its index in the source; copy the titles."""
-    video = add_video(target, encoding, size, _rate(stream), crf)
-    video.codec_context.time_base = stream.time_base
-    copies = {sound.index: target.add_stream_from_template(sound) for sound in _sounds(source)}
-    _describe(source, target, encoding)
-    _describe(stream, video, encoding)
-    for sound in _sounds(source):
-        _describe(sound, copies[sound.index], encoding)
-        copies[sound.index].disposition = sound.disposition  # which is the default, or a commentary
-    return video, copies
-
-
-def _describe(original: Any, copy: Any, encoding: Encoding) -> None:
-    """Copy the title and language of a file or stream."""
-    title = original.metadata.get("title") or original.metadata.get("name")  # as the title of a stream is called in MP4
-    language = original.metadata.get("language")
-    if title:
-        copy.metadata["title"] = title
-    if language:
-        copy.metadata["language"] = encoding.languages.get(language, language)
-
-
-def _sounds(source: Any) -> list[Any]:
-    """The sound streams that can be copied; FFmpeg does not know some, such as the spatial sound of new phones."""
-    known = [sound for sound in source.streams.audio if sound.codec_context is not None]
-    return [sound for sound in known if sound.codec_context.sample_rate]  # 0 if all of its packets are damaged
-
-
 def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.ndarray]]:
     """Return the (width, height) of the first image, and all images; there has to be at least one."""
     waiting = iter(images)
@@ -347,10 +278,6 @@ def _sized(images: Iterable[np.ndarray]) -> tuple[tuple[int, int], Iterator[np.n
     if first is None:
         raise ValueError("there are no images to make a video from")
     return (first.shape[1], first.shape[0]), itertools.chain([first], waiting)
-
-
-def _rate(stream: Any) -> Fraction:
-    return stream.average_rate or stream.guessed_rate or Fraction(25)
 
 
 def _warn(text: str) -> None:

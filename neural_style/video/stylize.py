@@ -153,7 +153,7 @@ def stylize_video(
         count("steps", options["steps"])
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}
     _check_output(output, own | options)
-    video_file.check_copy(clip, output, crf=crf)
+    video_file.check_copy(clip, output, crf=crf, size=size)
     identity = identify(own | options)
     first = next(video_file.frames(clip))
     painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)

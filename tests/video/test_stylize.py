@@ -258,6 +258,8 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
         paint(frame_steps=1.5)
     with pytest.raises(ValueError, match="crf is from 0 to 51"):
         paint(crf=-5)
+    with pytest.raises(ValueError, match="size is at most 16,384 for videos"):
+        paint(size=16_385)
     with pytest.raises(ValueError, match="crf is from 0 to 63"):
         paint(crf=64, output="out.webm")
     assert list(tmp_path.iterdir()) == []
