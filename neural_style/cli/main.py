@@ -8,6 +8,7 @@ SIGHUP (the current image is saved).
 from __future__ import annotations
 
 import argparse
+import glob
 import io
 import json
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from neural_style import __version__
+from neural_style._files import FileSet
 from neural_style.cli import app, batch, video
 from neural_style.cli.command import add_output_options, report, run_command
 from neural_style.cli.messages import discard, flush, say
@@ -32,7 +34,7 @@ from neural_style.cli.options import (
     stylize_arguments,
 )
 from neural_style.cli.stopping import undisturbed
-from neural_style.errors import NeuralStyleError
+from neural_style.errors import ImageError, NeuralStyleError
 
 if TYPE_CHECKING:
     from neural_style.images import ImageData
@@ -114,6 +116,7 @@ def _stylize(options: argparse.Namespace) -> int:
         raise ValueError("--save-every names its files after the output, so it cannot be used with '-o -'")
     if options.output != STANDARD:
         images.check_writable(options.output)
+        _check_outputs(options)
     elif sys.stdout is None:
         raise ValueError("stdout is closed, so there is nowhere to write the image to; name a file in place of '-o -'")
     options.content = _read_stdin(options.size) if options.content == str(STANDARD) else path_or_none(options.content)
@@ -122,6 +125,21 @@ def _stylize(options: argparse.Namespace) -> int:
     _save(result, options.output)
     code = _report(options, result, time.perf_counter() - began)
     return 130 if result.stopped_by == "interrupt" else code
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Refuse an output, also of `--save-every`, that is a file which the run reads or resumes."""
+    files, output = FileSet(), options.output
+    files.add(sys.stdin if options.content == str(STANDARD) else path_or_none(options.content), "the content")
+    files.add([path for path, _ in map(split_weight, options.styles)], "a style")
+    files.add([options.masks, options.style_masks], "a mask")
+    files.add(options.init, "the image of --init")
+    if options.checkpoint is not None:
+        files.add([options.checkpoint, f"{options.checkpoint}.bak"], "the checkpoint")
+    saved = output.parent.glob(f"{glob.escape(output.stem)}-[0-9]*{glob.escape(output.suffix)}")
+    for path in (output, *(saved if options.save_every is not None else ())):
+        if (owner := files.find(path)) is not None:
+            raise ValueError(f"{str(path)!r} is {owner} and would be replaced; name another output")
 
 
 def _read_stdin(size: int | None) -> ImageData:
@@ -156,8 +174,11 @@ def _run(options: argparse.Namespace) -> Result:
 
 def _save(result: Result, output: Path) -> None:
     if output != STANDARD:
-        with undisturbed():
-            result.save(output)
+        try:
+            with undisturbed():
+                result.save_or_keep(output)
+        except ImageError as error:
+            raise NeuralStyleError(str(error)) from error  # exit code 1: nothing is wrong with an input
         return
     image = _png(result)
     try:

@@ -24,7 +24,15 @@ def test_step_numbers_have_enough_digits_for_a_long_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out-000005.jpg"]
 
 
-@pytest.mark.parametrize("name", ["nowhere/out.png", "out.xyz"])
+def test_an_image_that_cannot_be_saved_does_not_end_the_run(tmp_path):
+    (tmp_path / "folder").mkdir()
+    save = SaveEvery(tmp_path / "folder" / "out.png", 20)
+    (tmp_path / "folder").rmdir()
+    with pytest.warns(UserWarning, match="an image of the run could not be saved: .*out-0020.png.*does not exist"):
+        save(make_step(20))
+
+
+@pytest.mark.parametrize("name", ["nowhere/out.png", "out.xyz", "n" * 250 + ".png"])
 def test_an_unwritable_path_is_refused_before_the_run(tmp_path, name):
     with pytest.raises(ImageError):
         SaveEvery(tmp_path / name, 5)

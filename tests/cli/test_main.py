@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,6 +238,52 @@ def test_bad_files_are_reported_on_one_line_before_the_run(run, wrong, message, 
     assert message in err
     assert err.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.usefixtures("no_run")
+@pytest.mark.parametrize(
+    ("options", "owner"),
+    [
+        ({"output": "photo.png"}, "the content"),
+        ({"output": "./link.png"}, "the content"),
+        ({"output": "hard.png"}, "the content"),
+        ({"output": "style.png"}, "a style"),
+        ({"output": "style.png", "style": "style.png:0.5"}, "a style"),
+        ({"output": "other.png", "more": ["--style", "other.png:2"]}, "a style"),
+        ({"output": "other.png", "more": ["--mask", "other.png"]}, "a mask"),
+        ({"output": "other.png", "more": ["--mask", "photo.png", "--style-mask", "other.png"]}, "a mask"),
+        ({"output": "other.png", "more": ["--init", "other.png"]}, "the image of --init"),
+        ({"output": "new.png", "more": ["--checkpoint", "new.png"]}, "the checkpoint"),
+        ({"output": "out.png", "content": "out-0040.png", "more": ["--save-every", "20"]}, "the content"),
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(options, owner, files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.png", "other.png", "out-0040.png"):
+        Path(name).write_bytes(Path(files[0]).read_bytes())
+    os.symlink("photo.png", "link.png")
+    os.link("photo.png", "hard.png")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    content, style = options.get("content", "photo.png"), options.get("style", "style.png")
+    code = cli.main([content, style, "-o", options["output"], *FAST, *options.get("more", [])])
+    assert code == 2
+    assert f"is {owner} and would be replaced; name another output" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_image_that_cannot_be_saved_at_last_is_kept_and_its_place_reported(run, files, tmp_path, monkeypatch):
+    def paint(options):
+        os.mkdir(files[2])  # meanwhile
+        return Result(np.zeros((4, 4, 3), np.float32), [], {"network": "none"})
+
+    monkeypatch.setattr(MAIN, "_run", paint)
+    code, out, err = run(*FAST)
+    kept = str(tmp_path / "out-2.png")
+    assert (code, out) == (1, "")
+    assert "a folder of that name exists" in err
+    assert err.endswith(f"the image was saved as {kept!r} instead\n")
+    with Image.open(kept) as saved:
+        assert saved.size == (4, 4)
 
 
 @pytest.mark.parametrize(
