@@ -53,6 +53,7 @@ def frames(clip: ClipPath) -> Iterator[np.ndarray]:
     Raises:
         ImageError: the file cannot be read, contains no frame that can be decoded, or encodes colors in a way that is
             not supported.
+        OSError: the disk fails while the file is read.
         TypeError: `clip` is not a path.
         ImportError: PyAV is not installed.
 

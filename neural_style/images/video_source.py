@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 from neural_style import _optional
 from neural_style.errors import ImageError
@@ -48,7 +49,7 @@ def opened(clip: str | os.PathLike[str]) -> Iterator[Any]:
     with handle:
         try:
             source = av.open(
-                handle,
+                _Bytes(handle),
                 "r",
                 container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "none"},
                 metadata_errors="replace",
@@ -59,6 +60,21 @@ def opened(clip: str | os.PathLike[str]) -> Iterator[Any]:
             raise ImageError(f"{name} cannot be read as a video ({reason}); accepted are {_NAMED}") from error
         with source:
             yield source
+
+
+class _Bytes:
+    """What FFmpeg gets of a file: its bytes without its name."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self.read, self.tell = handle.read, handle.tell
+        self._handle = handle
+
+    def seek(self, offset: int, whence: int) -> int:
+        """As for a file, but return a negative code where a damaged file points outside; PyAV prints exceptions."""
+        try:
+            return self._handle.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL
 
 
 def _refuse(*_: object) -> None:

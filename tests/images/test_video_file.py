@@ -14,6 +14,7 @@ import pytest
 from neural_style import ImageError
 from neural_style.images.formats.decoding import Limits
 from neural_style.images.video_file import check_copy, count, frames, write, write_like
+from neural_style.images.video_source import _Bytes
 from tests import moving
 
 PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
@@ -301,3 +302,30 @@ def test_sound_of_an_unknown_codec_is_left_out_and_told(scenes, tmp_path, brand)
     write_like(clip, tmp_path / "copy.mp4", frames(clip))
     shape = moving.shape_of(tmp_path / "copy.mp4")
     assert (len(shape["times"]), shape["sound"]) == (3, [])
+
+
+@pytest.mark.filterwarnings("ignore:.*(is damaged|cut short|sound):UserWarning")
+def test_clips_with_random_bytes_are_read_or_refused_in_silence(scenes, tmp_path, capfd):
+    random = np.random.default_rng(0)
+    for suffix in (".mp4", ".mkv", ".flv", ".avi", ".ts"):
+        sound = "mp2" if suffix == ".avi" else "aac"
+        whole = moving.write(tmp_path / f"whole{suffix}", scenes[:4], sound=sound).read_bytes()
+        for _ in range(8):
+            data = bytearray(whole)
+            for place in random.integers(len(data), size=random.integers(1, 30)):
+                data[place] = random.integers(256)
+            (tmp_path / f"clip{suffix}").write_bytes(data)
+            try:
+                write_like(tmp_path / f"clip{suffix}", tmp_path / "out.mkv", frames(tmp_path / f"clip{suffix}"))
+            except ImageError as error:
+                assert "clip." in str(error) or "out.mkv" in str(error)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_clip_that_points_outside_its_file_raises_nothing_inside_pyav(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"0123456789")
+    with (tmp_path / "clip.mp4").open("rb") as handle:
+        assert _Bytes(handle).seek(-5, os.SEEK_SET) < 0
+        assert _Bytes(handle).seek(-20, os.SEEK_END) < 0
+        assert _Bytes(handle).seek(1 << 63, os.SEEK_SET) < 0
+        assert _Bytes(handle).seek(7, os.SEEK_SET) == 7
