@@ -36,8 +36,8 @@ def write_whole(
             whose owner and group are kept where the system allows it, or of any new file.
 
     Raises:
-        OSError: the file cannot be written, or something is there that is not a regular file; it is unchanged. Errors
-            raised by `write` propagate likewise.
+        OSError: the file cannot be written, or something is there that is not a regular, writable file; it is
+            unchanged. Errors raised by `write` propagate likewise.
     """
     put(*create_beside(target, prefix, mode), target, write, backup, mode)
 
@@ -91,7 +91,7 @@ def put(
             if mode is None:
                 _inherit(handle.fileno(), target)
             os.fsync(handle.fileno())
-        check_regular(target)
+        check_regular(target, to_replace=True)
         if backup is not None and os.path.exists(target):
             _back_up(target, backup, mode)
         os.replace(temporary, target)

@@ -47,8 +47,12 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> IO[b
         raise
 
 
-def check_regular(path: str | os.PathLike[str]) -> None:
+def check_regular(path: str | os.PathLike[str], *, to_replace: bool = False) -> None:
     """Raise `OSError` if something is there that is not a regular file, or a link to one.
+
+    Args:
+        path: a file or a new name.
+        to_replace: whether the file must also be writable: a rename would replace a read-only file.
 
     Raises:
         OSError: it is a folder, a pipe, a device, or cannot be looked up.
@@ -58,6 +62,8 @@ def check_regular(path: str | os.PathLike[str]) -> None:
     except FileNotFoundError:
         return
     _check_kind(found, path)
+    if to_replace and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is a read-only file", os.fspath(path))
 
 
 def check_replaceable(target: str | os.PathLike[str]) -> None:
@@ -67,14 +73,14 @@ def check_replaceable(target: str | os.PathLike[str]) -> None:
         target: a path without links, see `resolve`; its folder exists.
 
     Raises:
-        OSError: the name is too long, it belongs to something that is not a regular file, to another user's file in a
-            sticky folder (such as `/tmp`), or to a file that is mounted there.
+        OSError: the name is too long, it belongs to something that is not a regular file, to a read-only file, to
+            another user's file in a sticky folder (such as `/tmp`), or to a file that is mounted there.
     """
     try:
         found = os.lstat(target)
     except FileNotFoundError:
         return
-    _check_kind(found, target)
+    check_regular(target, to_replace=True)
     folder = os.stat(os.path.dirname(target) or os.curdir)
     if folder.st_mode & stat.S_ISVTX and _user() not in (0, found.st_uid, folder.st_uid):
         raise PermissionError(errno.EPERM, "it is another user's file in a sticky folder", os.fspath(target))

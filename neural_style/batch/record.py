@@ -13,7 +13,7 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import IO, Literal
 
-from neural_style._files import open_regular
+from neural_style._files import open_regular, resolve
 
 __all__ = ["Outcome", "Record"]
 
@@ -54,12 +54,12 @@ class Record:
         path: the file, a regular one; it and its folder are created. None for no record.
 
     Raises:
-        OSError: it cannot be read or written, or is not a regular file.
+        OSError: it cannot be read or written, is not a regular file, or a link that is not followed.
         ValueError: it is not a record, or longer than `MAX_BYTES`; nothing is added to it.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else Path(resolve(path))
         self._identities: dict[str, str] = {}
         self._added: set[int] = set()
         self._lock = threading.Lock()

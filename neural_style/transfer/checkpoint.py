@@ -29,7 +29,7 @@ import tensorflow as tf
 from neural_style import _archive, _atomic
 from neural_style._archive import Archive, DamagedError
 from neural_style._arguments import checked, count, real
-from neural_style._files import check_regular, resolve
+from neural_style._files import check_replaceable, resolve
 from neural_style._fingerprint import reason_unidentified
 from neural_style.errors import CheckpointError
 from neural_style.optimizers import State
@@ -300,7 +300,7 @@ class Saver:
         """Raise `CheckpointError` now, rather than lose a long run, where nothing can be written."""
         try:
             _atomic.check_place(self.path, self._prefix)
-            check_regular(self.backup)
+            check_replaceable(self.backup)
         except OSError as error:
             raise CheckpointError(
                 f"{error.filename or self.path} cannot be written to: {error.strerror or error}. Create its folder, or "

@@ -51,7 +51,7 @@ class FrameStore:
     def __init__(self, folder: Path, identity: Mapping[str, str], size: tuple[int, int]) -> None:
         self._folder = folder
         self._size = size
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # like a checkpoint, for its owner alone
         label = folder / LABEL
         if label.is_file():
             self._check(_read_label(label), identity)

@@ -22,7 +22,8 @@ def test_outcomes_are_found_again(tmp_path):
 def test_a_record_is_a_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
-    for name, kind in (("pipe", "a pipe"), ("link", "a pipe"), (".", "a folder")):
+    (tmp_path / "r.jsonl").symlink_to("notes.txt")
+    for name, kind in (("pipe", "a pipe"), ("link", "a pipe"), (".", "a folder"), ("r.jsonl", "another suffix")):
         with pytest.raises(OSError, match=kind):
             Record(tmp_path / name)
 

@@ -28,6 +28,13 @@ def test_frames_come_back_bit_for_bit(tmp_path):
     np.testing.assert_array_equal(wide.load(0), ramp)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_frames_are_for_their_owner_alone(tmp_path):
+    store_in(tmp_path / "new")
+    modes = [path.stat().st_mode & 0o077 for path in (tmp_path / "new", tmp_path / "new" / "out.mp4.frames")]
+    assert modes[0] != 0 and modes[1] == 0
+
+
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 12 8\n%%EndComments\nshowpage\n%%EOF\n"
 
 
