@@ -24,8 +24,9 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style import images
-from neural_style.features import Extractor, named_extractor
+from neural_style.features import Extractor
 from neural_style.features.base import check_layers
+from neural_style.features.registry import as_extractor
 from neural_style.losses import Context, SlicedWasserstein, position_sums
 from neural_style.losses.style import relative_square
 from neural_style.scales import fit
@@ -412,7 +413,7 @@ def _agreement(vectors: tf.Tensor, content: tf.Tensor) -> float:
 
 
 def _network(extractor: Extractor | str) -> Extractor:
-    return named_extractor(extractor) if isinstance(extractor, str) else extractor
+    return as_extractor(extractor)
 
 
 def _maps(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> Maps:

@@ -1,7 +1,14 @@
-"""Any Keras model as a feature extractor."""
+"""Any Keras model as a feature extractor.
+
+A model that Keras knows as a graph of layers (functional or sequential) is run layer by layer, up to the deepest layer
+that is asked for. Its graph needs not be rebuilt for that: neither a fixed size of the input nor a classifier on top is
+in the way, and models within the model are run layer by layer as well.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,24 +17,31 @@ import tensorflow as tf
 from neural_style._fingerprint import fingerprint
 from neural_style.features.base import ReceptiveField, check_layers
 
-__all__ = ["KerasExtractor"]
+__all__ = ["KerasExtractor", "is_keras"]
+
+PROBE = (1024, 1024 + 8192)
+"""(rows, columns) of the image whose maps' shapes tell the strides; nothing of this size is computed."""
 
 
 class KerasExtractor:
-    """An extractor made of any Keras model that has one image as its input.
+    """An extractor made of any functional or sequential Keras model that has one image as its input.
 
-    The model is not changed: its own data type, data format and padding apply. Each requested set of layers becomes a
-    sub-model that ends at the deepest of them.
+    The model is not changed: its own data type and padding apply. It may be made for images of a fixed size, end in a
+    classifier, and contain other models: a layer of an inner model goes by its own name if no other layer has it, else
+    by its path, such as `base/conv1`.
 
     Args:
-        model: a Keras model whose input is (batch, height, width, 3), height and width unspecified.
+        model: a Keras model whose input is (batch, height, width, channels), with its weights.
         preprocess: from RGB in [0, 1] to the input the model was trained on. None passes the pixels through.
         fields: `{layer name: ReceptiveField}` of the layers to offer. None offers every layer whose output is a map of
-            rank 4, with strides computed from the model's shapes; the radius is then unbounded, which rules out tiled
-            runs but nothing else.
+            rank 4 that grows with the image, with strides computed from the model's shapes; the radius is then
+            unbounded, which rules out tiled runs but nothing else. A map may have more or fewer cells than the image
+            has strides, as behind a padding layer: masks are laid over its middle.
 
     Raises:
-        ValueError: the model has no layer whose output is a map.
+        TypeError: the model is no Keras model, or one of the user's own class whose layers Keras does not know.
+        ValueError: the model has no weights yet, takes other inputs than one image, has no layer whose output is such
+            a map, or lacks one of `fields`.
 
     Example:
         >>> import keras
@@ -46,12 +60,15 @@ class KerasExtractor:
         *,
         fields: Mapping[str, ReceptiveField] | None = None,
     ) -> None:
+        _check_model(model, preprocess)
         self.model = model
         self.preprocess = preprocess
-        self.layers: Mapping[str, ReceptiveField] = dict(fields) if fields is not None else self._find_fields()
-        if not self.layers:
-            raise ValueError("the model has no layer whose output is a map (batch, height, width, channels)")
-        self._submodels: dict[tuple[str, ...], Any] = {}
+        self.layers: Mapping[str, ReceptiveField]
+        if fields is None:
+            self.layers = _find_fields(model, self.UNBOUNDED)
+        else:
+            self.layers = {name: ReceptiveField(*field) for name, field in fields.items()}
+            check_layers(list(fields), dict.fromkeys(_names(model).values(), ReceptiveField(1, 0)))
 
     def __repr__(self) -> str:
         return f"KerasExtractor({self.model.name!r}, {len(self.layers)} layers)"
@@ -61,36 +78,187 @@ class KerasExtractor:
 
         Computed at each call, since the model may be trained in between. Attributes that a subclass adds count too.
         """
-        fields = {name: value for name, value in vars(self).items() if name != "_submodels"}
-        return fingerprint(type(self), fields)
+        return fingerprint(type(self), vars(self))
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_layers(layers, self.layers)
         if self.preprocess is not None:
             image = self.preprocess(image)
-        maps = self._submodel(tuple(layers))(image, training=False)
-        return {name: maps[name] for name in layers}
+        names = _names(self.model)
+        found: dict[str, tf.Tensor] = {}
 
-    def _submodel(self, layers: tuple[str, ...]) -> Any:
-        """The part of the model whose outputs are these layers."""
-        import keras
+        def run(path: str, operation: Any, *args: Any, **kwargs: Any) -> Any:
+            if "training" in inspect.signature(operation.call).parameters:
+                kwargs["training"] = False
+            return operation(*args, **kwargs)
 
-        if layers not in self._submodels:
-            outputs = {name: self.model.get_layer(name).output for name in layers}
-            self._submodels[layers] = keras.Model(self.model.inputs[0], outputs)
-        return self._submodels[layers]
+        def record(path: str, value: Any) -> bool:
+            name = names.get(path, "")
+            if name in layers:
+                found.setdefault(name, value)  # the first result of a layer that is called twice
+            return len(found) == len(set(layers))
 
-    def _find_fields(self) -> dict[str, ReceptiveField]:
-        """Every layer whose output is a map, with its stride for a square image."""
-        import keras
+        _walk(self.model, tf.cast(image, self.model.inputs[0].dtype), run, record)
+        return {name: found[name] for name in layers}
 
-        side = 512
-        layers = [layer for layer in self.model.layers[1:] if len(getattr(layer.output, "shape", ())) == 4]
-        if not layers:
-            return {}
-        whole = keras.Model(self.model.inputs[0], [layer.output for layer in layers])
-        shapes = whole.compute_output_shape((1, side, side, 3))
-        return {
-            layer.name: ReceptiveField(stride=max(1, round(side / shape[1])), radius=self.UNBOUNDED)
-            for layer, shape in zip(layers, shapes, strict=True)
-        }
+
+def is_keras(value: Any) -> bool:
+    """Whether a value looks like a Keras model or layer, of any version."""
+    return not isinstance(value, type) and hasattr(value, "get_config") and hasattr(value, "get_weights")
+
+
+class _Enough(Exception):
+    """Ends a walk through a model early."""
+
+
+def _walk(model: Any, image: Any, call: Callable[..., Any], record: Callable[[str, Any], bool], path: str = "") -> Any:
+    """Run a model on an image layer by layer, and its inner models likewise.
+
+    Args:
+        model: a functional or sequential model.
+        image: a tensor, or a `keras.KerasTensor` if `call` computes shapes only.
+        call: `(path, operation, *args, **kwargs) -> value` applies one layer.
+        record: `(path, value) -> bool` is handed the result of each layer; True ends the walk.
+        path: of the model within the outermost, with a slash at its end.
+    """
+    try:
+        return _walk_graph(model, image, call, record, path)
+    except _Enough:
+        if path:
+            raise
+        return None
+
+
+def _walk_graph(model: Any, image: Any, call: Callable[..., Any], record: Callable[[str, Any], bool], path: str) -> Any:
+    def apply(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        own = path + operation.name
+        if _is_graph(operation) and len(args) == 1:
+            value = _walk(operation, args[0], call, record, f"{own}/")
+        else:
+            value = call(own, operation, *args, **kwargs)
+        if record(own, value):
+            raise _Enough
+        return value
+
+    if hasattr(model, "_run_through_graph"):  # what a functional model's own `call` does, for any size of the input
+        return model._run_through_graph(image, operation_fn=lambda operation: functools.partial(apply, operation))
+    for layer in model.layers:
+        image = apply(layer, image)
+    return image
+
+
+def _is_graph(operation: Any) -> bool:
+    """Whether Keras knows the layers of a model, and nothing but these is computed."""
+    import keras
+
+    is_model = isinstance(operation, keras.Sequential) or hasattr(operation, "_run_through_graph")
+    return is_model and type(operation).call.__module__.partition(".")[0] == "keras"
+
+
+def _names(model: Any) -> dict[str, str]:
+    """For the path of each layer the name it is offered by."""
+    paths = _paths(model)
+    last = [path.rpartition("/")[2] for path in paths]
+    return {path: short if last.count(short) == 1 else path for path, short in zip(paths, last, strict=True)}
+
+
+def _paths(model: Any, path: str = "") -> list[str]:
+    inner = [_paths(layer, f"{path}{layer.name}/") for layer in model.layers if _is_graph(layer)]
+    return [path + layer.name for layer in model.layers] + [each for paths in inner for each in paths]
+
+
+def _find_fields(model: Any, radius: int) -> dict[str, ReceptiveField]:
+    """Every layer whose output is a map that grows with the image, with its stride."""
+    import keras
+
+    names, failed = _names(model), []
+    strides: dict[str, int] = {}
+
+    def shapes(path: str, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return operation.compute_output_spec(*args, **kwargs)
+        except Exception as error:  # whatever a layer says to a size it was not made for
+            reason = str(error).strip().partition("\n")[0]
+            failed.append(f"{path!r} fails at {PROBE[1]}x{PROBE[0]} pixels ({reason})")
+            raise _Enough from error
+
+    def record(path: str, value: Any) -> bool:
+        shape = tuple(getattr(value, "shape", ()))
+        stride = _stride(shape[1:3]) if len(shape) == 4 and None not in shape else None
+        if path in names and stride is not None:
+            strides.setdefault(names[path], stride)
+        elif len(shape) == 4:
+            failed.append(f"the map of {path!r} has the shape {shape} whatever the image")
+        return False
+
+    batch = (1, *PROBE, model.inputs[0].shape[-1])
+    _walk(model, keras.KerasTensor(batch, model.inputs[0].dtype), shapes, record)
+    if not strides:
+        why = f": {failed[0]}" if failed else ""
+        raise ValueError(
+            f"the model {model.name!r} has no layer whose output is a map (batch, height, width, channels) that grows "
+            f"with the image{why}"
+        )
+    return {name: ReceptiveField(stride, radius) for name, stride in strides.items()}
+
+
+def _stride(size: Sequence[int]) -> int | None:
+    """The stride of a map of the probe, from what more columns add; None for a map that no single stride describes."""
+    if size[1] <= size[0]:
+        return None
+    exact = (PROBE[1] - PROBE[0]) / (size[1] - size[0])
+    stride = round(exact)
+    is_whole = stride >= 1 and abs(exact - stride) < 0.25
+    is_square = 0.75 < stride * size[0] / PROBE[0] < 1.5  # where each axis has its own stride, rows do not fit
+    return stride if is_whole and is_square else None
+
+
+def _check_model(model: Any, preprocess: Any) -> None:
+    """Raise unless this is a built graph of layers with one image as its input."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"Keras runs on {keras.backend.backend()} in this process, and an extractor needs it on TensorFlow; set "
+            "KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"model is a Keras 3 model, such as keras.applications.VGG16(), not {_described(model)}")
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "_run_through_graph"):
+        raise TypeError(
+            f"{type(model).__name__} is a model class of its own, whose layers Keras does not know; make a functional "
+            "model of it, keras.Model(inputs, outputs), or write an extractor: any object with `layers` and a call"
+        )
+    if not model.built or not model.layers:
+        raise ValueError(
+            f"the model {model.name!r} is not built and has no weights yet; call model.build((None, None, None, 3)), "
+            "or begin it with keras.Input((None, None, 3)), and load its weights"
+        )
+    inputs = getattr(model, "inputs", [])
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        shapes = ", ".join(str(tuple(each.shape)) for each in inputs)
+        raise ValueError(
+            f"the model {model.name!r} takes {shapes or 'no tensor'} in place of one image, (batch, height, width, "
+            "channels)"
+        )
+    _check_input(model.name, inputs[0], preprocess)
+
+
+def _check_input(name: str, image: Any, preprocess: Any) -> None:
+    channels = image.shape[-1]
+    if channels is None or (image.shape[1] in (1, 3) and channels not in (1, 3)):
+        raise ValueError(f"the model {name!r} takes channels first, {tuple(image.shape)}; build it with channels last")
+    if channels != 3 and preprocess is None:
+        raise ValueError(
+            f"the model {name!r} takes images of {channels} channels; give a preprocess that makes these from RGB"
+        )
+    if not tf.as_dtype(image.dtype).is_floating:
+        raise ValueError(
+            f"the model {name!r} takes {image.dtype}, which has no gradient; give its input a floating-point dtype"
+        )
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, type) or inspect.isroutine(value):
+        return f"{value.__name__} itself; call it: {value.__name__}(...)"
+    return f"a {type(value).__module__.partition('.')[0]} {type(value).__name__}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from neural_style import plugins
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features.base import Extractor
+from neural_style.features.keras import is_keras
 from neural_style.features.lite import Lite
 from neural_style.features.vgg import VGG16, VGG19
 
-__all__ = ["BUILT", "EXTRACTORS", "clear_extractors", "default_extractor", "named_extractor"]
+__all__ = ["BUILT", "EXTRACTORS", "as_extractor", "clear_extractors", "default_extractor", "named_extractor"]
 
 EXTRACTORS: dict[str, Callable[[], Extractor]] = {"vgg16": VGG16, "vgg19": VGG19, "lite": Lite}
 """What builds the extractor of each name; plug-ins come on top."""
@@ -49,6 +50,27 @@ def named_extractor(name: str) -> Extractor:
         return BUILT[name]
 
 
+def as_extractor(choice: Any) -> Extractor:
+    """The extractor that somebody chose.
+
+    Args:
+        choice: an `Extractor`, which is returned as it is; a name, see `named_extractor`; None for
+            `default_extractor()`.
+
+    Raises:
+        TypeError: it is none of these. A Keras model is refused, since only its user knows what its input looks like.
+        ValueError: see `named_extractor`.
+        WeightsUnavailableError: see `named_extractor`.
+
+    Example:
+        >>> as_extractor("lite") is named_extractor("lite")
+        True
+    """
+    if choice is None:
+        return default_extractor()
+    return named_extractor(choice) if isinstance(choice, str) else _checked(choice, "extractor")
+
+
 def default_extractor() -> Extractor:
     """VGG19 if its ImageNet weights are cached or can be downloaded, else the bundled VGG16.
 
@@ -78,9 +100,24 @@ def _build(name: str) -> Extractor:
     if name in EXTRACTORS:
         return EXTRACTORS[name]()
     factory: Any = plugins.load("extractors", name, object)
-    made = factory()
+    return _checked(factory(), f"what the plug-in {name!r} returns")
+
+
+def _checked(made: Any, what: str) -> Extractor:
+    """The same object; `TypeError` unless it is an extractor."""
+    kind = type(made).__name__
+    if isinstance(made, type):
+        raise TypeError(f"{what} is an Extractor or a name, not the class {made.__name__}; write {made.__name__}()")
+    if is_keras(made):
+        raise TypeError(
+            f"{what} is an Extractor or a name, not a Keras model or layer ({kind}); wrap it: "
+            "KerasExtractor(model), with preprocess= unless its input is RGB in [0, 1]"
+        )
     if not isinstance(made, Extractor):
-        raise TypeError(f"the plug-in {name!r} returns a {type(made).__name__!r} object, which is not an extractor")
+        raise TypeError(f"{what} is an Extractor: it has layers and can be called; {kind} does not")
+    layers: Any = made.layers
+    if not isinstance(layers, Mapping) or not all(hasattr(field, "stride") for field in layers.values()):
+        raise TypeError(f"{what} ({kind}) has layers that are no mapping from names to ReceptiveField(stride, radius)")
     return made
 
 

@@ -144,9 +144,21 @@ class Objective(Protocol):
 
 
 def crop_guides(guides: Features, features: Features) -> dict[str, tf.Tensor]:
-    """Crop guides to the maps: most networks drop incomplete cells at the border of the image."""
+    """Fit guides to the cells of the maps.
+
+    Most networks drop an incomplete cell at the right and bottom border of the image. Where a map lacks more cells, as
+    after convolutions without padding, or has more, as after a padding layer, its middle lies on that of the image;
+    cells beyond the image count as those at its border.
+    """
     sizes = {layer: tf.shape(features[layer]) for layer in guides if layer in features}
-    return {layer: guides[layer][:, : size[1], : size[2]] for layer, size in sizes.items()}
+    return {layer: _fit(_fit(guides[layer], size[1], axis=1), size[2], axis=2) for layer, size in sizes.items()}
+
+
+def _fit(guide: tf.Tensor, count: tf.Tensor, axis: int) -> tf.Tensor:
+    """The values of a guide at this many cells along an axis."""
+    own = tf.shape(guide)[axis]
+    start = tf.truncatediv(own - count, 2)  # an odd cell is dropped, or added, at the end
+    return tf.gather(guide, tf.clip_by_value(tf.range(count) + start, 0, own - 1), axis=axis)
 
 
 def context_for(context: Context, assignments: Assignments | None, index: int) -> Context:

@@ -14,7 +14,7 @@ from neural_style import images
 from neural_style._fingerprint import fingerprint
 from neural_style.images import masks
 from neural_style.losses import Assignment, Features, Loss, StyleVectors, Sum
-from neural_style.objective import Assignments, Objective, Several, Targets, choose_objective
+from neural_style.objective import Assignments, Objective, Several, Targets, choose_objective, crop_guides
 from neural_style.optimizers import Evaluation, Optimizer
 from neural_style.scales import Scale, SingleScale
 from neural_style.transfer import canvas
@@ -231,7 +231,7 @@ class Evaluator:
         rows, columns = index.shape[1:3]
         weight = self.style_weights[loss.grid]
         if weight.shape[1] > 1 or weight.shape[2] > 1:
-            weight = weight[:, :rows, :columns]
+            weight = crop_guides({loss.grid: weight}, {loss.grid: index})[loss.grid].numpy()
         whole = np.broadcast_to(weight, (1, rows, columns, index.shape[-1]))
         return loss.assignment(index, tf.constant(np.ascontiguousarray(whole)), self._vectors(number) or ())
 

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from neural_style import recipes
 from neural_style._arguments import count, real, share, whole
-from neural_style.features import Extractor, default_extractor, named_extractor
+from neural_style.features import Extractor
 from neural_style.features.precision import in_precision
+from neural_style.features.registry import as_extractor
 from neural_style.images import ImageLike
 from neural_style.losses import Loss, Sum
 from neural_style.objective import Estimate, TileSize, check_tiled, estimate_memory, objective_for
@@ -102,7 +103,7 @@ class StyleTransfer:
         if final_optimizer is None:
             final_optimizer = chosen.final_optimizer if optimizer is None else optimizer
         moves = named_optimizer(chosen.optimizer if optimizer is None else optimizer)
-        network = in_precision(_extractor(chosen.extractor if extractor is None else extractor), precision)
+        network = in_precision(as_extractor(chosen.extractor if extractor is None else extractor), precision)
         self.settings = Settings(
             loss=_sum(chosen.loss(strength) if loss is None else loss),
             extractor=network,
@@ -347,19 +348,4 @@ def _relay(relay: Relay | None, precision: str) -> Relay | None:
         return None
     if not isinstance(relay, Relay):
         raise TypeError(f"relay is a Relay, as in Relay('lite', sketch=256), not {relay!r}")
-    return dataclasses.replace(relay, extractor=in_precision(_extractor(relay.extractor), precision))
-
-
-def _extractor(choice: Any) -> Extractor:
-    if choice is None:
-        return default_extractor()
-    if isinstance(choice, str):
-        return named_extractor(choice)
-    if isinstance(choice, type):
-        name = choice.__name__
-        raise TypeError(f"extractor is an Extractor or a name, not the class {name}; write {name}()")
-    if hasattr(choice, "get_config") and hasattr(choice, "get_weights"):
-        raise TypeError("extractor is an Extractor or a name, not a Keras model; wrap it: KerasExtractor(model)")
-    if not isinstance(choice, Extractor):
-        raise TypeError(f"an extractor has layers and can be called; {type(choice).__name__} does not")
-    return choice
+    return dataclasses.replace(relay, extractor=in_precision(as_extractor(relay.extractor), precision))

@@ -1,9 +1,14 @@
 """Extractors by name, and the default: VGG19 if it is available, else the bundled VGG16 with one warning."""
 
+import keras
+import numpy as np
 import pytest
 
+from neural_style import StyleTransfer, metrics
 from neural_style.errors import WeightsUnavailableError
 from neural_style.features import VGG16, default_extractor, named_extractor, registry
+from neural_style.losses import Gram
+from neural_style.scales import Relay
 
 
 @pytest.fixture
@@ -50,3 +55,39 @@ def test_cleared_extractors_are_built_again():
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="no extractor is called 'resnet'; there are lite, vgg16, vgg19"):
         named_extractor("resnet")
+
+
+class Lists:
+    layers = ("shallow", "deep")
+
+    def __call__(self, image, layers):
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (
+            keras.Sequential([keras.Input((None, None, 3))]),
+            r"a Keras model or layer \(Sequential\); wrap it: Keras",
+        ),
+        (
+            keras.layers.Conv2D(3, 3),
+            r"layer \(Conv2D\); wrap it: KerasExtractor\(model\), with preprocess=",
+        ),
+        (VGG16, r"not the class VGG16; write VGG16\(\)"),
+        (keras.applications.VGG16, "extractor is an Extractor: it has layers and can be called; function does not"),
+        (Lists(), r"extractor \(Lists\) has layers that are no mapping from names to ReceptiveField\(stride, radius\)"),
+    ],
+)
+def test_what_is_no_extractor_is_refused_with_the_remedy_at_every_door(choice, message):
+    image = np.zeros((16, 16, 3), np.uint8)
+    doors = [
+        lambda: registry.as_extractor(choice),
+        lambda: StyleTransfer(Gram(), choice),
+        lambda: StyleTransfer(Gram(), "lite", relay=Relay(choice)),
+        lambda: metrics.style_distance(image, image, extractor=choice),
+    ]
+    for door in doors:
+        with pytest.raises(TypeError, match=message):
+            door()

@@ -9,7 +9,7 @@ import tensorflow as tf
 from neural_style.features import named_extractor
 from neural_style.features.base import DifferentiableExtractor
 from neural_style.losses import Content, Context, Gram, Loss, Moments, Range, TotalVariation, custom
-from neural_style.objective import WholeObjective, memory, objective_for
+from neural_style.objective import WholeObjective, crop_guides, memory, objective_for
 from tests.networks import Wrapped
 
 LOSS = 0.1 * Content() + Gram(name="gram") + Moments() + 0.5 * TotalVariation()
@@ -159,3 +159,23 @@ def test_the_smallest_side_is_that_of_the_deepest_layer(vgg16, loss, side):
 def test_a_layer_the_extractor_lacks_is_refused_at_once(vgg16):
     with pytest.raises(ValueError, match="no layer 'block9_conv1'; it has block1_conv1"):
         WholeObjective([Gram(("block9_conv1",))], vgg16)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (5, [0, 1, 2, 3, 4]),
+        (4, [0, 1, 2, 3]),  # an incomplete cell at the end
+        (3, [1, 2, 3]),  # a convolution without padding
+        (2, [1, 2]),
+        (6, [0, 1, 2, 3, 4, 4]),
+        (7, [0, 0, 1, 2, 3, 4, 4]),  # a padding layer
+        (11, [0, 0, 0, 0, 1, 2, 3, 4, 4, 4, 4]),
+    ],
+)
+def test_guides_lie_on_the_middle_of_maps(cells, expected):
+    guide = tf.range(5.0)[None, :, None, None] + tf.zeros([1, 5, 3, 1])
+    found = crop_guides({"layer": guide, "other": guide}, {"layer": tf.zeros([1, cells, 3, 8])})
+    assert list(found) == ["layer"]
+    assert found["layer"][0, :, 1, 0].numpy().tolist() == expected
+    assert found["layer"].shape == (1, cells, 3, 1)
