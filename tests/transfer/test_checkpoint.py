@@ -19,7 +19,7 @@ import tensorflow as tf
 from neural_style import KerasExtractor, StyleTransfer, _archive, _atomic
 from neural_style.callbacks import EarlyStopping
 from neural_style.errors import CheckpointError
-from neural_style.losses import Content, Gram, custom
+from neural_style.losses import AssignedNeighbor, Content, Gram, custom
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.transfer import checkpoint as module
 from neural_style.transfer.checkpoint import Checkpoint, Position, Saver
@@ -28,10 +28,13 @@ from tests.tiny import CONTENT, LOSS, STYLE, TINY, TWO_SCALES, picture, transfer
 STEPS = 14
 
 
-def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", **options):
+MATCHED = LOSS + AssignedNeighbor(("shallow", "deep"), layer_weights=None, grid="deep", refresh=7)
+
+
+def run(checkpoint=None, content=CONTENT, style=STYLE, seed=0, steps=STEPS, init="content", loss=LOSS, **options):
     """L-BFGS on the small canvas, then Adam."""
     how = {"size": 32, "steps": steps, "seed": seed, "init": init, "checkpoint": checkpoint}
-    return transfer(final_optimizer="adam").run(content, style, **how, **options)
+    return transfer(loss, final_optimizer="adam").run(content, style, **how, **options)
 
 
 def stop_at(number):
@@ -642,8 +645,8 @@ def test_a_run_on_a_failing_disk_still_gives_its_picture(path, whole, monkeypatc
 
 PROGRAM = """
 import sys
-from tests.transfer.test_checkpoint import Checkpoint, run
-run(Checkpoint(sys.argv[1], every_steps=1), steps=300, callbacks=[lambda step: print(step.step, flush=True)])
+from tests.transfer.test_checkpoint import MATCHED, Checkpoint, run
+run(Checkpoint(sys.argv[1], every_steps=1), steps=90, loss=MATCHED, callbacks=[lambda step: print(step.step, flush=True)])
 """
 
 
@@ -657,8 +660,9 @@ def start(path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kill -9 is of POSIX")
 def test_a_killed_run_goes_on_and_ends_with_the_bits_of_the_whole_run(path):
+    """With a loss whose matches are kept for seven steps, so that it is killed between two matchings."""
     last = 0
-    for number in (20, 90, 200):  # steps after which it is killed
+    for number in (10, 31, 60):  # steps after which it is killed
         with start(path) as process:
             for line in process.stdout:
                 assert int(line) > last
@@ -668,9 +672,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_bits_of_the_whole_run(path):
                     break
         last = number - 1
     steps = []
-    result = run(path, steps=300, callbacks=[steps.append])
-    assert 200 <= steps[0].step <= 300
-    assert_same(result, run(steps=300))
+    result = run(path, steps=90, loss=MATCHED, callbacks=[steps.append])
+    assert 60 <= steps[0].step <= 90
+    assert_same(result, run(steps=90, loss=MATCHED))
 
 
 def test_the_file_is_plain(path):
