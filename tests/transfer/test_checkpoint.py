@@ -646,7 +646,8 @@ def test_a_run_on_a_failing_disk_still_gives_its_picture(path, whole, monkeypatc
 PROGRAM = """
 import sys
 from tests.transfer.test_checkpoint import MATCHED, Checkpoint, run
-run(Checkpoint(sys.argv[1], every_steps=1), steps=90, loss=MATCHED, callbacks=[lambda step: print(step.step, flush=True)])
+report = lambda step: print(step.step, flush=True)
+run(Checkpoint(sys.argv[1], every_steps=1), steps=90, loss=MATCHED, callbacks=[report])
 """
 
 
