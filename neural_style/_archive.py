@@ -133,7 +133,7 @@ def opened(path: str | os.PathLike[str], *, unchecked: Collection[int] = ()) -> 
         DamagedError: the checksum does not match, or what is written there cannot be understood; also in place of what
             the body of the `with` statement raises for this reason.
         OSError: it cannot be read, which says nothing about its content.
-        MemoryError: likewise.
+        MemoryError: likewise; for want of memory, other errors are possible.
     """
     with open_regular(path) as handle:
         is_checked = _verify(handle)
@@ -144,14 +144,24 @@ def opened(path: str | os.PathLike[str], *, unchecked: Collection[int] = ()) -> 
                 if not is_checked and about["format"] not in unchecked:
                     raise DamagedError("its checksum is missing")
                 yield about, stored
-        except (DamagedError, NeuralStyleError, MemoryError):
+        except (DamagedError, NeuralStyleError):
             raise
-        except OSError as error:
-            if is_checked or error.errno not in (None, errno.EINVAL):
+        except Exception as error:
+            if not _is_damage(error, is_checked):
                 raise
-            raise DamagedError(f"{type(error).__name__}: {error}") from error  # a place outside the file
-        except Exception as error:  # of a damaged zip, NumPy and zipfile raise anything
             raise DamagedError(f"{type(error).__name__}: {error}") from error
+
+
+def _is_damage(error: Exception, is_checked: bool) -> bool:
+    """Whether an error comes from the content of a file, not from what its reader lacks.
+
+    Of a damaged zip file, NumPy and zipfile raise anything. For want of memory, Python may also fail to load the module
+    of an encoding (a bare `LookupError`), and TensorFlow raises errors of its own.
+    """
+    if isinstance(error, OSError):
+        return not is_checked and error.errno in (None, errno.EINVAL)  # a place outside the file
+    lacking = isinstance(error, MemoryError | ImportError) or type(error) is LookupError
+    return not lacking and not type(error).__module__.startswith("tensorflow.")
 
 
 def _verify(handle: IO[bytes]) -> bool:

@@ -69,8 +69,10 @@ def test_a_single_array_is_no_archive(path):
     [
         (ValueError("not finite"), DamagedError),
         (KeyError("losses"), DamagedError),
+        (zipfile.BadZipFile("overlap"), DamagedError),
         (CheckpointError("another run"), CheckpointError),
         (MemoryError(), MemoryError),
+        (LookupError("unknown encoding"), LookupError),  # its module could not be loaded for want of memory
         (PermissionError(13, "denied"), PermissionError),
         (OSError(22, "Invalid argument"), OSError),  # with the right checksum, the content is not to blame
         (KeyboardInterrupt(), KeyboardInterrupt),

@@ -275,11 +275,11 @@ class Saver:
             with _archive.opened(path, unchecked=(FORMER,)) as (about, stored):
                 self._check(path, about)
                 return _unpack(about, stored)
-        except FileNotFoundError:
+        except (FileNotFoundError, CheckpointError):
             raise
         except DamagedError as error:
             raise DamagedError(f"{path.name} cannot be read: {error}") from error
-        except (OSError, MemoryError) as error:
+        except Exception as error:  # an OSError; what memory lacks for may be anything, also TensorFlow's own
             raise CheckpointError(
                 f"{path} cannot be read now, and may be whole ({type(error).__name__}: {error}). Nothing was changed; "
                 "remove the cause and try again, or name another file."
@@ -302,9 +302,9 @@ class Saver:
             _atomic.check_place(self.path, self._prefix)
             check_replaceable(self.backup)
         except OSError as error:
+            name = self.backup if error.filename == str(self.backup) else self.path
             raise CheckpointError(
-                f"{error.filename or self.path} cannot be written to: {error.strerror or error}. Create its folder, or "
-                "name another file."
+                f"{name} cannot be written to: {error.strerror or error}. Create its folder, or name another file."
             ) from error
 
     def _remedy(self) -> str:

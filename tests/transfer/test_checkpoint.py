@@ -434,6 +434,15 @@ def test_a_file_that_cannot_be_read_now_is_not_damaged_and_nothing_is_touched(pa
     assert Saver(Checkpoint(path), {}).load() is not None
 
 
+def test_tensorflows_want_of_memory_is_no_damage(path, monkeypatch):
+    Saver(Checkpoint(path), {}).save(Position(tf.zeros([1, 4, 4, 3])))
+    before, full = snapshot(path.parent), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+    monkeypatch.setattr(tf, "constant", lambda *_, **__: (_ for _ in ()).throw(full))
+    with pytest.raises(CheckpointError, match=r"cannot be read now.*OOM when"):
+        Saver(Checkpoint(path), {}).load()
+    assert snapshot(path.parent) == before
+
+
 def test_a_damaged_file_is_kept_where_the_one_before_cannot_be_read(path, monkeypatch):
     for value in (0.2, 0.4):
         Saver(Checkpoint(path), {}).save(Position(tf.fill([1, 4, 4, 3], value)))
