@@ -1,9 +1,9 @@
 """Colors and orientation of decoded frames: YCbCr of any standard, HDR and wide gamuts to upright 8-bit sRGB.
 
-HDR is converted as ITU-R BT.2408 recommends for its reference white of 203 cd/m²: up to 75 % of that, light is shown as
-it is; above, a curve compresses it smoothly up to the peak, which becomes white. PQ (SMPTE ST 2084) ends at 10,000
-cd/m², and HLG (ARIB STD-B67) is shown with the system gamma of BT.2100 for a display of 1,000 cd/m². The curve acts on
-the largest of red, green and blue and scales all three, so that hue stays.
+The reference white of HDR is 203 cd/m², as in ITU-R BT.2408. Up to 75 % of that, light is shown as it is; above, a
+curve compresses it smoothly up to the peak, which becomes white. PQ ends at 10,000 cd/m², and HLG is shown with the
+system gamma of a display of 1,000 cd/m² (both: ITU-R BT.2100). The curve acts on the largest of red, green and blue and
+scales all three, so that hue stays.
 
 Like most players, this reads the transfer functions and primaries of SDR television as those of sRGB.
 """
