@@ -11,8 +11,12 @@ arXiv:1409.1556. Average in place of max pooling: Gatys et al. (2016), section 2
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import functools
 import os
+import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
@@ -63,6 +67,14 @@ class _Range(NamedTuple):
     values: float  # factor of every map
     gradient: float  # loss scale for each pixel of the image; 0: gradients are not scaled
 
+
+_VARIANT = ("weights", "precision")
+"""Attributes on which the identity of a network does not depend."""
+
+_RESTORED: weakref.WeakValueDictionary[str, VGG] = weakref.WeakValueDictionary()
+"""The networks that were unpickled and are in use, by fingerprint."""
+
+_RESTORED_LOCK = threading.Lock()
 
 _SMALL = 1e-6  # keeps the derivative of a root finite at zero, in float16 too
 
@@ -178,10 +190,36 @@ class VGG:
 
     @functools.cached_property
     def _identity(self) -> str:
+        return fingerprint(type(self), {name: value for name, value in self._settled().items() if name not in _VARIANT})
+
+    def _settled(self) -> dict[str, Any]:
+        """The attributes that are not derived from others."""
         members = [member for cls in type(self).__mro__ for member in vars(cls).items()]
         cached = [name for name, member in members if isinstance(member, functools.cached_property)]
-        ignored = {"weights", "precision", "_by_precision", *cached}
-        return fingerprint(type(self), {name: value for name, value in vars(self).items() if name not in ignored})
+        return {name: value for name, value in vars(self).items() if name not in {"_by_precision", *cached}}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The weights as stored and the settings; what is built from them is built anew."""
+        return self._settled() | {"layers": dict(self.layers)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state | {"layers": MappingProxyType(state["layers"]), "_by_precision": {}})
+        self._set_precision(self.precision)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Equal networks of this package that are unpickled in one process are one, and so share what they compile."""
+        if not type(self).__module__.startswith("neural_style."):
+            return copyreg.__newobj__, (type(self),), self.__getstate__()  # type: ignore[attr-defined]
+        return _restored, (type(self), self.fingerprint(), self.__getstate__())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same object for a network of this package, which never changes; a copy for a subclass."""
+        if type(self).__module__.startswith("neural_style."):
+            return self
+        made: Self = object.__new__(type(self))
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return made
 
     def with_precision(self, precision: str) -> Self:
         """The same network with its convolutions in `"float32"`, `"bfloat16"` or `"float16"`.
@@ -348,6 +386,16 @@ class VGG19(VGG):
         precision: str = "float32",
     ) -> None:
         super().__init__(weights, pooling=pooling, precision=precision)
+
+
+def _restored(cls: type[VGG], identity: str, state: dict[str, Any]) -> VGG:
+    """An unpickled network: one that was unpickled before, where it is still in use."""
+    with _RESTORED_LOCK:
+        if identity not in _RESTORED:
+            made = object.__new__(cls)
+            made.__setstate__(state)
+            _RESTORED[identity] = made
+        return _RESTORED[identity].with_precision(state["precision"])
 
 
 def _to_precision(x: tf.Tensor, gradient_scale: tf.Tensor, precision: str) -> tf.Tensor:

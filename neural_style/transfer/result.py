@@ -63,6 +63,13 @@ class Step:
             raise RuntimeError("a step in a history has no image; take it in a callback")
         return images.to_pil(self._pixels())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """With the image in place of what computes it: a step can be pickled and copied."""
+        state = dict(vars(self))
+        if self._pixels is not None:
+            state["_pixels"] = functools.partial(np.asarray, self._pixels())
+        return state
+
     def without_image(self) -> Step:
         """The same record, holding no canvas."""
         return dataclasses.replace(self, _pixels=None)

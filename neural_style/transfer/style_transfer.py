@@ -41,7 +41,7 @@ class StyleTransfer:
     """Paints images with one loss, extractor, optimizer and schedule.
 
     It keeps nothing of a run: one object serves any number of images, sizes and threads, and what it compiles is shared
-    with every other object of the same losses and extractor.
+    with every other object of the same losses and extractor. It can be pickled and copied.
 
     Whatever is None comes from the recipe. Two arguments bring a neighbor along: an `optimizer` given alone also serves
     the final size, and a `loss` given alone sets `detail_strength` to 0.
