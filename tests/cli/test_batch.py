@@ -1,6 +1,7 @@
 """`batch` on the command line: a folder goes in, a folder and an account come out."""
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from neural_style import cli
+from neural_style.batch import jobs
 
 FAST = ["--size", "32", "--steps", "1", "--extractor", "vgg16"]
 
@@ -68,6 +70,42 @@ def test_two_workers_share_the_folder(folder):
     assert done.returncode == 0, done.stderr  # which may hold what TensorFlow says of a machine without CUDA
     assert "Traceback" not in done.stderr
     assert done.stdout == f"{folder / 'out'}: 4 done\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_every_signal_to_stop_keeps_what_is_finished(run, folder, monkeypatch, name):
+    paint, begun = jobs.stylize_result, []
+
+    def paint_one(*arguments, **options):
+        begun.append(arguments)
+        if len(begun) == 2:
+            signal.raise_signal(getattr(signal, name))
+        return paint(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "stylize_result", paint_one)
+        code, out, err = run(*FAST, "--pattern", "0[0-3].png")
+    assert (code, out, err) == (130, "", "interrupted; run the same command again to do the rest\n")
+    assert len(begun) == 2
+    assert run(*FAST, "--pattern", "0[0-3].png")[1] == f"{folder / 'out'}: 3 done, 1 skipped\n"
+
+
+def test_a_record_that_nobody_reads_stops_no_batch(run, folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    code, _, err = run(*FAST, "--json", "--pattern", "0[01].png")
+    assert (code, len(list((folder / "out").glob("*.png")))) == (1, 2)
+    assert set(err.splitlines()) == {"error: stdout: closed; the result is saved"}
+
+
+def test_a_warning_about_the_style_of_all_images_is_shown_once(run, folder):
+    """Each job reads the style again."""
+    with Image.open(folder / "style.png") as style:
+        style.save(folder / "style.png", icc_profile=b"no profile")
+    code, _, err = run(*FAST, "--pattern", "0[0-2].png")
+    assert code == 0
+    assert err.startswith(f"warning: '{folder / 'style.png'}': its color profile is ignored")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

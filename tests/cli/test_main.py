@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from neural_style import StyleTransfer, __version__, _atomic, cli, recipes, stylize
+from neural_style.callbacks import SaveEvery
 from neural_style.cli.options import add_styles, add_stylize_options, parse, split_weight, stylize_arguments
 from neural_style.errors import NeuralStyleError
 from neural_style.features import registry
@@ -466,10 +467,21 @@ def test_stderr_may_be_absent_or_closed(run, files, monkeypatch, tmp_path, strea
     assert run(content="missing.png")[0] == 2
 
 
-def test_every_signal_to_stop_ends_alike(run, monkeypatch):
-    """What a signal leaves of a run is what Ctrl-C leaves, which is tested above."""
-    stops = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    for number in stops:
+STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_every_signal_to_stop_saves_the_current_image(run, files, monkeypatch, number):
+    monkeypatch.setattr(SaveEvery, "__call__", lambda self, step: signal.raise_signal(number))
+    code, out, err = run(*FAST, "--steps", "100000", "--save-every", "1", "--json")
+    assert (code, err) == (130, "")
+    assert (json.loads(out)["stopped_by"], json.loads(out)["steps"]) == ("interrupt", 1)
+    with Image.open(files[2]) as saved:
+        assert saved.size == (32, 24)
+
+
+def test_every_signal_ends_a_run_without_an_image(run, monkeypatch):
+    for number in STOPS:
         monkeypatch.setattr(MAIN, "_run", lambda options, number=number: signal.raise_signal(number))
         assert run() == (130, "", "interrupted before there was an image\n")
 

@@ -1,11 +1,15 @@
 """`video` on the command line."""
 
 import json
+import logging
+import signal
+import warnings
 from pathlib import Path
 
 import pytest
 
 from neural_style import cli
+from neural_style.video import stylize
 from tests import moving
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -46,3 +50,28 @@ def test_bad_input_is_reported(run, tmp_path):
     code, _, err = run(*FAST)
     assert code == 2
     assert "out.mp4.frames" in err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_messages_are_shown_once_and_every_signal_ends_alike(run, monkeypatch, name):
+    """That painted frames stay after an interrupt, the tests of `stylize_video` show."""
+
+    def paint(*_, **__):
+        warnings.simplefilter("always")
+        for _ in range(2):
+            logging.getLogger("neural_style").warning("going back with half the learning rate")
+            warnings.warn("the sound is left out", UserWarning, stacklevel=1)
+        signal.raise_signal(getattr(signal, name, signal.SIGINT))
+
+    monkeypatch.setattr(stylize, "stylize_video", paint)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a script
+    try:
+        code, out, err = run(*FAST)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (code, out) == (130, "")
+    assert err.splitlines() == [
+        "warning: going back with half the learning rate",
+        "warning: the sound is left out",
+        "interrupted; run the same command again to resume",
+    ]
