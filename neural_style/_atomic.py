@@ -116,7 +116,7 @@ def put_aside(path: str | os.PathLike[str]) -> str:
 
 def _inherit(descriptor: int, target: str | os.PathLike[str]) -> None:
     """Give a new file the permissions, group and owner of the one it replaces, as far as the system allows it."""
-    if not hasattr(os, "fchmod") or not os.path.exists(target):
+    if not hasattr(os, "fchown") or not os.path.exists(target):
         return
     former, mode = os.stat(target), stat.S_IMODE(os.stat(target).st_mode) & 0o777
     for owner in (former.st_uid, -1):

@@ -160,7 +160,7 @@ def stylize(
         WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
         MemoryError: the image does not fit into memory; the text names a tile or a size that would.
         DivergenceError: the loss stopped being finite, and smaller steps did not help.
-        CheckpointError: the checkpoint belongs to another run, is damaged or cannot be written to.
+        CheckpointError: the checkpoint belongs to another run, is damaged, or cannot be read or written.
 
     Example:
         >>> import numpy as np

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -167,7 +168,8 @@ def _other_folders(path: str) -> Iterator[str]:
         folder = os.path.dirname(folder)
     yield folder
     yield os.curdir
-    yield tempfile.mkdtemp(prefix="neural_style-")
+    with suppress(OSError):
+        yield tempfile.mkdtemp(prefix="neural_style-")
 
 
 def _destination(path: Path) -> tuple[str, OutputFormat]:

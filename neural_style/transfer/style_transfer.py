@@ -232,7 +232,7 @@ class StyleTransfer:
             DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
                 not help.
             CheckpointError: the checkpoint belongs to other inputs, settings or versions (the text says which),
-                is damaged with no whole one before it, or cannot be written to.
+                is damaged with no whole one before it, or cannot be read or written at the moment.
             RuntimeError: called inside a `tf.function`.
 
         Warns:

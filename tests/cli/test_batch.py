@@ -121,6 +121,29 @@ def test_bad_usage_is_reported(run, capsys, change, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--suffix", ".gif"], "unknown output format '.gif'; use one of .png"),
+        (["--suffix", "png"], "use one of .png"),
+        (["--pattern", "../*.png"], "leaves the folder"),
+        (["-o", "photos"], "choose another output folder"),
+        (["-o", "link"], "choose another output folder"),
+        (["-o", "style.png"], "File exists"),
+        (["-o", "taken"], "it is a folder, not a regular file"),
+    ],
+)
+def test_places_that_cannot_be_used_are_reported_before_painting(run, folder, monkeypatch, change, message):
+    monkeypatch.chdir(folder)
+    (folder / "link").symlink_to("photos")
+    (folder / "taken" / "neural_style.jsonl").mkdir(parents=True)
+    before = sorted(folder.rglob("*"))
+    code, out, err = run(*change)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_no_folder_is_no_job(folder, capsys):
     assert cli.main(["batch", str(folder / "style.png"), str(folder / "style.png"), "-o", str(folder / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: ")
