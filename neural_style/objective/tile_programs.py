@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses import Assignment, QuerySums, StyleVectors
+from neural_style.losses import Assignment, StyleVectors
 from neural_style.losses.base import Context, Features, Loss, Statistic
 from neural_style.objective.base import (
     Assignments,
@@ -27,6 +27,7 @@ from neural_style.objective.base import (
     weighted_sum,
 )
 from neural_style.objective.devices import map_over_devices
+from neural_style.objective.tile_matching import assemble_indices, assemble_vectors, assign_tile
 from neural_style.objective.tiling import Tile
 from neural_style.objective.tracing import OneTrace, cached
 from neural_style.objective.whole import WholeObjective
@@ -64,36 +65,14 @@ class LossGroup:
             [tuple(None if f else each for f, each in zip(follows, part, strict=True)) for part in parts]
         )
         return tuple(
-            self._style_vectors(loss, [part[i] for part in parts], guides) if follows[i] else sums[i]
+            assemble_vectors(loss, [part[i] for part in parts], self._cells(loss), guides) if follows[i] else sums[i]
             for i, loss in enumerate(self.programs.losses)
         )
 
-    def _style_vectors(self, loss: Any, maps: Sequence[StyleVectors], guides: Features) -> StyleVectors:
-        """The vectors of a style from its maps in the core of each tile, as `style_vectors` takes them of the whole."""
-        cells = [self._cells(tile, loss) for tile in self.tiles]
-        ends = [
-            (rows + part[loss.grid].shape[1], columns + part[loss.grid].shape[2])
-            for (rows, columns), part in zip(cells, maps, strict=True)
-        ]
-        size = tuple(max(end[axis] for end in ends) for axis in (0, 1))
-        step = int(loss.spacing(tf.constant(size[0]), tf.constant(size[1])))
-        thinned = {
-            layer: np.zeros((1, -(-size[0] // step), -(-size[1] // step), maps[0][layer].shape[-1]), np.float32)
-            for layer in loss.layers
-        }
-        for (row, column), part in zip(cells, maps, strict=True):
-            for layer, whole in thinned.items():
-                core = part[layer].numpy()[:, -row % step :: step, -column % step :: step]
-                top, left = -(-row // step), -(-column // step)
-                whole[:, top : top + core.shape[1], left : left + core.shape[2]] = core
-        guide = guides.get(loss.grid)
-        kept = None if guide is None else guide[:, : size[0] : step, : size[1] : step]
-        return loss.inside({layer: tf.constant(whole) for layer, whole in thinned.items()}, kept)
-
-    def _cells(self, tile: Tile, loss: Any) -> tuple[int, int]:
-        """The first cell of a loss's grid in the core of a tile, (row, column)."""
+    def _cells(self, loss: Any) -> list[tuple[int, int]]:
+        """For each tile the first cell of a loss's grid in its core, (row, column)."""
         stride = self.programs.strides[loss.grid]
-        return tile.rows.begin // stride, tile.columns.begin // stride
+        return [(tile.rows.begin // stride, tile.columns.begin // stride) for tile in self.tiles]
 
     def match(
         self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
@@ -110,27 +89,15 @@ class LossGroup:
         def assigned(tile: Tile) -> Any:
             parts = zip(self.programs.losses, queries(tile), sums, styles, strict=True)
             return tuple(
-                None if vectors is None else _assign(loss, query, total, vectors)
+                None if vectors is None else assign_tile(loss, query, total, vectors)
                 for loss, query, total, vectors in parts
             )
 
         rows = list(map_over_devices(assigned, self.tiles))
         return tuple(
-            None if styles[i] is None else self._assemble(loss, [part[i] for part in rows])
+            None if styles[i] is None else assemble_indices([part[i] for part in rows], self._cells(loss))
             for i, loss in enumerate(self.programs.losses)
         )
-
-    def _assemble(self, loss: Any, parts: Sequence[np.ndarray]) -> tf.Tensor:
-        """The parts of an index map, (1, rows, columns, styles) each, in one."""
-        places = [self._cells(tile, loss) for tile in self.tiles]
-        size = [
-            max(place[axis] + part.shape[1 + axis] for place, part in zip(places, parts, strict=True))
-            for axis in (0, 1)
-        ]
-        whole = np.zeros((1, *size, parts[0].shape[-1]), np.int32)
-        for (row, column), part in zip(places, parts, strict=True):
-            whole[:, row : row + part.shape[1], column : column + part.shape[2]] = part
-        return tf.constant(whole)
 
     def statistics(
         self, image: tf.Tensor, content: ContentMaps, context: Context, assignments: Assignments | None = None
@@ -357,13 +324,6 @@ class TilePrograms:
 def programs_for(losses: tuple[Loss, ...], extractor: Extractor) -> TilePrograms:
     """The compiled functions of these losses on this extractor, shared by all runs."""
     return TilePrograms(losses, extractor)
-
-
-def _assign(loss: Any, query: Any, sums: Any, styles: tuple[StyleVectors, ...]) -> np.ndarray:
-    """One loss's matches in one tile, int32 (1, rows, columns, styles)."""
-    vectors, _, cells = query
-    found = [loss.assign(vectors, QuerySums(*sums), style).numpy().reshape(1, *cells.numpy()) for style in styles]
-    return np.stack(found, axis=-1)
 
 
 def _style_map(loss: Any, features: Features, context: Context) -> StyleVectors:
