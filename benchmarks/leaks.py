@@ -1,38 +1,53 @@
-"""Memory growth of a long-lived process over many runs of one size, and of many sizes.
+"""Memory growth of a long-lived process over runs of one size, of many sizes, and of many settings.
 
     python benchmarks/leaks.py
-    python benchmarks/leaks.py --vgg
+    python benchmarks/leaks.py --network vgg16
 
-Limits: resident memory grows by less than 20 MB from run 50 to run 2,000 of one size, and by less than 300 MB over 300
-runs of 300 sizes. Each measurement is a separate process; its pictures have 32 to 63 pixels per side and four steps.
+Limits: resident memory grows by less than 20 MB from run 50 to run 2,000 of one size, and likewise of mixed settings,
+and by less than 300 MB over 300 runs of 300 sizes. In mixed settings, each sixteenth run and the first twelve have
+layer weights that no other run has, so that the cache of compiled functions is full at run 50. Each measurement is a
+separate process; its pictures have 32 to 63 pixels per side and one to four steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
+import itertools
 import json
 import os
 import platform
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-MEASUREMENTS = {"one size": (2000, 50, 20.0), "many sizes": (300, 1, 300.0)}
+import numpy as np
+
+MEASUREMENTS = {"one size": (2000, 50, 20.0), "mixed settings": (2000, 50, 20.0), "many sizes": (300, 1, 300.0)}
 """For each measurement: the number of runs, the number of warm-up runs, and the limit in megabytes."""
+
+Run = Callable[[int], object]
+"""A run by its number, which is the seed of its picture."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vgg", action="store_true", help="the default recipe on VGG16; otherwise two convolutions")
+    parser.add_argument("--network", default="lite", help="lite (default), vgg16, or tiny: two convolutions")
     parser.add_argument("--runs", type=int, help="number of runs (default: as above)")
+    parser.add_argument("--only", choices=MEASUREMENTS, help="one of the measurements")
     parser.add_argument("--worker", choices=MEASUREMENTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        print(json.dumps(measure(options.worker, options.vgg, options.runs)))
+        print(json.dumps(measure(options.worker, options.network, options.runs)))
         return
-    rows = [in_child_process(name) for name in MEASUREMENTS]
+    names = [options.only] if options.only else list(MEASUREMENTS)
+    if options.network == "tiny":
+        names.remove("mixed settings")  # they need the layers of the other networks
+    rows = [in_child_process(name) for name in names]
     print(json.dumps({"rows": rows, "hardware": f"{platform.machine()}, {os.cpu_count()} cores"}, indent=1))
     sys.exit(not all(row["passed"] for row in rows))
 
@@ -47,35 +62,122 @@ def in_child_process(name: str) -> dict[str, Any]:
     return row
 
 
-def measure(name: str, vgg: bool, runs: int | None) -> dict[str, Any]:
+def measure(name: str, network: str, runs: int | None) -> dict[str, Any]:
+    usual, warm_up, limit = MEASUREMENTS[name]
+    count, began = runs or usual, time.perf_counter()
+    run = {"one size": one_size, "mixed settings": mixed_settings, "many sizes": many_sizes}[name](network)
+    sizes = []
+    for i in range(count):
+        run(i)
+        if i + 1 in (warm_up, count):
+            sizes.append(resident())
+    import neural_style
+
+    neural_style.clear_cache()
+    grown = sizes[-1] - sizes[0]
+    return {
+        "what": name,
+        "network": network,
+        "runs": count,
+        "resident_mb": [round(value, 1) for value in sizes],
+        "grown_mb": round(grown, 1),
+        "limit_mb": limit,
+        "cleared_mb": round(sizes[-1] - resident(), 1),
+        "seconds": round(time.perf_counter() - began),
+        "passed": grown < limit,
+    }
+
+
+def resident() -> float:
+    """Megabytes that the process holds, without what glibc keeps of freed memory."""
     import psutil
 
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+    return float(psutil.Process().memory_info().rss / 1e6)
+
+
+def transfer(network: str) -> Any:
+    """The default recipe at one scale; for `tiny` a loss on its layers, at two scales with an optimizer each."""
     from neural_style import StyleTransfer
     from neural_style.scales import SingleScale
     from tests import tiny
 
-    # Without VGG16, two scales are used, so that both optimizers of the default run.
-    transfer = StyleTransfer(None, "vgg16", scales=SingleScale()) if vgg else tiny.transfer()
-    usual, warm_up, limit = MEASUREMENTS[name]
-    count, style = runs or usual, tiny.picture(2, 64, 64)
-    resident = []
-    for i in range(count):
-        height, width = (32, 32) if name == "one size" else (32 + i % 32, 32 + (i // 32 + 5 * i) % 32)
-        content = tiny.picture(i, 64, 64)[:height, :width]
-        transfer.run(content, style, size=None, steps=4)
-        if i + 1 in (warm_up, count):
-            gc.collect()
-            resident.append(psutil.Process().memory_info().rss / 1e6)
-    grown = resident[-1] - resident[0]
-    return {
-        "what": name,
-        "network": "VGG16" if vgg else "two convolutions",
-        "runs": count,
-        "resident_mb": [round(value, 1) for value in resident],
-        "grown_mb": round(grown, 1),
-        "limit_mb": limit,
-        "passed": grown < limit,
-    }
+    return tiny.transfer() if network == "tiny" else StyleTransfer(None, network, scales=SingleScale())
+
+
+def one_size(network: str) -> Run:
+    from tests.tiny import picture
+
+    made, style = transfer(network), picture(2, 64, 64)
+    return lambda i: made.run(picture(i, 32, 32), style, size=None, steps=4)
+
+
+def many_sizes(network: str) -> Run:
+    from tests.tiny import picture
+
+    made, style = transfer(network), picture(2, 64, 64)
+
+    def run(i: int) -> None:
+        height, width = 32 + i % 32, 32 + (i // 32 + 5 * i) % 32
+        made.run(picture(i, 64, 64)[:height, :width], style, size=None, steps=4)
+
+    return run
+
+
+def mixed_settings(network: str) -> Run:
+    """Strengths, colors, masks, blends, textures, recipes, optimizers, tiles, targets, and ever new layer weights."""
+    new_weights, *others = settings(network)
+    kinds = itertools.cycle([new_weights, *others])
+    return lambda i: (new_weights if i < 12 else next(kinds))(i)
+
+
+def settings(network: str) -> Iterator[Run]:
+    from neural_style import StyleTransfer, stylize
+    from neural_style.losses import Content, Gram, Moments, TotalVariation
+    from neural_style.scales import SingleScale
+    from tests.tiny import picture
+
+    style, other = picture(2, 64, 64), picture(3, 64, 64)
+    half = np.repeat(np.arange(48)[None] < 24, 48, axis=0)
+    single: dict[str, Any] = {"extractor": network, "scales": SingleScale()}
+    target = transfer(network).target(style, size=48)
+
+    def content(i: int) -> np.ndarray:
+        return picture(i, 48, 48)
+
+    def simple(**options: Any) -> Run:
+        return lambda i: stylize(content(i), style, size=48, steps=2, extractor=network, **options)
+
+    def own(loss: Any, **options: Any) -> Run:
+        return lambda i: StyleTransfer(loss, **single, **options).run(content(i), style, size=48, steps=2)
+
+    def new_weights(i: int) -> object:
+        weights = tuple(np.random.default_rng(i).random(5))
+        return own(0.1 * Content() + Gram(layer_weights=weights) + TotalVariation())(i)
+
+    def new_strength(i: int) -> object:
+        return simple(strength=0.1 + 0.8 * np.random.default_rng(i).random())(i)
+
+    def blend(i: int) -> object:
+        weight = float(np.random.default_rng(i).random())
+        return StyleTransfer(**single).run(content(i), [(style, weight), other], size=48, steps=2)
+
+    def texture(i: int) -> object:
+        return StyleTransfer(**single).run(None, style, size=48, steps=1, seed=i)
+
+    def masked(i: int) -> object:
+        return stylize(content(i), [style, other], masks=[half, ~half], size=48, steps=2, extractor=network)
+
+    def with_target(i: int) -> object:
+        return StyleTransfer(**single).run(content(i), target, size=48, steps=2)
+
+    gatys, moments = simple(recipe="gatys2016", init="noise"), simple(recipe="moments", color="content")
+    gram, tiled = own(0.2 * Content() + Gram(), optimizer="adam"), own(0.2 * Content() + Moments(), tile=32)
+    yield from (new_weights, simple(), new_strength, gatys, masked, blend, moments, simple(color="match"))
+    yield from (simple(color="histogram"), gram, texture, tiled, with_target, new_strength)
+    yield from (simple(strength=1.0), simple(strength=0.0))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import tensorflow as tf
 from tensorflow.python.framework import ops  # the registry of gradients has no public name
 
-__all__ = ["custom_gradient", "function"]
+__all__ = ["custom_gradient", "function", "hold_gradients"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,9 +25,7 @@ def function(input_signature: Sequence[tf.TensorSpec]) -> Callable[[Callable[P, 
 def custom_gradient(decorated: Callable[P, tuple[R, Callable[..., Any]]]) -> Callable[P, R]:
     """Decorate a function that returns its value and its gradient function; see `tf.custom_gradient`.
 
-    In a graph, TensorFlow registers each gradient function for the life of the process. It refers to tensors of the
-    graph, so that no graph with such a function would ever be freed: 15 MB for each trace of a step on VGG16. Here
-    the graph itself holds it, and it is registered for as long as the graph exists.
+    In a graph, its gradient functions are freed with the graph; see `hold_gradients`.
     """
     with_gradient = tf.custom_gradient(decorated)
 
@@ -35,10 +33,22 @@ def custom_gradient(decorated: Callable[P, tuple[R, Callable[..., Any]]]) -> Cal
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         result: R = with_gradient(*args, **kwargs)
         if not tf.executing_eagerly():
-            _let_graph_hold_gradient(tf.nest.flatten(result)[0].op)
+            _hold(tf.nest.flatten(result)[0].op)
         return result
 
     return call
+
+
+def hold_gradients(graph: tf.Graph) -> None:
+    """Let a graph itself hold the gradient functions of its custom gradients, for as long as it exists.
+
+    TensorFlow registers each of them for the life of the process. They refer to tensors of the graph, so that no graph
+    with a custom gradient would ever be freed: 15 MB for each trace of a step on VGG16. Some of TensorFlow's own
+    functions have one, such as `tf.nn.silu`, and those of users may.
+    """
+    for op in graph.get_operations():
+        if op.type == "IdentityN" and "_gradient_op_type" in op.node_def.attr:
+            _hold(op)
 
 
 class _Held(dict[str, Callable[..., Any]]):
@@ -55,7 +65,7 @@ def _registered() -> dict[str, Any]:
     return found
 
 
-def _let_graph_hold_gradient(op: tf.Operation) -> None:
+def _hold(op: tf.Operation) -> None:
     """Move the gradient function of an operation from TensorFlow's registry into the operation's graph."""
     name = op.get_attr("_gradient_op_type").decode()
     entry = _registered().get(name, {})
@@ -63,5 +73,8 @@ def _let_graph_hold_gradient(op: tf.Operation) -> None:
         return  # another version of TensorFlow: nothing is freed, and nothing breaks
     if not hasattr(op.graph, _HELD):
         setattr(op.graph, _HELD, _Held())
-    getattr(op.graph, _HELD)[name] = entry["type"]
+    held = getattr(op.graph, _HELD)
+    if name in held:
+        return
+    held[name] = entry["type"]
     entry["type"] = lambda op, *upstream: getattr(op.graph, _HELD)[name](op, *upstream)

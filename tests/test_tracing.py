@@ -4,11 +4,12 @@ import gc
 import types
 import weakref
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from neural_style._tracing import custom_gradient
+from neural_style._tracing import custom_gradient, hold_gradients
 
 
 @custom_gradient
@@ -93,6 +94,29 @@ def test_a_graph_is_freed_with_its_gradients():
     del concrete
     gc.collect()
     assert [graph() for graph in graphs] == [None] * 3
+    assert len(ops.gradient_registry.list()) == before
+
+
+def test_custom_gradients_of_others_are_freed_as_well():
+    def with_silu(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.nn.silu(x) + tripled(x)
+        return tape.gradient(value, x)
+
+    before = len(ops.gradient_registry.list())
+    concrete = tf.function(with_silu, autograph=False).get_concrete_function(X)
+    for _ in range(2):  # once is enough, and twice does no harm
+        hold_gradients(concrete.graph)
+    with tf.GradientTape() as tape:
+        tape.watch(X)
+        value = concrete(X)
+    np.testing.assert_allclose(value, with_silu(X), rtol=1e-6)
+    assert tape.gradient(value, X) is not None
+    graph = weakref.ref(concrete.graph)
+    del concrete, tape, value
+    gc.collect()
+    assert graph() is None
     assert len(ops.gradient_registry.list()) == before
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
+from neural_style._tracing import hold_gradients
 from neural_style.features.base import Extractor
 from neural_style.losses.base import Assignment, Features, Loss
 from neural_style.objective.base import Objective, Targets
@@ -257,4 +258,6 @@ def _outputs(function: Callable[..., Any], *arguments: Any) -> Any:
     specs = tf.nest.map_structure(
         lambda value: value if value is None else tf.TensorSpec(value.shape, value.dtype), arguments
     )
-    return tf.function(function, autograph=False).get_concrete_function(*specs).structured_outputs
+    traced = tf.function(function, autograph=False).get_concrete_function(*specs)
+    hold_gradients(traced.graph)
+    return traced.structured_outputs

@@ -2,7 +2,7 @@
 
 A trace takes a second and some 5 MB on VGG, so a function is traced once for each structure of its arguments, with the
 rows and columns of images and maps unspecified. Python frees a trace with the last object that refers to it; see
-`custom_gradient` in `_tracing` for the reference that would never end.
+`hold_gradients` for the reference that would never end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
+
+from neural_style._tracing import hold_gradients
 
 __all__ = ["OneTrace", "cached", "clear_cache"]
 
@@ -84,7 +86,9 @@ class OneTrace:
         if key not in self._compiled:
             with _lock:
                 if key not in self._compiled:
-                    self._compiled[key] = _in_own_thread(self._function.get_concrete_function, specs)
+                    made = _in_own_thread(self._function.get_concrete_function, specs)
+                    hold_gradients(made.graph)
+                    self._compiled[key] = made
         return self._compiled[key]
 
 
