@@ -1,20 +1,39 @@
-"""TensorFlow's decorators with types, which keep the signatures of what they decorate."""
+"""TensorFlow's decorators with types, which keep the signatures of what they decorate; and where it may run."""
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
 from tensorflow.python.framework import ops  # the registry of gradients has no public name
 
-__all__ = ["custom_gradient", "function", "hold_gradients"]
+__all__ = ["check_process", "custom_gradient", "function", "hold_gradients"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _HELD = "_neural_style_gradients"  # attribute of graphs
+
+
+_first: list[int] = []  # the id of the process in which this package first used TensorFlow
+
+
+def check_process() -> None:
+    """Raise in a process forked from one that has used TensorFlow: its threads are missing here, so it would hang.
+
+    Raises:
+        RuntimeError: this is such a process.
+    """
+    if not _first:
+        _first.append(os.getpid())
+    if _first[0] != os.getpid():
+        raise RuntimeError(
+            "this process was forked from one in which neural_style had used TensorFlow, which would hang here; start "
+            "processes with multiprocessing.get_context('spawn'), or with neural_style.batch.executors.processes"
+        )
 
 
 def function(input_signature: Sequence[tf.TensorSpec]) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -141,6 +141,8 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
     [
         ({"strength": "0.5"}, TypeError, r"strength is a number, not '0\.5' \(str\)"),
         ({"size": "512"}, TypeError, r"size is a whole number, not '512' \(str\)"),
+        ({"size": 10**9}, ValueError, r"size is the long side in pixels, .* at most 1,048,576; not 1000000000"),
+        ({"size": 10**400}, ValueError, r"at most 1,048,576; not a number of 1329 bits"),
         ({"size": 32.5}, TypeError, r"size is a whole number, not 32\.5 \(float\)"),
         ({"steps": "3"}, TypeError, r"steps is a whole number, not '3' \(str\)"),
         ({"seed": None}, TypeError, r"seed is a whole number, not None"),

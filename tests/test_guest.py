@@ -6,6 +6,8 @@ import gc
 import logging
 import multiprocessing
 import os
+import select
+import signal
 import subprocess
 import sys
 import threading
@@ -229,6 +231,42 @@ def test_in_a_spawned_process(expected):
         result = pool.submit(tiny.paint, steps=6).result()
     np.testing.assert_array_equal(result.pixels, expected)
     assert len(result.history) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning", "ignore:.*fork:RuntimeWarning")
+def test_in_a_process_forked_after_painting_it_says_so_and_does_not_hang(expected):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            paint()
+        except BaseException as error:
+            os.write(writer, str(error).encode())
+        os._exit(0)
+    os.close(writer)
+    ready, _, _ = select.select([reader], [], [], 20)
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as said:
+        assert b"was forked from one in which neural_style had used TensorFlow" in said.read()
+
+
+def test_no_entrance_of_a_forked_process_leads_to_tensorflow(monkeypatch, vgg16, expected):
+    image = tf.zeros([1, 32, 32, 3])
+    whole, painter = objective_for((Gram(("shallow",)),), TINY), transfer()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    for entrance in (
+        paint,
+        lambda: painter.target(STYLE, size=32),
+        lambda: vgg16(image, ["block1_conv1"]),
+        lambda: whole.target(image, {}),
+        Lite,
+        lambda: stylize(CONTENT, STYLE, size=32),
+    ):
+        with pytest.raises(RuntimeError, match="spawn"):
+            entrance()
 
 
 def test_inside_a_function_being_traced_it_says_so(vgg16):

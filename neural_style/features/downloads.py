@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from neural_style import _atomic
 from neural_style.errors import WeightsUnavailableError
@@ -64,7 +64,14 @@ def imagenet_path(network: str) -> Path:
             it.
     """
     file = KERAS_FILES[network]
-    home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    try:
+        home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
+    except RuntimeError as error:  # neither HOME nor an entry in the list of users, as in some containers
+        raise WeightsUnavailableError(
+            f"{network}'s ImageNet weights have no place, since this user has no home folder. Set KERAS_HOME to a "
+            f"folder, or pass weights=PATH (MD5 {file.md5}; from {file.url}), or use extractor='vgg16', whose weights "
+            "ship with neural_style."
+        ) from error
     path = home / "models" / file.name
     if path.is_file():
         if path.stat().st_size == file.size and _md5(path) == file.md5:
@@ -91,9 +98,7 @@ def _md5(path: Path) -> str:
 
 def _download(file: KerasFile, path: Path) -> None:
     """Download to a temporary file beside `path`; rename it only if size and hash match."""
-    response = _open(file.url)
-    with response:
-        _check_secure(file.url, response.geturl())
+    with _open(file.url) as response:
         logger.info("downloading %s to %s", file.url, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{file.name}."
@@ -119,10 +124,15 @@ def _copy(file: KerasFile, response: http.client.HTTPResponse, stream: IO[bytes]
         )
 
 
-def _check_secure(asked: str, answered: str) -> None:
-    """Refuse a redirect from https to anything else."""
-    if asked.startswith("https:") and not answered.startswith("https:"):
-        raise OSError(f"{asked} leads to {answered}, which is not https")
+class _StaySecure(urllib.request.HTTPRedirectHandler):
+    """Refuses a redirect from https to anything else before anything is sent there."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            raise OSError(f"{req.full_url} leads to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _open(url: str) -> http.client.HTTPResponse:
@@ -134,7 +144,8 @@ def _open(url: str) -> http.client.HTTPResponse:
 
     def attempt() -> None:
         try:
-            outcome.append(urllib.request.urlopen(url, timeout=STALL_SECONDS))
+            opener = urllib.request.build_opener(_StaySecure)
+            outcome.append(opener.open(url, timeout=STALL_SECONDS))
         except Exception as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it holds the connection

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple, Self
 import tensorflow as tf
 
 from neural_style._fingerprint import fingerprint
-from neural_style._tracing import custom_gradient
+from neural_style._tracing import check_process, custom_gradient
 from neural_style.features.base import LayerGradient, PullBack, ReceptiveField, check_layers, in_float32
 from neural_style.features.convolutions import Convolution, convolution, mirrored
 from neural_style.features.weights import Arrays, Weights, load_weights
@@ -157,6 +157,7 @@ class VGG:
         pooling: Pooling = "max",
         precision: str = "float32",
     ) -> None:
+        check_process()
         if pooling not in ("max", "average", "l2"):
             raise ValueError(f"pooling is 'max', 'average' or 'l2', not {pooling!r}")
         self.pooling: Pooling = pooling
@@ -246,6 +247,7 @@ class VGG:
             return {name: _Layer.of(stored, self.precision) for name, stored in self.arrays.items()}
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
+        check_process()
         x, gradient_scale, maps = image, self._gradient_scale(image), {}
         for segment in self._segments(layers):
             x = self._run_segment(segment, x, gradient_scale)

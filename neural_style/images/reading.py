@@ -1,13 +1,13 @@
 """Reading images from any source as float32 RGB in [0, 1], with alpha in a separate array."""
 
 import os
-import stat
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 import numpy as np
 from PIL import Image
 
+from neural_style import _files
 from neural_style.errors import ImageError
 from neural_style.images.formats.decoding import Limits, check_size, decode, identify
 from neural_style.images.formats.orientation import read_orientation, turn_upright
@@ -186,28 +186,16 @@ def open_regular(path: Any) -> IO[bytes]:
         ImageError: the file cannot be opened; the message says why, without the path.
     """
     try:
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        handle = _binary(os.open(path, flags))
+        return _files.open_regular(path)
     except FileNotFoundError as error:
         what = "a symbolic link to a missing file" if os.path.islink(path) else "no such file"
         raise ImageError(f"{what}; a relative path starts at {os.getcwd()!r}") from error
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         if isinstance(error, OSError) and os.path.isdir(path):
-            raise ImageError("a folder; expected a file") from error
+            raise ImageError("a folder; expected an image file") from error
+        if isinstance(error, OSError) and os.path.exists(path) and not os.path.isfile(path):
+            raise ImageError("a pipe, socket or device; expected a regular file, or an open binary file") from error
         raise ImageError(f"cannot be opened ({error})") from error
-    if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
-        handle.close()
-        raise ImageError("a pipe, socket or device; expected a regular file, or an open binary file")
-    return handle
-
-
-def _binary(descriptor: int) -> IO[bytes]:
-    """A file object of a descriptor, which is closed where there can be none: for a folder."""
-    try:
-        return os.fdopen(descriptor, "rb")
-    except OSError:
-        os.close(descriptor)
-        raise
 
 
 def _read_all(handle: Any, limits: Limits) -> bytes:

@@ -7,6 +7,7 @@ excess over that count.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -205,8 +206,10 @@ def _message(
 def _longest_side(demand: _Demand, size: tuple[int, int], piece: int | None, room: int) -> int:
     """The longest side, in steps of 16 pixels, of an image of this shape that fits; 0 if none does."""
     shape = min(size) / max(size)
-    sides = range(max(size) // 16 * 16, 0, -16)
-    return next((side for side in sides if demand.of(int(side * side * shape), piece) <= room), 0)
+    fits = bisect.bisect_left(
+        range(max(size) // 16), True, key=lambda count: demand.of(int((16 * count + 16) ** 2 * shape), piece) > room
+    )
+    return 16 * fits
 
 
 def _piece(losses: Sequence[Loss], extractor: Extractor, tile: int | None) -> int | None:

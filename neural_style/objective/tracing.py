@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import tensorflow as tf
 
-from neural_style._tracing import hold_gradients
+from neural_style._tracing import check_process, hold_gradients
 
 __all__ = ["OneTrace", "cached", "clear_cache"]
 
@@ -67,6 +67,7 @@ class OneTrace:
         return len(self._compiled)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
+        check_process()
         arguments = self._complete(arguments, options)
         return self._for(arguments)(*arguments)
 

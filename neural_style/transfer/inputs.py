@@ -12,12 +12,16 @@ from neural_style import images
 from neural_style._arguments import real, whole
 from neural_style._fingerprint import fingerprint
 from neural_style.images import ImageLike, masks
+from neural_style.objective import available_bytes
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.styles.base import Style
 from neural_style.transfer.styles.blending import Styles, read_styles
 from neural_style.transfer.styles.image_style import final_size
 
-__all__ = ["InitLike", "Inputs", "read_inputs"]
+__all__ = ["InitLike", "Inputs", "read_inputs", "side_of"]
+
+MAX_SIDE = 2**20
+"""Longest side of a result in pixels: more than any file format but TIFF and PNG holds."""
 
 INITS = ("content", "recolored", "noise")
 
@@ -110,6 +114,7 @@ def read_inputs(
     long_side = max(side) if isinstance(side, tuple) else side
     styles = read_styles(style, controls, long_side, pixels)
     final = final_size(styles, side, pixels)
+    _check_room(final, 3 * len(controls.masks) + (8 if previous is not None else 0))
     return Inputs(
         content=pixels,
         alpha=None if image is None else image.alpha,
@@ -123,23 +128,52 @@ def read_inputs(
     )
 
 
-def _check_size(size: int | tuple[int, int] | None, has_content: bool) -> int | tuple[int, int] | None:
-    """The size as Python's whole numbers."""
+def _check_size(size: Any, has_content: bool = True) -> int | tuple[int, int] | None:
+    """The size of a run as Python's whole numbers.
+
+    Args:
+        size: long side in pixels, or None; without a content also (width, height).
+        has_content: whether the content gives the shape.
+
+    Raises:
+        ValueError: a side is not between 1 and `MAX_SIDE`, or there are two beside a content.
+        TypeError: a side is no whole number.
+    """
     if size is None:
         return None
-    if isinstance(size, tuple):
-        if has_content:
-            raise ValueError(
-                f"size is the long side in pixels; (width, height) is for a run without content, not {size}"
-            )
-        width, height = (whole("size", side) for side in size)
-        if min(width, height) < 1:
-            raise ValueError(f"size is (width, height) in pixels, at least 1; not {size}")
-        return width, height
-    side = whole("size", size)
-    if side < 1:
-        raise ValueError(f"size is the long side in pixels, at least 1; not {size}")
-    return side
+    if not isinstance(size, tuple):
+        return side_of("size", size)
+    if has_content:
+        raise ValueError(f"size is the long side in pixels; (width, height) is for a run without content, not {size}")
+    if len(size) != 2:
+        raise ValueError(f"size is the long side in pixels, or (width, height), not {size}")
+    width, height = (side_of("size", side, "is (width, height) in pixels") for side in size)
+    return width, height
+
+
+def side_of(name: str, side: object, what: str = "is the long side in pixels") -> int:
+    """A side as Python's whole number, between 1 and `MAX_SIDE`.
+
+    Raises:
+        ValueError: it is not between them.
+        TypeError: it is no whole number.
+    """
+    number = whole(name, side)
+    if not 1 <= number <= MAX_SIDE:
+        shown = side if number.bit_length() < 200 else f"a number of {number.bit_length()} bits"
+        raise ValueError(f"{name} {what}, at least 1 and at most {MAX_SIDE:,}; not {shown}")
+    return number
+
+
+def _check_room(size: tuple[int, int], planes: int) -> None:
+    """Raise `MemoryError` if float32 planes of this size, which are held before a run is planned, do not fit."""
+    room, needed = available_bytes(), 4 * size[0] * size[1] * planes
+    if room is not None and needed > room:
+        fitting = int(max(size) * (room / needed) ** 0.5)
+        raise MemoryError(
+            f"masks and previous frames of {size[0]}x{size[1]} pixels take about {needed / 2**30:.1f} GiB, and "
+            f"{room / 2**30:.1f} GiB are free. Try size={fitting} or less."
+        )
 
 
 def _check_needs_no_content(controls: Controls) -> None:

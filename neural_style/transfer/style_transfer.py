@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 import tensorflow as tf
 
 from neural_style import recipes
-from neural_style._arguments import count, real, share, whole
+from neural_style._arguments import real, share, whole
+from neural_style._tracing import check_process
 from neural_style.features import Extractor
 from neural_style.features.precision import in_precision
 from neural_style.features.registry import as_extractor
@@ -22,7 +23,7 @@ from neural_style.recipes import Recipe
 from neural_style.scales import Relay, Schedule
 from neural_style.transfer.checkpoint import Checkpoint
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.inputs import InitLike, read_inputs
+from neural_style.transfer.inputs import InitLike, read_inputs, side_of
 from neural_style.transfer.loop import optimize
 from neural_style.transfer.problem import make_problem
 from neural_style.transfer.result import Result, Step
@@ -274,7 +275,7 @@ class StyleTransfer:
             (48, 32)
         """
         _check_eager()
-        own, size = self.settings, count("size", size)
+        own, size = self.settings, side_of("size", size)
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
             if not isinstance(each, ImageStyle):
@@ -286,6 +287,7 @@ class StyleTransfer:
 
 
 def _check_eager() -> None:
+    check_process()
     if not tf.executing_eagerly():
         raise RuntimeError(
             "a style transfer is a loop of its own and cannot run inside a tf.function; call it outside, or through "

@@ -19,6 +19,7 @@ from neural_style._files import FileSet
 from neural_style.api import FrameOptions, check_options
 from neural_style.callbacks.progress import is_on_terminal
 from neural_style.images import video_file
+from neural_style.transfer.inputs import side_of
 from neural_style.transfer.styles.blending import Styles
 from neural_style.video.flow import flicker, motion
 from neural_style.video.frames import FramePainter
@@ -148,7 +149,7 @@ def stylize_video(
     began = time.perf_counter()
     check_options("stylize_video", options, FrameOptions)
     frame_steps, temporal = whole("frame_steps", frame_steps, at_least=0), real("temporal", temporal, at_least=0)
-    size = None if size is None else count("size", size)
+    size = None if size is None else side_of("size", size)
     if options.get("steps") is not None:
         count("steps", options["steps"])
     own = {"clip": clip, "style": style, "size": size, "frame_steps": frame_steps, "temporal": temporal}

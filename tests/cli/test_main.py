@@ -108,6 +108,12 @@ def test_size_content_keeps_the_contents_own(run, files):
         assert saved.size == (64, 48)
 
 
+def test_no_steps_would_leave_the_start_and_are_refused(run):
+    code, _, err = run("--size", "32", "--steps", "0", "--extractor", "vgg16")
+    assert code == 2
+    assert "steps is at least 1, not 0" in err
+
+
 # --- styles, masks, colors --------------------------------------------------------------------------
 
 

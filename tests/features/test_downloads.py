@@ -5,13 +5,14 @@ import contextlib
 import hashlib
 import http.server
 import os
+import pwd
 import threading
 import time
 
 import pytest
 
 from neural_style.errors import NeuralStyleError, WeightsUnavailableError
-from neural_style.features import VGG19, downloads
+from neural_style.features import VGG19, downloads, registry
 from neural_style.features.weights import load_weights
 from tests.features.published import NAMES, assert_same, small_arrays, write_as_published
 
@@ -61,11 +62,36 @@ def test_a_cached_file_with_another_hash_is_refused_and_left_alone(cache, listed
 
 
 def test_the_offline_variable_forbids_every_attempt(cache, monkeypatch):
-    monkeypatch.setattr(downloads.urllib.request, "urlopen", lambda *_, **__: pytest.fail("went online"))
+    monkeypatch.setattr(downloads.urllib.request.OpenerDirector, "open", lambda *_, **__: pytest.fail("went online"))
     with pytest.raises(WeightsUnavailableError, match="NEURAL_STYLE_OFFLINE is set") as caught:
         VGG19()
     assert isinstance(caught.value, NeuralStyleError)
     assert isinstance(caught.value, OSError)
+
+
+def test_a_user_without_a_home_folder_has_no_cache(monkeypatch):
+    """As in a container with a user id that its list of users lacks."""
+    for name in ("KERAS_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: {}[f"getpwuid(): uid not found: {number}"])
+    with pytest.raises(WeightsUnavailableError, match="this user has no home folder. Set KERAS_HOME"):
+        VGG19()
+    with pytest.warns(UserWarning, match="vgg16|VGG16"):
+        assert registry._default().network == "vgg16"
+
+
+def test_a_redirect_is_followed_within_http(online, listed, published):
+    def answer(handler):
+        if handler.path == "/models/vgg19.h5":
+            handler.send_response(302)
+            handler.send_header("Location", "/elsewhere.h5")
+            handler.end_headers()
+        else:
+            send(handler, published)
+
+    with serving(answer) as url:
+        listed(url)
+        assert_same(load_weights("vgg19", "imagenet", NAMES), small_arrays())
 
 
 def test_the_refusal_says_where_to_put_what(cache):
@@ -92,7 +118,7 @@ def test_a_failing_connection_is_reported(online, monkeypatch):
     def refuse(*_, **__):
         raise downloads.urllib.error.URLError("no route to host")
 
-    monkeypatch.setattr(downloads.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(downloads.urllib.request.OpenerDirector, "open", refuse)
     with pytest.raises(WeightsUnavailableError, match="no route to host"):
         VGG19()
 
@@ -104,7 +130,7 @@ def test_a_hanging_connection_is_given_up(online, monkeypatch):
         release.wait(60)
         raise OSError("too late")
 
-    monkeypatch.setattr(downloads.urllib.request, "urlopen", hang)
+    monkeypatch.setattr(downloads.urllib.request.OpenerDirector, "open", hang)
     began = time.perf_counter()
     try:
         with pytest.raises(WeightsUnavailableError, match=r"no answer within 0\.5 seconds"):
@@ -222,9 +248,17 @@ def test_a_bad_download_is_reported_and_leaves_nothing_behind(online, listed, pu
 
 
 def test_an_encrypted_address_may_not_lead_to_an_open_one():
-    downloads._check_secure("https://here.example/a.h5", "https://there.example/a.h5")
-    with pytest.raises(OSError, match="which is not https"):
-        downloads._check_secure("https://here.example/a.h5", "http://there.example/a.h5")
+    """It is refused while the redirect is read: no request is made from which the open address could learn."""
+
+    def follow(asked, answered):
+        request = downloads.urllib.request.Request(asked)
+        return downloads._StaySecure().redirect_request(request, None, 302, "Found", {}, answered)
+
+    assert follow("https://here.example/a.h5", "https://there.example/a.h5").full_url == "https://there.example/a.h5"
+    assert follow("http://here.example/a.h5", "http://there.example/a.h5").type == "http"
+    for answered in ("http://there.example/a.h5", "ftp://there.example/a.h5", "HTTP://there.example/a.h5"):
+        with pytest.raises(OSError, match="which is not https"):
+            follow("https://here.example/a.h5", answered)
     assert all(file.url.startswith("https://") for file in downloads.KERAS_FILES.values())
 
 

@@ -137,3 +137,14 @@ def test_a_transfer_estimates(vgg16, available):
     available(16)
     estimate = StyleTransfer(Gram(), vgg16, tile=512).estimate((4096, 3072))
     assert (estimate.tile, estimate.available, estimate.fits) == (512, 16 * 2**30, True)
+
+
+def test_an_enormous_size_is_refused_at_once(vgg16, available):
+    """The size that fits is found by bisection, and the same as by trying one after another."""
+    available(4)
+    with pytest.raises(MemoryError, match=r"an image of 1000000000x750000000 untiled needs about .* Try size=\d+\."):
+        memory.choose_objective(LOSSES, vgg16, Adam(), (10**9, 75 * 10**7), None)
+    demand = memory._Demand(1000.0, 10.0, 100.0)
+    for room in (0, memory.FIXED, memory.FIXED + 10**6, memory.FIXED + 10**9, 2**62):
+        slow = (side for side in range(4000 // 16 * 16, 0, -16) if demand.of(int(side * side * 0.75)) <= room)
+        assert memory._longest_side(demand, (4000, 3000), None, room) == next(slow, 0)

@@ -9,6 +9,7 @@ from neural_style import StyleTransfer, recipes, stylize
 from neural_style.losses import Content, Context, Moments, TotalVariation, custom
 from neural_style.optimizers import LBFGS
 from neural_style.scales import CoarseToFine, SingleScale
+from neural_style.transfer import inputs
 from tests import tiny
 
 SHALLOW = ("block1_conv1", "block2_conv1", "block3_conv1")
@@ -238,3 +239,10 @@ def test_detail_is_the_default_recipes_with_its_loss_and_none_with_another(vgg16
 def test_detail_outside_its_range_is_refused(vgg16):
     with pytest.raises(ValueError, match="between 0 and 1"):
         StyleTransfer(extractor=vgg16, detail_strength=1.5)
+
+
+def test_masks_that_do_not_fit_are_refused_before_they_are_made(monkeypatch):
+    monkeypatch.setattr(inputs, "available_bytes", lambda: 10**7)
+    options = {"size": 4000, "masks": np.ones((2, 2)), "steps": 1}
+    with pytest.raises(MemoryError, match=r"masks and previous frames of 4000x3000 pixels .* Try size=\d+ or less"):
+        tiny.transfer().run(tiny.CONTENT, tiny.STYLE, **options)
