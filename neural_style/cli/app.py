@@ -8,6 +8,7 @@ that is removed when the server ends.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import html
 import os
 import queue
@@ -53,10 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    place = os.environ.get("GRADIO_TEMP_DIR")
-    with tempfile.TemporaryDirectory(prefix="neural_style-", dir=place, ignore_cleanup_errors=True) as folder:
-        tempfile.tempdir = folder  # for uploads that are under way
-        os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, "files")
+    with _private_files():
         page = build()
         try:
             _, address, _ = page.launch(server_port=options.port, inbrowser=options.open, **_launch_options())
@@ -67,8 +65,23 @@ def _serve(options: argparse.Namespace) -> int:
             say("stopped", sys.stderr)
         finally:
             page.close(verbose=False)
-            tempfile.tempdir = None
     return 0
+
+
+@contextlib.contextmanager
+def _private_files() -> Iterator[None]:
+    """Have all temporary files of this process in one folder, for this user alone, and remove it in the end."""
+    mask, place = os.umask(0o077), os.environ.get("GRADIO_TEMP_DIR")
+    try:
+        with tempfile.TemporaryDirectory(prefix="neural_style-", dir=place, ignore_cleanup_errors=True) as folder:
+            tempfile.tempdir = folder  # for uploads that are under way
+            os.environ["GRADIO_TEMP_DIR"] = os.path.join(folder, "files")
+            yield
+    finally:
+        os.umask(mask)
+        tempfile.tempdir = None
+        os.environ.pop("GRADIO_TEMP_DIR", None)
+        os.environ.update({} if place is None else {"GRADIO_TEMP_DIR": place})
 
 
 def build() -> Any:

@@ -118,7 +118,7 @@ def test_it_paints_what_stylize_paints(client, arguments, content, style, folder
     saved = Path(last[2]["value"] if isinstance(last[2], dict) else last[2])
     assert saved.name == "photo-painted.png"
     (private,) = folder.iterdir()
-    assert os.name == "nt" or private.stat().st_mode & 0o777 == 0o700
+    assert os.name == "nt" or {path.stat().st_mode & 0o077 for path in (private, *private.rglob("*"))} == {0}
     assert {path.name for path in private.rglob("*.png")} >= {"photo.png", "red.png", "photo-painted.png"}
 
 
