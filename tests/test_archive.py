@@ -1,10 +1,12 @@
 """Archives: no altered bit is read, nothing is unpickled, and no array is larger than the file."""
 
+import io
 import zipfile
 
 import numpy as np
 import pytest
 
+from neural_style import _archive
 from neural_style._archive import DamagedError, opened, write
 from neural_style.errors import CheckpointError
 
@@ -32,14 +34,14 @@ def read(path, **options):
         return about, {name: stored[name] for name in stored.headers}
 
 
-def test_every_altered_bit_and_every_cut_is_damage(path):
-    """Also in names, in lengths and in the checksum itself: a bit of each byte, and every 17th length."""
+def test_every_altered_bit_and_every_cut_is_damage(path, monkeypatch):
+    """Also in names, in lengths and in the checksum itself: each bit of each byte, and every 17th length."""
     data = path.read_bytes()
-    flipped = (data[:i] + bytes([data[i] ^ 1 << i % 8]) + data[i + 1 :] for i in range(len(data)))
+    flipped = (data[:i] + bytes([data[i] ^ 1 << bit]) + data[i + 1 :] for i in range(len(data)) for bit in range(8))
+    monkeypatch.setattr(_archive, "open_regular", io.BytesIO)  # a thousand files take seconds
     for altered in (*flipped, *(data[:length] for length in range(0, len(data), 17)), data + b"x"):
-        path.write_bytes(altered)
         with pytest.raises(DamagedError):
-            read(path, unchecked=(6,))
+            read(altered, unchecked=(6,))
 
 
 def test_a_former_format_needs_no_checksum(path):
