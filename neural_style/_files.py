@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -115,10 +115,14 @@ def resolve(path: str | os.PathLike[str]) -> str:
 
 
 class FileSet:
-    """Files, recognized under any of their names: relative and absolute, through links and as hard links."""
+    """Files, also such that do not exist yet, recognized under any of their names.
+
+    A file is the same by its path without links, by its name in the same folder (which may be mounted twice), and by
+    its number (hard links).
+    """
 
     def __init__(self) -> None:
-        self._by_path: dict[str, str] = {}
+        self._labels: dict[Hashable, str] = {}
         self._by_place: dict[tuple[int, int], tuple[str | int, str]] = {}
 
     def add(self, value: Any, label: str) -> None:
@@ -130,8 +134,8 @@ class FileSet:
             label: what `find` returns for them, unless they are there already.
         """
         for source in _sources(value):
-            if isinstance(source, str):
-                self._by_path.setdefault(_real(source), label)
+            for name in _names(source):
+                self._labels.setdefault(name, label)
             with suppress(OSError, ValueError):
                 self._by_place.setdefault(_place(source), (source, label))
 
@@ -140,8 +144,9 @@ class FileSet:
         return next(filter(None, map(self._label, _sources(value))), None)
 
     def _label(self, source: str | int) -> str | None:
-        if isinstance(source, str) and (label := self._by_path.get(_real(source))) is not None:
-            return label
+        for name in _names(source):
+            if name in self._labels:
+                return self._labels[name]
         with suppress(OSError, ValueError):
             place = _place(source)
             known, label = self._by_place.get(place, (None, None))
@@ -196,11 +201,13 @@ def _sources(value: Any) -> Iterator[str | int]:
             yield value.fileno()
 
 
-def _real(path: str) -> str:
-    try:
-        return os.path.realpath(path)
-    except (OSError, ValueError):  # a null byte in the name
-        return path
+def _names(source: str | int) -> Iterator[Hashable]:
+    """What a path is called: without links, and in its folder."""
+    if isinstance(source, str):
+        with suppress(OSError, ValueError):  # no such folder, or a null byte in the name
+            real = os.path.realpath(source)
+            yield real
+            yield *_place(os.path.dirname(real)), os.path.basename(real)
 
 
 def _place(source: str | int) -> tuple[int, int]:

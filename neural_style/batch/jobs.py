@@ -63,8 +63,8 @@ def jobs_in(
         style: style of all jobs, as for `stylize`.
         output: folder for the results, not `folder` itself; subfolders are kept. `a.jpg` becomes `a.png`, or
             `a.jpg.png` if there is also an `a.tif`; no two results have one name.
-        pattern: glob pattern, as for `Path.glob`; `"**/*"` includes subfolders. Hidden files, files without an image's
-            suffix, and what lies in the output folder are ignored.
+        pattern: glob pattern, as for `Path.glob`; `"**/*"` includes subfolders. Hidden files, hidden folders that the
+            pattern does not name, files without an image's suffix, and what lies in the output folder are ignored.
         suffix: suffix of the results, which selects their format.
 
     Raises:
@@ -82,11 +82,13 @@ def jobs_in(
         raise ValueError(f"the pattern {pattern!r} leaves the folder; name the folder above and a pattern in it")
     check_suffix(suffix)
     kinds = {*Image.registered_extensions(), ".heic", ".heif"}
+    named = set(Path(pattern).parts)
     contents = [
         path
         for path in sorted(root.glob(pattern))
         if path.suffix.lower() in kinds
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and not path.name.startswith(".")
+        and not any(part.startswith(".") and part not in named for part in path.relative_to(root).parts)
         and path.is_file()
         and not painted_before(path, root, output)
     ]

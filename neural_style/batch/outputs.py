@@ -43,7 +43,11 @@ def painted_before(path: Path, folder: Path, output: str | os.PathLike[str]) -> 
 
 
 def _lies_in(place: str | os.PathLike[str], folder: str | os.PathLike[str]) -> bool:
-    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder))
+    """Whether a folder, which need not exist, is another or lies in it, through links and mounts as well."""
+    real = Path(os.path.realpath(place))
+    if not os.path.exists(folder):
+        return real.is_relative_to(os.path.realpath(folder))
+    return any(each.exists() and os.path.samefile(each, folder) for each in (real, *real.parents))
 
 
 class Claims:

@@ -65,7 +65,6 @@ class Record:
         self._lock = threading.Lock()
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._opened() as handle:
             self._check(handle)
             self._read(handle)
@@ -94,6 +93,7 @@ class Record:
     def _opened(self) -> IO[bytes]:
         if self._path is None:
             raise OSError(errno.EINVAL, "there is no record")
+        self._path.parent.mkdir(parents=True, exist_ok=True)  # each time: somebody may delete it during a long batch
         return open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
 
     def _check(self, handle: IO[bytes]) -> None:

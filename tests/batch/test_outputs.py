@@ -75,6 +75,7 @@ def test_hidden_folders_are_ignored_and_a_pattern_stays_in_its_folder(photos):
     (photos / ".trash").mkdir()
     (photos / "a.jpg").rename(photos / ".trash" / "a.jpg")
     assert len(outputs("photos", None, "out", pattern="**/*.jpg")) == 2
+    assert outputs("photos", None, "out", pattern=".trash/*") == ["out/.trash/a.png"]
     with pytest.raises(ValueError, match="leaves the folder"):
         jobs_in("photos", None, "out", pattern="../*.jpg")
 
@@ -97,6 +98,17 @@ def test_results_do_not_go_among_the_images(photos, output):
         jobs_in("photos", None, output)
     with pytest.raises(ValueError, match="choose another output folder"):
         jobs_in(output, None, "photos", pattern="*.jpg")
+
+
+def test_folders_that_are_mounted_twice_are_one(photos, painted, monkeypatch):
+    """A link whose path is not resolved looks like such a folder: another path, the same number."""
+    os.symlink("photos", "mounted")
+    monkeypatch.setattr(os.path, "realpath", lambda path, **_: os.path.abspath(path))
+    with pytest.raises(ValueError, match="choose another output folder"):
+        jobs_in("photos", None, "mounted")
+    assert jobs_in("mounted", None, "photos/out")
+    twice = [("photos/a.jpg", None, "photos/new.png"), ("photos/a.jpg", None, "mounted/new.png")]
+    assert [error is None for error in errors(twice)] == [True, False]
 
 
 def test_results_in_a_subfolder_are_not_painted_by_the_next_call(photos):

@@ -1,6 +1,7 @@
 """The record: only of regular files, never read whole, and never appended to something else."""
 
 import os
+import shutil
 
 import pytest
 
@@ -16,6 +17,13 @@ def test_outcomes_are_found_again(tmp_path):
     assert Record(path).identity("./a.png") == "1f2e"
     assert Record(path).identity("b.png") is None
     assert path.read_bytes().count(b"\n") == 1
+
+
+def test_a_deleted_folder_does_not_end_the_batch(tmp_path):
+    record = Record(tmp_path / "out" / "r.jsonl")
+    shutil.rmtree(tmp_path / "out")
+    record.add(DONE)
+    assert Record(tmp_path / "out" / "r.jsonl").identity("a.png") == "1f2e"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes are POSIX's")
