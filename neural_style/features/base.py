@@ -6,6 +6,7 @@ setting, so one instance serves any number of runs, sizes and threads.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -22,6 +23,9 @@ __all__ = [
     "forward_with_vjp",
     "in_float32",
 ]
+
+MAX_LISTED = 24
+"""How many layers an error lists."""
 
 LayerGradient = Callable[[str, tf.Tensor], tf.Tensor]
 """From a layer's name and its float32 map to the loss gradient with respect to that map."""
@@ -150,7 +154,11 @@ def in_float32(value: tf.Tensor) -> tf.Tensor:
 
 
 def check_layers(wanted: Sequence[str], known: Mapping[str, ReceptiveField]) -> None:
-    """Raise `ValueError` for the first wanted layer that is not known, listing those that are."""
+    """Raise `ValueError` for the first wanted layer that is not known, listing those that are, or the most similar."""
     for name in wanted:
         if name not in known:
-            raise ValueError(f"this extractor has no layer {name!r}; it has {', '.join(known)}")
+            shown = list(known)
+            if len(shown) > MAX_LISTED:
+                similar = difflib.get_close_matches(str(name), shown, MAX_LISTED, cutoff=0.0)
+                shown = [*similar, f"and {len(shown) - MAX_LISTED} others"]
+            raise ValueError(f"this extractor has no layer {name!r}; it has {', '.join(shown)}")

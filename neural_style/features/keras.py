@@ -7,6 +7,8 @@ in the way, and models within the model are run layer by layer as well.
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +103,17 @@ class KerasExtractor:
         _walk(self.model, tf.cast(image, self.model.inputs[0].dtype), run, record)
         return {name: found[name] for name in layers}
 
+    def smallest_side(self, layers: Sequence[str]) -> int:
+        """Fewest pixels per side of an image that has a cell at each of these layers, also without padding."""
+
+        def has_cells(side: int) -> bool:
+            return set(layers) <= _shapes(self.model, (side, side))[0].keys()
+
+        least = max((self.layers[name].stride for name in layers), default=1)
+        if has_cells(least) or not has_cells(PROBE[0]):
+            return least
+        return least + bisect.bisect_left(range(least, PROBE[0]), True, key=has_cells)
+
 
 def is_keras(value: Any) -> bool:
     """Whether a value looks like a Keras model or layer, of any version."""
@@ -169,37 +182,47 @@ def _paths(model: Any, path: str = "") -> list[str]:
 
 def _find_fields(model: Any, radius: int) -> dict[str, ReceptiveField]:
     """Every layer whose output is a map that grows with the image, with its stride."""
-    import keras
-
-    names, failed = _names(model), []
-    strides: dict[str, int] = {}
-
-    def shapes(path: str, operation: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return operation.compute_output_spec(*args, **kwargs)
-        except Exception as error:  # whatever a layer says to a size it was not made for
-            reason = str(error).strip().partition("\n")[0]
-            failed.append(f"{path!r} fails at {PROBE[1]}x{PROBE[0]} pixels ({reason})")
-            raise _Enough from error
-
-    def record(path: str, value: Any) -> bool:
-        shape = tuple(getattr(value, "shape", ()))
-        stride = _stride(shape[1:3]) if len(shape) == 4 and None not in shape else None
-        if path in names and stride is not None:
-            strides.setdefault(names[path], stride)
-        elif len(shape) == 4:
-            failed.append(f"the map of {path!r} has the shape {shape} whatever the image")
-        return False
-
-    batch = (1, *PROBE, model.inputs[0].shape[-1])
-    _walk(model, keras.KerasTensor(batch, model.inputs[0].dtype), shapes, record)
-    if not strides:
+    shapes, failed = _shapes(model, PROBE)
+    strides = {name: _stride(shape[1:3]) for name, shape in shapes.items()}
+    found = {name: ReceptiveField(stride, radius) for name, stride in strides.items() if stride is not None}
+    if not found:
+        failed += [f"the map of {name!r} has the shape {shape} whatever the image" for name, shape in shapes.items()]
         why = f": {failed[0]}" if failed else ""
         raise ValueError(
             f"the model {model.name!r} has no layer whose output is a map (batch, height, width, channels) that grows "
             f"with the image{why}"
         )
-    return {name: ReceptiveField(stride, radius) for name, stride in strides.items()}
+    return found
+
+
+def _shapes(model: Any, size: tuple[int, int]) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """The shape of each map of an image of (rows, columns), and why layers cannot be computed at that size."""
+    import keras
+
+    names, failed = _names(model), []
+    shapes: dict[str, tuple[int, ...]] = {}
+    missing = object()  # the result of a layer that fails, and of those that depend on it
+
+    def spec(path: str, operation: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(each is missing for each in keras.tree.flatten((args, kwargs))):
+            return missing
+        try:
+            return operation.compute_output_spec(*args, **kwargs)
+        except Exception as error:  # whatever a layer says to a size it was not made for
+            reason = str(error).strip().partition("\n")[0]
+            failed.append(f"{path!r} fails at {size[1]}x{size[0]} pixels ({reason})")
+            return missing
+
+    def record(path: str, value: Any) -> bool:
+        shape = tuple(getattr(value, "shape", ()))
+        if path in names and len(shape) == 4 and None not in shape and min(shape) > 0:
+            shapes.setdefault(names[path], shape)
+        return False
+
+    image = model.inputs[0]
+    with contextlib.suppress(ValueError):  # an output is missing
+        _walk(model, keras.KerasTensor((1, *size, image.shape[-1]), image.dtype), spec, record)
+    return shapes, failed
 
 
 def _stride(size: Sequence[int]) -> int | None:
@@ -222,6 +245,8 @@ def _check_model(model: Any, preprocess: Any) -> None:
             f"Keras runs on {keras.backend.backend()} in this process, and an extractor needs it on TensorFlow; set "
             "KERAS_BACKEND=tensorflow before Keras is imported"
         )
+    if preprocess is not None and not callable(preprocess):
+        raise TypeError(f"preprocess is a function of an image, or None, not {preprocess!r}")
     if not isinstance(model, keras.Model):
         raise TypeError(f"model is a Keras 3 model, such as keras.applications.VGG16(), not {_described(model)}")
     if not isinstance(model, keras.Sequential) and not hasattr(model, "_run_through_graph"):

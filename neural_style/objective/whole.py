@@ -6,6 +6,7 @@ arguments, so that all sizes, strengths, styles and runs of the same losses on t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -73,9 +74,12 @@ class WholeObjective:
         """The same functions, not compiled: for tests, debugging and tracing with fixed sizes."""
         return EagerFunctions(self._content, self._target, self._evaluate, self._match)
 
-    @property
+    @functools.cached_property
     def smallest_side(self) -> int:
-        return max([self.extractor.layers[layer].stride for layer in self.layers if layer != "image"], default=1)
+        deep = [layer for layer in self.layers if layer != "image"]
+        own: Any = getattr(self.extractor, "smallest_side", None)  # of a network whose maps lose more than strides say
+        least = max([self.extractor.layers[layer].stride for layer in deep], default=1)
+        return least if own is None else max(least, own(deep))
 
     def strides(self, layers: Sequence[str]) -> dict[str, int]:
         return {layer: 1 if layer == "image" else self.extractor.layers[layer].stride for layer in layers}

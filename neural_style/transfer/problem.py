@@ -294,7 +294,15 @@ def make_problem(settings: Settings, inputs: Inputs, *, steps: int | None) -> Pr
     if isinstance(inputs.init, str) and inputs.init == "content" and not objective.style_layers:
         # Nothing new to paint: coarse canvases would only cost the content its detail.
         scales = SingleScale()(inputs.size, sum(scale.steps for scale in scales))
+    scales = _large_enough(scales, objective.smallest_side)
     return Problem(settings, inputs, loss, _stages(settings, inputs, objective, scales))
+
+
+def _large_enough(scales: Sequence[Scale], least: int) -> tuple[Scale, ...]:
+    """The scales on which every layer has a cell; the first makes the steps of those before it as well."""
+    first = next((i for i, scale in enumerate(scales) if min(scale[:2]) >= least), len(scales) - 1)
+    steps = sum(scale.steps for scale in scales[: first + 1])
+    return scales[first]._replace(steps=steps), *scales[first + 1 :]
 
 
 def _stages(settings: Settings, inputs: Inputs, objective: Objective, scales: Sequence[Scale]) -> tuple[Stage, ...]:

@@ -1,15 +1,18 @@
 """Keras models as extractors."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style import StyleTransfer
+from neural_style import StyleTransfer, objective
 from neural_style._fingerprint import fingerprint, reason_unidentified
 from neural_style.features import Extractor, KerasExtractor, ReceptiveField
 from neural_style.losses import Gram
-from neural_style.scales import SingleScale
+from neural_style.scales import CoarseToFine, SingleScale
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +183,48 @@ def test_strides_are_exact_without_padding():
     assert strides(sequential(*layers)) == {"first": 2, "second": 6}
 
 
+def test_the_smallest_side_counts_what_is_lost_without_padding():
+    """At 8 pixels the second layer has a cell by its stride, and none by its arithmetic; TensorFlow may even crash."""
+    layers = [Conv2D(2, 5, strides=2, name="first"), Conv2D(2, 7, strides=2, name="second")]
+    extractor = KerasExtractor(sequential(*layers))
+    assert [extractor.smallest_side([name]) for name in ("first", "second")] == [5, 17]
+    transfer = StyleTransfer(Gram(("second",)), extractor, scales=CoarseToFine(smallest=8, min_side=4, steps=2))
+    content, style = np.random.default_rng(1).integers(0, 255, (2, 40, 36, 3), dtype=np.uint8)
+    result = transfer.run(content, style, size=40, steps=6)
+    assert len(result.history) == 6 and min(min(step.scale) for step in result.history) >= 17
+    with pytest.raises(ValueError, match="an image of 14x16 is too small: the layers used need 17 pixels a side"):
+        transfer.run(content, style, size=16)
+
+
+def test_a_branch_that_needs_one_size_hides_no_other():
+    entry = keras.Input((16, 16, 3))
+    fixed = keras.layers.Reshape((4, 4, 48))(entry)
+    model = keras.Model(entry, [Conv2D(2, 1, name="inside")(fixed), Conv2D(2, 3, name="beside")(entry)])
+    assert strides(model) == {"beside": 1}
+
+
+def test_what_is_compiled_of_a_model_is_freed():
+    """Also with the custom gradient of an activation of TensorFlow's own."""
+    model = sequential(Conv2D(4, 3, activation="silu", name="conv"))
+    loss = Gram(("conv",))
+    transfer = StyleTransfer(loss, KerasExtractor(model), scales=SingleScale())
+    content, style = np.random.default_rng(1).integers(0, 255, (2, 16, 16, 3), dtype=np.uint8)
+    transfer.run(content, style, size=16, steps=1)
+    evaluate = objective.objective_for((loss,), transfer.settings.extractor).evaluate
+    (graph,) = [weakref.ref(compiled.graph) for compiled in evaluate._compiled.values()]
+    del transfer, evaluate
+    objective.clear_cache()
+    gc.collect()
+    assert graph() is None
+
+
+def test_of_many_layers_an_error_lists_the_most_similar():
+    layers = [keras.layers.ReLU(name=f"layer_{number}") for number in range(40)]
+    with pytest.raises(ValueError, match="no layer 'layer_50'; it has layer_5, .* and 16 others") as error:
+        StyleTransfer(Gram(("layer_50",)), KerasExtractor(sequential(*layers)))
+    assert len(str(error.value)) < 400
+
+
 def test_a_layer_that_is_called_twice_gives_its_first_map(image):
     shared, entry = Conv2D(3, 3, padding="same", name="shared"), keras.Input((None, None, 3))
     model = keras.Model(entry, shared(shared(entry)))
@@ -247,6 +292,11 @@ def test_fields_of_layers_that_the_model_lacks_are_refused(model):
     with pytest.raises(ValueError, match="no layer 'depe'; it has .*shallow, deep"):
         KerasExtractor(model, fields={"depe": ReceptiveField(2, 3)})
     assert KerasExtractor(model, fields={"deep": (2, 3)}).layers["deep"].stride == 2
+
+
+def test_a_preprocess_is_a_function(model):
+    with pytest.raises(TypeError, match="preprocess is a function of an image, or None, not 'rescale'"):
+        KerasExtractor(model, "rescale")
 
 
 def test_another_backend_of_keras_is_named(model, monkeypatch):
