@@ -3,10 +3,10 @@
 Every run is a fresh process. The script reports the seconds of the whole command, from starting Python to the saved
 picture; the seconds of the run, from reading the pictures to the finished picture; steps; peak memory; and five
 measures (`neural_style.metrics`) of the saved picture. `content` and `style` are distances on layers that the default
-and some other recipes optimize, and `sliced` is the sliced Wasserstein distance on the same layers. `nearest` is the
-distance of local features to their nearest style features, relative to the content's own, on a layer that no method
-optimizes, and `shape` the similarity of deep features at the same position. The ratio compares the whole command with
-the first method of the pair. With `--repeats` the methods take turns in alternating order.
+and some other recipes optimize. On a layer that no method optimizes, `nearest` is the distance of local features to
+their nearest style features, relative to the content's own, and `sliced` the sliced Wasserstein distance from the
+style; `shape` is the similarity of deep features at the same position. The ratio compares the whole command with the
+first method of the pair. With `--repeats` the methods take turns in alternating order.
 
 Each method can trade `nearest` for `shape` by its strength, so compare them at equal `shape`: `--shapes` runs each
 recipe at the strengths where `shape` comes within 0.02 of the given values. The tutorial keeps its own weights.
@@ -164,7 +164,7 @@ def _measures(picture: np.ndarray, content: Path, style: Path) -> dict[str, floa
         "style": metrics.style_distance(picture, style),
         "nearest": metrics.nearest_feature_distance(picture, content, style),
         "shape": metrics.shape_similarity(picture, content),
-        "sliced": metrics.sliced_wasserstein(picture, style),
+        "sliced": metrics.sliced_wasserstein(picture, style, layers=("block3_conv2",), levels=(1.0, 0.5, 0.25)),
     }
 
 

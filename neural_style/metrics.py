@@ -139,6 +139,7 @@ def sliced_wasserstein(
     style: Any,
     *,
     layers: Sequence[str] = LAYERS,
+    levels: Sequence[float] = (1.0,),
     extractor: Extractor | str = "vgg16",
     directions: int | None = None,
     seed: int = 1,
@@ -152,6 +153,8 @@ def sliced_wasserstein(
         image: source of the image; see `images.load`.
         style: source of the style, of any size.
         layers: layers to compare.
+        levels: sizes of the image relative to its own; the distance is averaged over them. At half size a layer sees
+            strokes of twice the length. Sizes with a side below 16 pixels are skipped.
         extractor: an `Extractor`, `"vgg16"` or `"vgg19"`.
         directions: number of directions for each layer; None for the layer's number of channels.
         seed: seed of the random directions.
@@ -171,8 +174,13 @@ def sliced_wasserstein(
     pixels = images.load(image)
     loss = SlicedWasserstein(tuple(layers), directions=directions, seed=seed)
     goal = _resized_to(images.load(style), pixels)
-    found, target = (loss.statistic(_maps(each, layers, extractor), Context()) for each in (pixels, goal))
-    return float(loss.compare(found, target))
+    found = []
+    for level in _levels(pixels, levels, MIN_SIDE):
+        ours, target = (
+            loss.statistic(_maps(_reduced(each, level), layers, extractor), Context()) for each in (pixels, goal)
+        )
+        found.append(float(loss.compare(ours, target)))
+    return float(np.mean(found))
 
 
 def nearest_feature_distance(

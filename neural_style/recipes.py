@@ -136,13 +136,12 @@ FAST = dataclasses.replace(
 GATYS_2016 = Recipe(
     name="gatys2016",
     citation="L. A. Gatys, A. S. Ecker, M. Bethge, 'Image style transfer using convolutional neural networks', CVPR "
-    "2016. Deviations: losses normalized to the order of 1, a little total variation (not in the paper), Adam in "
-    "place of L-BFGS, coarse to fine, start from the content; pass an extractor with pooling='average' for the "
-    "paper's pooling.",
-    content=0.05 * Content(("block4_conv2",)),
-    style=Gram(STYLE_LAYERS, name="gram") + 0.5 * TotalVariation(),
-    scales=CoarseToFine(smallest=128, factor=2.0, steps=100, decay=1.0, min_steps=10),
-    optimizer=Adam(),
+    "2016. Deviations: losses normalized to the order of 1, coarse to fine, start from the content; pass an extractor "
+    "with pooling='average' for the paper's pooling.",
+    content=0.3 * Content(("block4_conv2",)),
+    style=1.0 * Gram(STYLE_LAYERS, name="gram"),
+    scales=CoarseToFine(smallest=128, factor=2.0, steps=60, decay=0.8, min_steps=10),
+    optimizer=LBFGS(),
 )
 
 DEEPER_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")

@@ -81,6 +81,13 @@ def test_sliced_wasserstein_depends_little_on_the_seed(content, style):
     assert sliced_wasserstein(content, style, seed=1) == values[0]
 
 
+def test_levels_of_sliced_wasserstein_count_equally(content, style):
+    one, other = (sliced_wasserstein(content, style, levels=[level]) for level in (1.0, 0.5))
+    assert one != other
+    assert sliced_wasserstein(content, style, levels=[1.0, 0.5]) == pytest.approx((one + other) / 2)
+    assert sliced_wasserstein(content, style, levels=[1.0, 0.01]) == one
+
+
 def test_edge_agreement_is_independent_of_contrast(content):
     assert edge_agreement(content, content) == pytest.approx(1.0)
     assert edge_agreement(0.4 * images.load(content) + 0.3, content) == pytest.approx(1.0, abs=1e-6)
