@@ -6,8 +6,12 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from numbers import Real
+from typing import Any
 
-__all__ = ["checked", "choice", "count", "real", "share", "whole"]
+__all__ = ["MAX_COUNT", "checked", "choice", "count", "flag", "real", "share", "whole"]
+
+MAX_COUNT = 2**31 - 1
+"""More steps, vectors or processes than there will be."""
 
 
 def real(
@@ -48,10 +52,7 @@ def real(
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, Real):
         raise TypeError(f"{name} is a number, not {_shown(value)}")
-    try:
-        number = float(scalar)
-    except OverflowError:  # a whole number of hundreds of digits
-        number = math.inf
+    number = _as_float(scalar)
     in_range = at_least <= number <= at_most and (above < number or above == -math.inf)
     if not (in_range and (number < below or below == math.inf)) or (finite and math.isinf(number)):
         limits = _range(at_least=at_least, above=above, at_most=at_most, below=below)
@@ -60,17 +61,18 @@ def real(
     return number
 
 
-def whole(name: str, value: object, *, at_least: int | None = None) -> int:
+def whole(name: str, value: object, *, at_least: int | None = None, at_most: int | None = None) -> int:
     """A whole number as a Python int; NumPy's scalars count, bools, text and fractions do not.
 
     Args:
         name: of the argument.
         value: what came.
         at_least: smallest allowed value; None for any.
+        at_most: largest allowed value; None for any.
 
     Raises:
         TypeError: it is no whole number.
-        ValueError: it is less than `at_least`.
+        ValueError: it is out of range.
 
     Example:
         >>> whole("size", "512")
@@ -80,17 +82,31 @@ def whole(name: str, value: object, *, at_least: int | None = None) -> int:
     """
     scalar = _scalar(value)
     is_whole = isinstance(scalar, float) and scalar.is_integer()
-    if isinstance(scalar, bool) or not (is_whole or hasattr(scalar, "__index__")):
+    if isinstance(scalar, bool) or not (is_whole or hasattr(scalar, "__index__")) or _is_array(scalar):
         raise TypeError(f"{name} is a whole number, not {_shown(value)}")
     number = int(scalar) if isinstance(scalar, float) else operator.index(scalar)  # type: ignore[arg-type]
     if at_least is not None and number < at_least:
         raise ValueError(f"{name} is at least {at_least}, not {value!r}")
+    if at_most is not None and number > at_most:
+        raise ValueError(f"{name} is at most {at_most:,}, not a number of {number.bit_length()} bits")
     return number
 
 
 def count(name: str, value: object) -> int:
-    """A whole number that is at least 1; see `whole`."""
-    return whole(name, value, at_least=1)
+    """A whole number from 1 to `MAX_COUNT`; see `whole`."""
+    return whole(name, value, at_least=1, at_most=MAX_COUNT)
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False; NumPy's count, numbers and text do not: "no" would count as true.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    scalar = _scalar(value)
+    if not isinstance(scalar, bool):
+        raise TypeError(f"{name} is True or False, not {_shown(value)}")
+    return scalar
 
 
 def share(name: str, value: object) -> float:
@@ -133,6 +149,17 @@ def _range(at_least: float, above: float, at_most: float, below: float) -> list[
         return [f"between {at_least:g}", f"{at_most:g}"]
     limits = {"at least": at_least, "above": above, "at most": at_most, "below": below}
     return [f"{words} {limit:g}" for words, limit in limits.items() if math.isfinite(limit)]
+
+
+def _as_float(scalar: Any) -> float:
+    try:
+        return float(scalar)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf if scalar > 0 else -math.inf
+
+
+def _is_array(value: object) -> bool:
+    return getattr(value, "shape", ()) != ()
 
 
 def _scalar(value: object) -> object:

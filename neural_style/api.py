@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from PIL import Image
 
-from neural_style._arguments import choice, count, whole
+from neural_style._arguments import choice, count, flag, whole
 
 if TYPE_CHECKING:
     from neural_style.features import Extractor
@@ -240,6 +240,7 @@ def stylize_result(
     from neural_style.callbacks import ProgressBar
     from neural_style.transfer import StyleTransfer
 
+    preview, progress = flag("preview", preview), progress is not None and flag("progress", progress)
     transfer = StyleTransfer.from_recipe(
         choose_recipe(recipe, quality, preview),
         strength,

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
+from neural_style._files import open_regular
 from neural_style.errors import ImageError
 
 __all__ = [
@@ -46,6 +47,7 @@ _TO_LAB = np.array(
     ]
 )
 _BAND = 1 << 20  # pixels converted at a time, to bound the memory of intermediate arrays
+_MAX_PROFILE = 1 << 26  # bytes; profiles of printers have a few MB
 _HALVINGS = 14  # bisection steps in the search for the largest chroma inside the gamut
 
 
@@ -230,7 +232,7 @@ def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> n
     intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.SOFTPROOFING
     screen = ImageCms.createProfile("sRGB")
     try:
-        printer = ImageCms.ImageCmsProfile(BytesIO(profile) if isinstance(profile, bytes) else os.fspath(profile))
+        printer = ImageCms.ImageCmsProfile(BytesIO(profile if isinstance(profile, bytes) else _read_profile(profile)))
         proof = ImageCms.buildProofTransform(
             *(screen, screen, printer, "RGB", "RGB"), intent, intent, flags | ImageCms.Flags.BLACKPOINTCOMPENSATION
         )
@@ -240,6 +242,11 @@ def soft_proof(pixels: np.ndarray, profile: str | os.PathLike[str] | bytes) -> n
             f"{'the profile' if isinstance(profile, bytes) else profile} cannot be used: {error}"
         ) from error
     return np.asarray(proofed, np.float32)[None] / np.float32(255.0)
+
+
+def _read_profile(path: str | os.PathLike[str]) -> bytes:
+    with open_regular(path) as handle:
+        return handle.read(_MAX_PROFILE)
 
 
 def _match_histogram(values: np.ndarray, reference: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from neural_style import losses, optimizers, scales
-from neural_style._arguments import choice, real, whole
+from neural_style._arguments import choice, count, flag, real, whole
 from neural_style.callbacks import EarlyStopping, Timelapse
 from neural_style.transfer.checkpoint import Checkpoint
 
@@ -21,6 +21,26 @@ def test_what_is_no_number_is_named(value):
     for check in (real, whole):
         with pytest.raises(TypeError, match="strength is a .*number, not"):
             check("strength", value)
+
+
+def test_arrays_and_enormous_numbers_are_no_counts():
+    for check in (real, whole, count):
+        with pytest.raises(TypeError, match="steps is a .*number, not"):
+            check("steps", np.array([1, 2]))
+    with pytest.raises(ValueError, match="steps is at most 2,147,483,647, not a number of 1329 bits"):
+        count("steps", 10**400)
+    for value in (10**400, -(10**400)):
+        with pytest.raises(ValueError, match="^seconds is between 0 and 1"):
+            real("seconds", value, at_least=0, at_most=1)
+    with pytest.raises(ValueError, match="^seconds is at least 0"):
+        real("seconds", -(10**400), at_least=0, finite=False)
+
+
+def test_text_and_numbers_are_no_flags():
+    assert [flag("preview", value) for value in (True, np.False_)] == [True, False]
+    for value in ("no", 1, 0.0, None, [True]):
+        with pytest.raises(TypeError, match="preview is True or False, not"):
+            flag("preview", value)
 
 
 def test_a_fraction_is_no_whole_number():

@@ -1,5 +1,7 @@
 """Color: Oklab, color transfer, and soft proofs."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -186,3 +188,22 @@ def test_colors_outside_a_printers_gamut_are_lost_and_lightness_stays(wild, tmp_
 def test_unusable_profiles_are_refused(profile, wild):
     with pytest.raises(ImageError, match="cannot be used"):
         soft_proof(wild, profile)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_profile_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "paper.icc")
+    with pytest.raises(ImageError, match=r"paper\.icc cannot be used: .*it is a pipe"):
+        soft_proof(np.ones((1, 2, 2, 3), np.float32), tmp_path / "paper.icc")
+
+
+@pytest.mark.parametrize("match", [match_color_moments, match_histograms])
+def test_pixels_of_no_weight_do_not_count(match):
+    rng = np.random.default_rng(4)
+    seen, hidden = 0.3 + 0.2 * rng.random((1, 6, 8, 3)), np.full((1, 6, 8, 3), 0.9)
+    goal = 0.4 + 0.3 * rng.random((1, 5, 5, 3))
+    weight = np.repeat([1.0, 0.0], 8)[None, None, :, None] * np.ones((1, 6, 1, 1))
+    both = np.concatenate([seen, hidden], axis=2)
+    np.testing.assert_allclose(match(both, goal, weight)[:, :, :8], match(seen, goal), atol=2e-3)
+    np.testing.assert_allclose(palette(both, weight).mean, palette(seen).mean)
+    np.testing.assert_allclose(palette(both, weight).covariance, palette(seen).covariance)

@@ -387,6 +387,10 @@ class Custom(Loss):
         layers: see `custom`.
         name: name of the term in reports.
 
+    Raises:
+        TypeError: `function` is no function, or `layers` are no names.
+        ValueError: there are no layers, or one comes twice.
+
     Example:
         >>> Custom(lambda features, content, style: tf.reduce_mean(features["image"]), ("image",), "darkness").layers
         ('image',)

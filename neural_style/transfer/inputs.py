@@ -201,7 +201,10 @@ def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | floa
             raise ValueError(f"init={init!r} needs {'a content' if not has_content else 'a style'}; try 'noise'")
         return init
     if not _is_number(init):
-        return images.load(init)
+        try:
+            return images.load(init)
+        except TypeError as error:
+            raise TypeError(f"init is {', '.join(map(repr, INITS))}, a share of noise or an image; {error}") from error
     share = real("init", init, finite=False)
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import tensorflow as tf
 
 from neural_style import recipes
-from neural_style._arguments import real, share, whole
+from neural_style._arguments import MAX_COUNT, real, share, whole
 from neural_style._tracing import check_process
 from neural_style.features import Extractor
 from neural_style.features.precision import in_precision
@@ -98,7 +98,7 @@ class StyleTransfer:
         detail_strength: float | None = None,
     ) -> None:
         _check_eager()
-        chosen, strength = recipes.get(recipe), real("strength", strength)
+        chosen, strength = recipes.get(recipe), share("strength", strength)
         if detail_strength is None:
             detail_strength = chosen.detail_strength_at(strength) if loss is None else 0.0
         if final_optimizer is None:
@@ -243,7 +243,7 @@ class StyleTransfer:
         _check_eager()
         if init is None and content is not None and style is not None:
             init = self.settings.init
-        total = None if steps is None else whole("steps", steps, at_least=0)
+        total = None if steps is None else whole("steps", steps, at_least=0, at_most=MAX_COUNT)
         limit = None if max_seconds is None else real("max_seconds", max_seconds, at_least=0, finite=False)
         watchers = _callbacks(callbacks)
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
