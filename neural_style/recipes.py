@@ -103,8 +103,8 @@ DEFAULT = Recipe(
     "matched on canvas and content together and kept for eight steps, with means and centered covariances beside it "
     "for palette and large motifs. Painted coarse to fine from 64 pixels, with a quarter of the content's detail (a "
     "level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger canvas.",
-    content=0.4 * Content(("block4_conv2",)),
-    style=AssignedNeighbor() + 2.5 * Moments(STYLE_LAYERS[:4], layer_weights=(2.0, 2.0, 1.0, 1.0), name="moments"),
+    content=0.42 * Content(("block4_conv2",)),
+    style=AssignedNeighbor() + 2.7 * Moments(STYLE_LAYERS[:4], layer_weights=(2.0, 2.0, 1.7, 1.0), name="moments"),
     scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
     optimizer=LBFGS(),
     final_optimizer=LBFGS(memory=2),
