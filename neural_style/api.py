@@ -306,7 +306,8 @@ def clear_cache() -> None:
 
     For a long-lived process that has finished painting for now. Objects in use stay whole; the next call loads and
     compiles again. Freed memory returns to the system where the C library can do so on request (glibc). What stays is
-    TensorFlow's own: about 1 MB of each compiled function, and the oneDNN kernels of the latest image sizes.
+    TensorFlow's own: oneDNN's kernels for the latest image sizes, and the pool in which it keeps freed maps and weights
+    for its next allocations; see the how-to page on embedding.
 
     Example:
         >>> clear_cache()

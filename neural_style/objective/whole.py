@@ -68,7 +68,9 @@ class WholeObjective:
         self.style_layers = _union(loss for loss in self.losses if loss.uses_style)
         check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
         self.matched_layers = _union(loss for loss in self.losses if loss.refresh)
-        self.content, self.target, self.evaluate, self.match = (OneTrace(function) for function in self.eager())
+        eager = self.eager()
+        self.content = _content_maps(extractor, self.content_layers)
+        self.target, self.evaluate, self.match = map(OneTrace, (eager.target, eager.evaluate, eager.match))
 
     def eager(self) -> EagerFunctions:
         """The same functions, not compiled: for tests, debugging and tracing with fixed sizes."""
@@ -89,10 +91,7 @@ class WholeObjective:
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         """The image's feature maps in float32; `"image"` is the image itself."""
-        deep = [layer for layer in layers if layer != "image"]
-        maps = self.extractor(image, deep) if deep else {}
-        named = {layer: image if layer == "image" else maps[layer] for layer in layers}
-        return {layer: in_float32(value) for layer, value in named.items()}
+        return _features(self.extractor, image, layers)
 
     def forward_with_vjp(self, image: tf.Tensor) -> tuple[dict[str, tf.Tensor], PullBack]:
         """The feature maps of all layers, as by `features`, and a function that back-propagates to the image."""
@@ -169,6 +168,19 @@ class WholeObjective:
             return tf.add_n(parts + ([known[layer]] if layer in known else []))
 
         return Evaluation(total, terms, pull_back(layer_gradient))
+
+
+def _features(extractor: Extractor, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
+    deep = [layer for layer in layers if layer != "image"]
+    maps = extractor(image, deep) if deep else {}
+    named = {layer: image if layer == "image" else maps[layer] for layer in layers}
+    return {layer: in_float32(value) for layer, value in named.items()}
+
+
+@cached(maxsize=16)
+def _content_maps(extractor: Extractor, layers: tuple[str, ...]) -> OneTrace:
+    """The compiled maps of a content, shared by all losses that read these layers."""
+    return OneTrace(lambda image: _features(extractor, image, layers))
 
 
 @cached(maxsize=16)
