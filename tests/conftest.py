@@ -1,6 +1,8 @@
 """What every test stands on: a machine without network, two small pictures, and the network that ships."""
 
 import os
+import signal
+import threading
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -10,6 +12,13 @@ from hypothesis import settings
 
 settings.register_profile("neural_style", derandomize=True, deadline=None, max_examples=40, database=None)
 settings.load_profile("neural_style")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_hangups():
+    """Commands that the tests start heed SIGHUP, which they inherit as ignored where the tests run under `nohup`."""
+    if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
