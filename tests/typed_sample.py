@@ -11,7 +11,7 @@ from PIL import Image
 
 import neural_style
 from neural_style import ImageError, NeuralStyleError, Result, Step, StyleTarget, StyleTransfer, stylize, sweep
-from neural_style.batch.jobs import Outcome, jobs_in, stylize_many
+from neural_style.batch import Outcome, jobs_in, stylize_many
 from neural_style.callbacks import EarlyStopping, ProgressBar, Timelapse
 from neural_style.losses import Content, Gram, Moments, Sum
 from neural_style.recipes import RECIPES, Recipe
