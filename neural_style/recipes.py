@@ -237,7 +237,7 @@ def get(name: str | Recipe) -> Recipe:
 
     Example:
         >>> get("gatys2016").loss(0.5).names
-        ('content', 'gram', 'total_variation')
+        ('content', 'gram')
     """
     if isinstance(name, Recipe):
         return name

@@ -132,7 +132,7 @@ class StyleTransfer:
 
         Example:
             >>> StyleTransfer.from_recipe("gatys2016", 0.7, extractor="vgg16").settings.loss.names
-            ('content', 'gram', 'total_variation')
+            ('content', 'gram')
         """
         return cls(recipe=recipe, strength=strength, **overrides)
 
