@@ -66,7 +66,7 @@ LOSSES: dict[str, Loss | Sum] = {
     "relaxed_emd": 0.2 * Content() + RelaxedEMD(),
     "sinkhorn": 0.3 * Content() + 2.0 * Sinkhorn() + Moments(("block1_conv1",), name="color"),
     "attention": 0.3 * Content() + AttentionGram() + Moments(("block1_conv1",), name="color"),
-    "palette": 0.1 * Content() + 4.0 * RelaxedEMD(("image",), metric="euclidean", name="palette"),
+    "palette": Content() + RelaxedEMD(("image",), stride=1, metric="euclidean", name="palette") + TotalVariation(),
     # smoothness
     "total_variation": CONTENT_TERM + TEXTURE + TotalVariation(),
     "total_variation_l1": CONTENT_TERM + TEXTURE + TotalVariation(exponent=1.0),
