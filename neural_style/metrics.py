@@ -75,7 +75,7 @@ def content_distance(
 
     Raises:
         ImageError: an image cannot be read.
-        ValueError: the extractor lacks one of the layers.
+        ValueError: the extractor lacks one of the layers, or an image is too small to have a position on one.
 
     Example:
         >>> image = np.random.default_rng(0).random((32, 48, 3))
@@ -121,7 +121,7 @@ def style_distance(
 
     Raises:
         ImageError: an image cannot be read.
-        ValueError: the extractor lacks one of the layers.
+        ValueError: the extractor lacks one of the layers, or an image is too small to have a position on one.
 
     Example:
         >>> image = np.random.default_rng(0).random((32, 48, 3))
@@ -164,7 +164,8 @@ def sliced_wasserstein(
 
     Raises:
         ImageError: an image cannot be read.
-        ValueError: the extractor lacks one of the layers, or `directions` is less than 1.
+        ValueError: the extractor lacks one of the layers, an image is too small to have a position on one, or
+            `directions` is less than 1.
 
     Example:
         >>> image = np.random.default_rng(0).random((32, 48, 3))
@@ -276,7 +277,7 @@ def shape_similarity(
     """
     pixels = images.load(image)
     goal = images.resize(images.load(content), _size(pixels))
-    network = _network(extractor)
+    network = as_extractor(extractor)
     check_layers(layers, network.layers)
     least = 2 * max(network.layers[layer].stride for layer in layers)
     found = []
@@ -384,17 +385,7 @@ def _reduced(pixels: np.ndarray, level: float) -> np.ndarray:
 
 def _vectors(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str, least: int = 1) -> Maps:
     """Feature vectors of each layer, (positions, channels); raise `ValueError` if there are fewer than `least`."""
-    network = _network(extractor)
-    check_layers(layers, network.layers)
-    width, height = _size(pixels)
-    for layer in layers:
-        stride = network.layers[layer].stride
-        if (width // stride) * (height // stride) < least:
-            raise ValueError(
-                f"an image of {width} x {height} pixels is too small for layer {layer!r}, which has a position every "
-                f"{stride} pixels and needs at least {least}"
-            )
-    maps = _maps(pixels, layers, network)
+    maps = _maps(pixels, layers, extractor, least)
     return {layer: tf.reshape(features, [-1, features.shape[-1]]) for layer, features in maps.items()}
 
 
@@ -420,13 +411,18 @@ def _agreement(vectors: tf.Tensor, content: tf.Tensor) -> float:
     return float(tf.reduce_mean(tf.reduce_sum(ours * theirs, axis=-1)))
 
 
-def _network(extractor: Extractor | str) -> Extractor:
-    return as_extractor(extractor)
-
-
-def _maps(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str) -> Maps:
-    network = _network(extractor)
+def _maps(pixels: np.ndarray, layers: Sequence[str], extractor: Extractor | str, least: int = 1) -> Maps:
+    """Maps of the layers in float32; raise `ValueError` if one would have fewer positions than `least`."""
+    network = as_extractor(extractor)
     check_layers(layers, network.layers)
+    width, height = _size(pixels)
+    for layer in layers:
+        stride = network.layers[layer].stride
+        if (width // stride) * (height // stride) < least:
+            raise ValueError(
+                f"an image of {width} x {height} pixels is too small for layer {layer!r}, which has a position every "
+                f"{stride} pixels and needs at least {least}"
+            )
     maps = network(tf.constant(pixels), layers)
     return {layer: tf.cast(value, tf.float32) for layer, value in maps.items()}
 

@@ -44,6 +44,18 @@ def test_distances_are_finite_and_positive_for_other_images(distance, content, s
         assert 0.0 < distance(*pair) < np.inf
 
 
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_no_distance_is_measured_on_an_image_without_a_position(distance, content):
+    with pytest.raises(ValueError, match="8 x 8 pixels is too small for layer 'block5_conv1'"):
+        distance(content[:8, :8], content, layers=["block5_conv1"])
+
+
+@pytest.mark.parametrize("distance", [style_distance, sliced_wasserstein])
+def test_no_distance_is_measured_on_a_style_without_a_position(distance, content):
+    with pytest.raises(ValueError, match="8 x 8 pixels is too small for layer 'block5_conv1'"):
+        distance(content, content[:8, :8], layers=["block5_conv1"])
+
+
 @pytest.mark.parametrize("distance", [style_distance, sliced_wasserstein])
 def test_style_transfer_reduces_the_style_distance(distance, painted, content, style):
     assert distance(painted, style) < 0.9 * distance(content, style)
