@@ -26,6 +26,7 @@ optimizers
 objective recipes
 metrics
 transfer
+feedforward
 callbacks
 api plotting
 batch video training

@@ -45,6 +45,7 @@ Arrays = dict[str, Weights]
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
+    "decoders": "8837612fbfb381d383f3f6019825fb8f5273b65344f104d2189924d499aa2202",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
 """SHA-256 of the files that ship with this package."""
@@ -106,7 +107,7 @@ def read_arrays(
     """Load all arrays, in float32, of a network's bundled file or of an `.npz` file.
 
     Args:
-        network: `"vgg16"` or `"lite"`.
+        network: `"vgg16"`, `"lite"` or `"decoders"`.
         source: `"bundled"`, or the path of an `.npz` file.
         check: called with the shape of each array before any is read; what it raises passes through.
 

@@ -99,13 +99,18 @@ class ImageStyle:
                 found[index] = loss.concatenate(statistics)
         return Measured(tuple(found), area)
 
-    def _at(self, objective: Objective, long_side: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Pixels and mask at the size that goes with a canvas, recolored, and cropped where they are too large."""
-        size = self.size_at(long_side, objective.smallest_side)
+    def beside(self, long_side: int, min_side: int = 1) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pixels, recolored, and mask at the size that goes with a canvas of that long side."""
+        size = self.size_at(long_side, min_side)
         pixels = images.resize(self.pixels, size)
         mask = None if self.mask is None else masks.resize_mask(self.mask, size)
         if self.recolor is not None:
             pixels = self.recolor(pixels, mask, long_side)
+        return pixels, mask
+
+    def _at(self, objective: Objective, long_side: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pixels and mask at the size that goes with a canvas, recolored, and cropped where they are too large."""
+        pixels, mask = self.beside(long_side, objective.smallest_side)
         limit = max_style_pixels(objective, long_side)
         if pixels.shape[1] * pixels.shape[2] <= limit:
             return pixels, mask

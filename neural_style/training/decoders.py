@@ -1,0 +1,258 @@
+"""Train the decoders of one-pass style transfer: `python -m neural_style.training.decoders PHOTOGRAPHS`.
+
+The decoders learn to reconstruct photographs from the maps of `features.Lite`; see `neural_style.feedforward.network`.
+All stages are trained at once, by images decoded from different levels. The image has to equal the photograph, in its
+pixels and in its maps. Some images are decoded from mixed maps, whose patches are partly replaced by the nearest of
+another photograph, as in use; there, the map of the decoded image has to equal the mixed map.
+
+Training goes in rounds, and the run is saved after each; the same command continues it. Everything random comes from
+the seed and the round's number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from neural_style import _atomic
+from neural_style.errors import DivergenceError
+from neural_style.features.lite import Lite
+from neural_style.features.precision import fastest_precision
+from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, WIDTHS, shapes, stage
+from neural_style.training.data import Crops, hold_out, image_paths
+from neural_style.training.quantize import PRETRAINED, quantize
+from neural_style.training.trainer import Layout, Plan, Run, Trainer, load_run, train
+
+__all__ = ["Reconstruction", "main", "weight"]
+
+MOMENTS = "moments"  # begins the names of the means and deviations of a level in the files
+VALIDATION_SEED = 2**31
+VALIDATION_BATCHES = 8
+WEIGHTS = {"pixels": 30.0, "mixed": 1.0, "smoothness": 0.3}
+DECODED = 0.75  # odds that a stage's input is the decoded map
+MIXED = 2  # images of a batch that are decoded from mixed maps
+SHARE = 0.6  # of the replaced patches in a mixed map
+
+
+def weight(name: str) -> float:
+    """Weight of a loss."""
+    return WEIGHTS.get(name, 0.3 if name.startswith("decoded") else 1.0)
+
+
+class Reconstruction:
+    """The decoders' losses.
+
+    Args:
+        moments: mean and deviation of each channel of a level's maps, by level.
+    """
+
+    def __init__(self, moments: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> None:
+        self.layout = Layout(shapes())
+        self.precision = fastest_precision()
+        self._encoder = Lite(precision=self.precision)
+        self._moments = moments
+
+    def maps(self, images: tf.Tensor) -> dict[int, tf.Tensor]:
+        """Standardized maps of images, (images, side, side, 3) in [0, 1]."""
+        found = self._encoder(images, [LAYERS[level] for level in DECODED_LEVELS])
+        return {
+            level: (tf.cast(found[LAYERS[level]], tf.float32) - self._moments[level][0]) / self._moments[level][1]
+            for level in DECODED_LEVELS
+        }
+
+    def losses(self, parameters: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
+        """Distances of the decoded images, and of the maps on the way to them, from the photographs."""
+        goal = tf.cast(batch["images"], tf.float32) / 255.0
+        arrays = {name: tf.cast(value, self.precision) for name, value in self.layout.arrays(parameters).items()}
+        maps = {level: tf.stop_gradient(value) for level, value in self.maps(goal).items()}
+        deepest = DECODED_LEVELS[-1]
+        mixed = tf.stop_gradient(_mix(maps[deepest][:MIXED], tf.roll(maps[deepest], 1, axis=0)[:MIXED]))
+        x = tf.concat([mixed, maps[deepest][MIXED:]], axis=0)
+        losses = {}
+        for level in reversed(DECODED_LEVELS):
+            x = tf.cast(stage(arrays, level, tf.cast(x, self.precision)), tf.float32)
+            if level > 1:
+                losses[f"decoded{level - 1}"] = self._distance(level - 1, x[MIXED:], maps[level - 1][MIXED:])
+                x = tf.where(batch["decoded"][:, level - 2, None, None, None], x, maps[level - 1])
+        found = self.maps(x)
+        losses["pixels"] = tf.reduce_mean(tf.math.squared_difference(x[MIXED:], goal[MIXED:]))
+        for level in DECODED_LEVELS:
+            losses[f"level{level}"] = self._distance(level, found[level][MIXED:], maps[level][MIXED:])
+        losses["mixed"] = self._distance(deepest, found[deepest][:MIXED], mixed)
+        losses["smoothness"] = tf.reduce_mean(tf.image.total_variation(x[:MIXED])) / float(np.prod(goal.shape[1:3]))
+        return losses
+
+    def _distance(self, level: int, found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
+        """Mean squared difference of standardized maps, each channel weighted by its deviation."""
+        deviation = self._moments[level][1]
+        return tf.reduce_mean(tf.math.squared_difference(found, goal) * (deviation / np.mean(deviation)))
+
+
+def _mix(maps: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Maps whose patches are partly replaced by the nearest of other maps, (images, rows, columns, channels)."""
+    asked, offered = (tf.image.extract_patches(x, [1, 3, 3, 1], [1] * 4, [1] * 4, "SAME") for x in (maps, others))
+    asked, offered = (tf.reshape(x, [x.shape[0], -1, x.shape[-1]]) for x in (asked, offered))
+    nearest = tf.argmax(tf.matmul(asked, tf.math.l2_normalize(offered, axis=-1), transpose_b=True), axis=-1)
+    vectors = tf.reshape(others, [others.shape[0], -1, others.shape[-1]])
+    chosen = tf.reshape(tf.gather(vectors, nearest, batch_dims=1), tf.shape(maps))
+    return SHARE * chosen + (1.0 - SHARE) * maps
+
+
+def standardization(
+    crops: Crops, generator: np.random.Generator, count: int
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Mean and deviation, float32 (channels,), of each level's maps of `count` crops."""
+    encoder = Lite()
+    images = [tf.constant(crops.batch(generator, 4)) for _ in range(max(1, count // 4))]
+    vectors: dict[int, list[np.ndarray]] = {level: [] for level in LEVELS}
+    for batch in images:
+        found = encoder(batch, list(LAYERS.values()))
+        for level in LEVELS:
+            vectors[level].append(tf.reshape(found[LAYERS[level]], [-1, WIDTHS[level]]).numpy())
+    stacked = {level: np.concatenate(parts).astype(np.float64) for level, parts in vectors.items()}
+    return {
+        level: (value.mean(axis=0).astype(np.float32), value.std(axis=0).astype(np.float32))
+        for level, value in stacked.items()
+    }
+
+
+def start(layout: Layout, generator: np.random.Generator) -> np.ndarray:
+    """Random parameters (He et al., 2015), with zero biases."""
+    arrays = {}
+    for name, shape in layout.shapes.items():
+        fan_in = math.prod(shape[:-1])
+        spread = math.sqrt(2.0 / fan_in) if name.endswith("kernel") else 0.0
+        arrays[name] = generator.normal(0.0, spread, shape)
+    return layout.vector(arrays)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, or continue training, and write the weights and the record."""
+    options = _parser().parse_args(arguments)
+    paths = [path for folder in options.photographs for path in image_paths(folder)]
+    if len(paths) <= options.held_out:
+        raise SystemExit(f"there are {len(paths)} photographs; there must be more than {options.held_out}")
+    seen, held_out = hold_out(paths, options.held_out)
+    crops, unseen = Crops(seen, options.side), Crops(held_out, options.side)
+    print(f"{len(crops)} photographs to train on, {len(unseen)} to validate on", flush=True)
+    try:
+        _run(options, crops, unseen)
+    except DivergenceError as error:
+        raise SystemExit(f"{error} (--rate)") from error
+
+
+def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
+    layout = Layout(shapes())
+    run = load_run(options.checkpoint)
+    if run is None:
+        generator = np.random.default_rng([options.seed])
+        moments = standardization(crops, generator, 256)
+        constants = {f"{MOMENTS}{level}": np.stack(moments[level]) for level in LEVELS}
+        run = Run(Trainer.start(start(layout, generator)), constants)
+    moments = {level: tuple(run.constants[f"{MOMENTS}{level}"]) for level in LEVELS}
+    reconstruction = Reconstruction(moments)
+    trainer = Trainer(reconstruction.losses, weight, rates(layout))
+    generator = np.random.default_rng([options.seed, VALIDATION_SEED])
+    validation = make_batches(unseen, generator, VALIDATION_BATCHES, options.batch)
+    run = train(
+        run,
+        trainer,
+        make_batches=lambda run, generator: make_batches(crops, generator, options.steps, options.batch),
+        validate=lambda run: _validated(trainer, validation, run),
+        plan=Plan(options.rounds, 1, options.rate, options.seed),
+        path=options.checkpoint,
+    )
+    _publish(options, layout, run, len(crops))
+
+
+def make_batches(crops: Crops, generator: np.random.Generator, count: int, images: int) -> list[dict[str, np.ndarray]]:
+    """Batches of crops, in 8 bits, each with whether the input of a stage is the decoded map."""
+    return [
+        {
+            "images": np.round(crops.batch(generator, images) * 255.0).astype(np.uint8),
+            "decoded": _entries(generator, images),
+        }
+        for _ in range(count)
+    ]
+
+
+def _entries(generator: np.random.Generator, images: int) -> np.ndarray:
+    """Whether each stage but the first decodes what the stage below made, for each image; mixed maps go all the way."""
+    decoded = generator.random((images, len(DECODED_LEVELS) - 1)) < DECODED
+    decoded[:MIXED] = True
+    return decoded
+
+
+def rates(layout: Layout) -> np.ndarray:
+    """Factor of the learning rate for each parameter, float32: kernels with many inputs move slower."""
+    return layout.repeat([min(1.0, 144.0 / math.prod(shape[:-1])) for shape in layout.shapes.values()])
+
+
+def _validated(trainer: Trainer, batches: Sequence[Any], run: Run) -> dict[str, Any]:
+    """Losses of the mean weights on held-out photographs."""
+    found = [trainer.measure(run.state["kept"], batch) for batch in batches]
+    means = {name: round(float(np.mean([float(each[name]) for each in found])), 5) for name in found[0]}
+    total = round(sum(weight(name) * value for name, value in means.items()), 4)
+    short = " ".join(f"{name} {value:.4f}" for name, value in means.items())
+    print(f"step {run.steps} after {run.seconds / 60:.1f} min: {total:.4f} = {short}", flush=True)
+    return {"step": run.steps, "seconds": round(run.seconds), "total": total, **means}
+
+
+def _publish(options: argparse.Namespace, layout: Layout, run: Run, images: int) -> None:
+    """Write the weights in 8 bits, and beside them a record of the run."""
+    stored: dict[str, Any] = {}
+    for name, value in layout.arrays(run.state["kept"]).items():
+        if name.endswith("kernel"):
+            kernel, scale = quantize(value.numpy())
+            stored |= {name: kernel, f"{name.removesuffix('kernel')}scale": scale}
+        else:
+            stored[name] = value.numpy()
+    for level in LEVELS:
+        stored[f"{MOMENTS}{level}"] = run.constants[f"{MOMENTS}{level}"]
+    _atomic.write_whole(options.weights, lambda stream: np.savez(stream, **stored))
+    digest = hashlib.sha256(options.weights.read_bytes()).hexdigest()
+    record = {
+        "sha256": digest,
+        "steps": run.steps,
+        "hours": round(run.seconds / 3600, 2),
+        "photographs": images,
+        "rounds_planned": run.planned,  # at each round; the learning rate decreases toward that end
+        "settings": {k: getattr(options, k) for k in ("seed", "rounds", "steps", "batch", "side", "rate")},
+        "precision": fastest_precision(),
+        "first": run.history[0],
+        "last": run.history[-1],
+        "totals": [each["total"] for each in run.history],
+    }
+    options.weights.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    print(f"{options.weights}: {options.weights.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m neural_style.training.decoders", description="Train the decoders of one-pass style transfer."
+    )
+    parser.add_argument("photographs", type=Path, nargs="+", help="folders of photographs, short side at least --side")
+    parser.add_argument("--weights", type=Path, default=PRETRAINED / "decoders.npz", help="file to write (%(default)s)")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("decoders.npz"), help="saved run, continued if it exists (%(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=40, help="(%(default)s)")
+    parser.add_argument("--steps", type=int, default=250, help="steps of a round (%(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="crops in a batch (%(default)s)")
+    parser.add_argument("--side", type=int, default=128, help="of a crop in pixels, a multiple of 16 (%(default)s)")
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    parser.add_argument("--held-out", type=int, default=48, help="photographs to validate on (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
