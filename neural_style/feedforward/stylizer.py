@@ -177,23 +177,35 @@ class OnePass:
         began = time.perf_counter()
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
         inputs = read_inputs(content, style, controls, size=size)
-        if inputs.content is None or not inputs.styles:
-            raise ValueError("one pass needs a content and a style")
-        painted = images.resize(self._paint(inputs), inputs.size)
+        painted = images.resize(self.paint(inputs, self.measure(inputs)), inputs.size)
         pixels = canvas.render(inputs, painted)
         record = {"quality": "instant", "strength": self.strength, "precision": self.precision, **inputs.record()}
         alpha = None if inputs.alpha is None else images.resize(inputs.alpha, inputs.size)[0]
         return Result(pixels[0], [], record | {"seconds": time.perf_counter() - began}, alpha=alpha)
 
-    def _paint(self, inputs: Inputs) -> np.ndarray:
-        """The image before it is rendered, float32 (1, height, width, 3) in [0, 1]."""
+    def measure(self, inputs: Inputs) -> tuple[_Measured, ...]:
+        """What the styles of a run are to `paint`; frames of one size and style share it.
+
+        Raises:
+            ValueError: there is no content or no style.
+        """
+        if inputs.content is None or not inputs.styles:
+            raise ValueError("one pass needs a content and a style")
+        return tuple(self._measure(each, max(inputs.size)) for each in inputs.styles if self.strength > 0.0)
+
+    def paint(self, inputs: Inputs, styles: Sequence[_Measured]) -> np.ndarray:
+        """The image before `canvas.render`, float32 (1, height, width, 3) in [0, 1].
+
+        Args:
+            inputs: of a run.
+            styles: its styles, from `measure`.
+        """
         assert inputs.content is not None
         image = images.resize(inputs.content, inputs.size)
         if self.strength == 0.0:
             return image
         long_side = max(inputs.size)
         shares = np.ones((*image.shape[:3], 1), np.float32) if inputs.shares is None else inputs.shares
-        styles = [self._measure(each, long_side) for each in inputs.styles]
         small = min(1.0, DEEP_SIDE / long_side)
         size = (max(1, round(inputs.size[0] * small)), max(1, round(inputs.size[1] * small)))
         painted = self._swap(images.resize(image, size), masks.resize_mask(shares, size), styles)
