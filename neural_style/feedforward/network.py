@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -29,8 +29,8 @@ __all__ = ["DECODED_LEVELS", "LAYERS", "LEVELS", "MULTIPLE", "WIDTHS", "Network"
 
 LEVELS = (1, 2, 3, 4, 5)
 
-DECODED_LEVELS = (1, 2, 3, 4)
-"""Levels that an image is decoded from; level 5 is compared only."""
+DECODED_LEVELS = (1, 2, 3)
+"""Levels that an image is decoded from; the deeper ones are compared only."""
 
 LAYERS = {level: f"block{level}_conv1" for level in LEVELS}
 """The encoder's layer at each level."""
@@ -38,28 +38,21 @@ LAYERS = {level: f"block{level}_conv1" for level in LEVELS}
 WIDTHS = {1: 16, 2: 48, 3: 96, 4: 128, 5: 128}
 """Channels at each level."""
 
-PIXEL_WIDTH = 24  # channels of the last hidden layer, at the image's resolution
+STAGES = {3: (96, 144, 96, 64, 48), 2: (48, 64, 32, 32, 16), 1: (16, 32, 3)}
+"""Channels into the first and out of each convolution of a stage. Between its second and third the map is enlarged."""
 
-MULTIPLE = 8
+MULTIPLE = 4
 """Decoders give back an image of the same size if its sides are multiples of this."""
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Shapes of the decoders' arrays by name, the deepest stage first: `stage4/conv1/kernel` is (3, 3, in, out)."""
+    """Shapes of the decoders' arrays by name, the deepest stage first: `stage3/conv1/kernel` is (3, 3, in, out)."""
     found: dict[str, tuple[int, ...]] = {}
     for level in reversed(DECODED_LEVELS):
-        widths = _widths(level)
-        for position, (inputs, outputs) in enumerate(itertools.pairwise(widths), 1):
+        for position, (inputs, outputs) in enumerate(itertools.pairwise(STAGES[level]), 1):
             name = f"stage{level}/conv{position}"
             found |= {f"{name}/kernel": (3, 3, inputs, outputs), f"{name}/bias": (outputs,)}
     return found
-
-
-def _widths(level: int) -> tuple[int, ...]:
-    """Channels into the first and out of each convolution of a stage."""
-    if level == 1:
-        return (WIDTHS[1], PIXEL_WIDTH, 3)
-    return (WIDTHS[level], WIDTHS[level], WIDTHS[level - 1], WIDTHS[level - 1], WIDTHS[level - 1])
 
 
 def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor) -> tf.Tensor:
@@ -74,7 +67,7 @@ def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor) -> tf.Tensor:
         The standardized map of the level above, (images, 2 * rows, 2 * columns, channels), or from level 1 the image,
         (images, rows, columns, 3), in about [0, 1].
     """
-    count = len(_widths(level)) - 1
+    count = len(STAGES[level]) - 1
     for position in range(1, count + 1):
         name = f"stage{level}/conv{position}"
         x = tf.nn.bias_add(tf.nn.conv2d(x, arrays[f"{name}/kernel"], 1, "SAME"), arrays[f"{name}/bias"])
@@ -96,11 +89,15 @@ class Network:
     Raises:
         WeightsUnavailableError: the file is missing or damaged, or holds other weights.
 
+    Attributes:
+        encoder: the network whose maps are decoded.
+        precision: of the convolutions.
+
     Example:
         >>> network = Network()
-        >>> maps = network.encode(tf.zeros([1, 64, 48, 3]), (4,))
-        >>> maps[4].shape, network.decode(4, maps[4]).shape
-        (TensorShape([1, 8, 6, 128]), TensorShape([1, 64, 48, 3]))
+        >>> features = network.encoder(tf.zeros([1, 64, 48, 3]), ["block3_conv1"])["block3_conv1"]
+        >>> features.shape, network.decode(3, features).shape
+        (TensorShape([1, 16, 12, 96]), TensorShape([1, 64, 48, 3]))
     """
 
     def __init__(self, weights: str | os.PathLike[str] = "bundled", precision: str = "float32") -> None:
@@ -111,28 +108,15 @@ class Network:
             self._moments = {level: tf.unstack(tf.constant(stored[f"moments{level}"])) for level in LEVELS}
             self._arrays = {name: tf.cast(_array(stored, name), precision) for name in shapes()}
 
-    def encode(self, image: tf.Tensor, levels: Sequence[int]) -> dict[int, tf.Tensor]:
-        """Standardized maps of an image by level, float32 (1, rows, columns, channels).
-
-        Args:
-            image: float32 (1, height, width, 3) in [0, 1].
-            levels: from `LEVELS`.
-        """
-        found = self.encoder(image, [LAYERS[level] for level in levels])
-        return {level: self._standardize(level, found[LAYERS[level]]) for level in levels}
-
-    def _standardize(self, level: int, features: tf.Tensor) -> tf.Tensor:
-        mean, deviation = self._moments[level]
-        return (tf.cast(features, tf.float32) - mean) / deviation
-
     def decode(self, level: int, features: tf.Tensor) -> tf.Tensor:
-        """The image of a standardized map, float32 (1, height, width, 3), in about [0, 1].
+        """The image of a map, float32 (1, height, width, 3), in about [0, 1].
 
         Args:
-            level: from `LEVELS`.
-            features: float32 (1, rows, columns, channels).
+            level: from `DECODED_LEVELS`.
+            features: the encoder's map of `LAYERS[level]`, float32 (1, rows, columns, channels).
         """
-        x = tf.cast(features, self.precision)
+        mean, deviation = self._moments[level]
+        x = tf.cast((features - mean) / deviation, self.precision)
         for each in range(level, 0, -1):
             x = stage(self._arrays, each, x)
         return tf.cast(x, tf.float32)

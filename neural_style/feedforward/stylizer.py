@@ -1,12 +1,13 @@
-"""Paint in one pass: encode, transform, decode, from the deepest level to the shallowest.
+"""Paint in one pass: match, decode, enlarge, from a small canvas to the final size.
 
-At each level of `network` the image is encoded, its map is given the style's statistics by a closed form of
-`transform`, and the map is decoded to the image that the next level begins with. The deepest level swaps patches, which
-makes strokes and shapes; the shallower ones transport the distribution of features, which makes colors and texture.
+At each scale, every position of the canvas is matched with the most similar position of the style, as
+`losses.AssignedNeighbor` matches them, and the decoders make an image of the style's own feature vectors at these
+positions. At the final size, two closed-form steps then give the shallow maps the style's distribution, which restores
+its palette and texture. Nothing is optimized, and nothing was learned from any painting.
 
-Reference: Y. Li et al., "Universal style transfer via feature transforms", 2017, arXiv:1705.08086, section 3.3 (levels
-from deep to shallow). Deviations: the deepest level swaps patches, and the others use the optimal transport between
-Gaussians in place of whitening and coloring.
+Reference: N. Kolkin et al., "Neural neighbor style transfer", 2022, arXiv:2203.13215, section 4.3 (NNST-D): nearest
+neighbors coarse to fine, decoded. Deviations: the decoders know photographs only, and decode one layer in place of
+hypercolumns; the optimal transport of two shallow layers replaces the color correction.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,97 +26,111 @@ from neural_style._arguments import choice, share
 from neural_style._tracing import check_process, function
 from neural_style.features.precision import PRECISIONS, fastest_precision
 from neural_style.feedforward import transform
-from neural_style.feedforward.network import DECODED_LEVELS, MULTIPLE, WIDTHS, Network
-from neural_style.feedforward.transform import Affine, Gaussian, Sums
+from neural_style.feedforward.network import LAYERS, MULTIPLE, WIDTHS, Network
+from neural_style.feedforward.transform import Affine
 from neural_style.images import ImageLike, masks
-from neural_style.objective.tiling import Tile, tiles
+from neural_style.losses import AssignedNeighbor, Loss, Moments, PositionSums, StyleVectors
+from neural_style.objective import TiledObjective
+from neural_style.objective.tiling import tiles
+from neural_style.scales import CoarseToFine
 from neural_style.transfer import canvas
 from neural_style.transfer.controls import Controls
-from neural_style.transfer.inputs import Inputs, read_inputs
+from neural_style.transfer.inputs import Inputs, read_inputs, side_of
 from neural_style.transfer.result import Result
-from neural_style.transfer.styles.blending import Styles
+from neural_style.transfer.styles.base import Style
+from neural_style.transfer.styles.blending import Styles, read_styles
+from neural_style.transfer.styles.image_style import ImageStyle
+from neural_style.transfer.styles.style_target import StyleTarget, measure_target
 
 __all__ = ["OnePass", "clear_cache"]
 
-DEEP = 4
-"""The level that swaps patches; the ones above it transport."""
+MATCHED = 3
+"""The level whose positions are matched and whose vectors are decoded."""
 
-DEEP_SIDE = 512
-"""Longest side, in pixels, of the image that the deep level sees."""
+TRANSPORTED = (2, 1)
+"""Levels that are given the style's distribution at the final size, in order."""
 
-MAX_PATCHES = 2048
-"""Most patches that a style offers."""
+ASSIGNED = 1.6
+"""Share of the style's vectors in what is decoded, relative to the strength; at most 1."""
 
-SWAPPED = 1.0
-"""Weight of the swapped map at strength 1."""
+SCALES = CoarseToFine(smallest=128, factor=2.0)
 
-TILE, HALO = 1024, 64
-"""Side of the tiles that a large image is encoded and decoded in, and the pixels around each, multiples of 8."""
+TILE, HALO = 1024, 32
+"""Side of the tiles in which a large image is evaluated, and the pixels around each that decoders see."""
+
+LOSSES: tuple[Loss, ...] = (
+    AssignedNeighbor(tuple(LAYERS[level] for level in (3, 4, 5)), layer_weights=None, grid=LAYERS[MATCHED]),
+    Moments(tuple(LAYERS[level] for level in TRANSPORTED)),
+)
+"""What is measured of a style: vectors to match with, and the distributions of shallow maps."""
 
 
 class _Measured(NamedTuple):
-    """What a style is to one pass.
+    """A style at one scale.
 
     Attributes:
-        weight: among the styles of its region.
+        weight: among the styles of its region, of which it is a share.
         region: index of its mask; 0 without masks.
-        gaussians: mean and covariance at each level.
-        patches: that it offers at the deep level, float32 (patches, 9, channels).
+        vectors: by layer, those of each position.
+        sums: by layer, over the style's positions.
     """
 
     weight: float
     region: int
-    gaussians: Mapping[int, Gaussian]
-    patches: tf.Tensor
+    vectors: StyleVectors
+    sums: Mapping[str, PositionSums]
 
 
-class _Level:
-    """The compiled functions of one level, each traced once for images of any size.
+class _Programs:
+    """Compiled functions of one network, each traced once for images of any size.
 
     Args:
         network: encoder and decoders.
-        level: from `DECODED_LEVELS`.
     """
 
-    def __init__(self, network: Network, level: int) -> None:
-        self.level, self.stride = level, 2 ** (level - 1)
-        width = WIDTHS[level]
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.matching = TiledObjective(LOSSES, network.encoder, TILE)
+        self.moments = {
+            level: TiledObjective((Moments((LAYERS[level],)),), network.encoder, TILE) for level in TRANSPORTED
+        }
         image = tf.TensorSpec([1, None, None, 3], tf.float32)
-        features = tf.TensorSpec([1, None, None, width], tf.float32)
         shares = tf.TensorSpec([1, None, None, None], tf.float32)
-        affine = Affine(tf.TensorSpec([None, width, width], tf.float32), tf.TensorSpec([None, width], tf.float32))
-
-        @function([image])
-        def encode(image: tf.Tensor) -> tf.Tensor:
-            return network.encode(image, (level,))[level]
-
-        @function([features])
-        def decode(features: tf.Tensor) -> tf.Tensor:
-            return network.decode(level, features)
-
-        @function([image, shares, affine])
-        def move(image: tf.Tensor, shares: tf.Tensor, affine: Affine) -> tf.Tensor:
-            """The image with its map moved in each region by an affine map."""
-            features = encode(image)
-            left = 1.0 - tf.reduce_sum(shares, axis=-1, keepdims=True)
-            moved = tf.map_fn(
-                lambda each: each[0][None, ..., None] * transform.apply(features, Affine(each[1], each[2])),
-                (tf.transpose(shares[0], [2, 0, 1]), affine.matrix, affine.offset),
-                fn_output_signature=tf.float32,
+        levels = (MATCHED, *TRANSPORTED)
+        features = {level: tf.TensorSpec([1, None, None, WIDTHS[level]], tf.float32) for level in levels}
+        affine = {
+            level: Affine(
+                tf.TensorSpec([None, WIDTHS[level], WIDTHS[level]], tf.float32),
+                tf.TensorSpec([None, WIDTHS[level]], tf.float32),
             )
-            return decode(left * features + tf.reduce_sum(moved, axis=0))
+            for level in levels
+        }
+        self.encode = {level: function([image])(functools.partial(self._encode, level)) for level in levels}
+        self.decode = {level: function([features[level]])(functools.partial(network.decode, level)) for level in levels}
+        self.move = {
+            level: function([image, shares, affine[level]])(functools.partial(self._move, level))
+            for level in TRANSPORTED
+        }
 
-        @function([image])
-        def lost(image: tf.Tensor) -> tf.Tensor:
-            """What decoding loses of an image."""
-            return image - decode(encode(image))
+    def _encode(self, level: int, image: tf.Tensor) -> tf.Tensor:
+        layer = LAYERS[level]
+        return tf.cast(self.network.encoder(image, [layer])[layer], tf.float32)
 
-        self.encode, self.decode, self.move, self.lost = encode, decode, move, lost
-        self.sums = function([features, shares])(transform.position_sums)
+    def _move(self, level: int, image: tf.Tensor, shares: tf.Tensor, affine: Affine) -> tf.Tensor:
+        """An image decoded from its map, to which each region's affine map is applied by its share."""
+        features = self._encode(level, image)
+        guides = tf.nn.avg_pool2d(shares, 2 ** (level - 1), 2 ** (level - 1), "VALID")
+        moved = tf.map_fn(
+            lambda each: each[0][None, ..., None] * transform.apply(features, Affine(each[1], each[2])),
+            (tf.transpose(guides[0], [2, 0, 1]), affine.matrix, affine.offset),
+            fn_output_signature=tf.float32,
+        )
+        left = 1.0 - tf.reduce_sum(guides, axis=-1, keepdims=True)
+        return self.network.decode(level, left * features + tf.reduce_sum(moved, axis=0))
 
 
 class OnePass:
-    """Style transfer in one pass, for any style: about a second where an optimization takes twenty.
+    """Style transfer in one pass, for any style.
 
     It takes the arguments of `StyleTransfer.run` that need no steps, and gives the same `Result`.
 
@@ -141,15 +156,10 @@ class OnePass:
         self.strength = share("strength", strength)
         choice("precision", precision, PRECISIONS)
         self.precision = fastest_precision() if precision == "auto" else precision
-        self._levels = _compiled(os.fspath(weights), self.precision)
+        self._programs = _programs(os.fspath(weights), self.precision)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.strength!r}, precision={self.precision!r})"
-
-    @property
-    def _kept(self) -> float:
-        """Share of what decoding loses that is added again: all of it at strength 0, none from 0.5 on."""
-        return max(0.0, 1.0 - 2.0 * self.strength)
 
     def run(
         self,
@@ -171,118 +181,123 @@ class OnePass:
 
         Raises:
             ImageError: an image cannot be read.
-            ValueError: an argument is out of range, or masks do not fit; see `StyleTransfer.run`.
+            ValueError: an argument is out of range, an image is too small, or masks do not fit; a `StyleTarget` was
+                made for something else.
             TypeError: an argument is of another type than expected.
         """
         began = time.perf_counter()
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
         inputs = read_inputs(content, style, controls, size=size)
-        painted = images.resize(self.paint(inputs, self.measure(inputs)), inputs.size)
-        pixels = canvas.render(inputs, painted)
+        pixels = canvas.render(inputs, self._paint(inputs))
         record = {"quality": "instant", "strength": self.strength, "precision": self.precision, **inputs.record()}
         alpha = None if inputs.alpha is None else images.resize(inputs.alpha, inputs.size)[0]
         return Result(pixels[0], [], record | {"seconds": time.perf_counter() - began}, alpha=alpha)
 
-    def measure(self, inputs: Inputs) -> tuple[_Measured, ...]:
-        """What the styles of a run are to `paint`; frames of one size and style share it.
+    def target(
+        self, style: Styles, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0
+    ) -> StyleTarget:
+        """Compute what one pass needs of a style, to be used in place of its image; see `StyleTransfer.target`."""
+        size = side_of("size", size)
+        styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
+        if not all(isinstance(each, ImageStyle) for each in styles):
+            raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
+        sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
+        return measure_target(styles, self._programs.matching, self._programs.network.encoder, sides)
 
-        Raises:
-            ValueError: there is no content or no style.
-        """
+    def _paint(self, inputs: Inputs) -> np.ndarray:
+        """The image before it is rendered, float32 (1, height, width, 3) in [0, 1]."""
         if inputs.content is None or not inputs.styles:
             raise ValueError("one pass needs a content and a style")
-        return tuple(self._measure(each, max(inputs.size)) for each in inputs.styles if self.strength > 0.0)
-
-    def paint(self, inputs: Inputs, styles: Sequence[_Measured]) -> np.ndarray:
-        """The image before `canvas.render`, float32 (1, height, width, 3) in [0, 1].
-
-        Args:
-            inputs: of a run.
-            styles: its styles, from `measure`.
-        """
-        assert inputs.content is not None
-        image = images.resize(inputs.content, inputs.size)
+        content = images.resize(inputs.content, inputs.size)
         if self.strength == 0.0:
-            return image
-        long_side = max(inputs.size)
-        shares = np.ones((*image.shape[:3], 1), np.float32) if inputs.shares is None else inputs.shares
-        small = min(1.0, DEEP_SIDE / long_side)
-        size = (max(1, round(inputs.size[0] * small)), max(1, round(inputs.size[1] * small)))
-        painted = self._swap(images.resize(image, size), masks.resize_mask(shares, size), styles)
-        painted = images.resize(painted, inputs.size)
-        for level in range(DEEP - 1, 0, -1):
-            painted = self._transport(self._levels[level], painted, shares, styles)
+            return content  # decoding would blur it
+        sizes = self._sizes(inputs.size)
+        painted = images.resize(content, sizes[0])
+        for size in sizes:
+            styles = [self._measure(each, max(size), inputs.regions) for each in inputs.styles]
+            painted = images.resize(painted, size)
+            painted = self._match(painted, images.resize(content, size), _shares(inputs, size), styles)
+        for level in TRANSPORTED:
+            painted = self._transport(level, painted, _shares(inputs, inputs.size), styles)
         return painted
 
-    def _measure(self, style: Any, long_side: int) -> _Measured:
-        """Means, covariances and patches of a style beside a canvas of this long side."""
-        deep_side = min(long_side, DEEP_SIDE)
-        gaussians = {}
-        for level in self._levels.values():
-            pixels, mask = style.beside(deep_side if level.level == DEEP else long_side)
-            shares = np.ones((*pixels.shape[:3], 1), np.float32) if mask is None else mask
-            pixels, shares = _padded(pixels), _padded(shares)
-            gaussians[level.level] = transform.gaussian(self._sums(level, pixels, shares), 0)
-            if level.level == DEEP:
-                weights = tf.constant(_cells(shares, level.stride))
-                offered = transform.patches(level.encode(pixels), gaussians[DEEP], weights, MAX_PATCHES)
-        return _Measured(style.weight, style.region, gaussians, offered)
+    def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """(width, height) of each scale: those on which every layer has a cell."""
+        least = self._programs.matching.smallest_side
+        if min(size) < least:
+            raise ValueError(f"one pass needs at least {least} pixels on each side, not {size[0]}x{size[1]}")
+        return [scale[:2] for scale in SCALES(size) if min(scale[:2]) >= least]
 
-    def _sums(self, level: _Level, image: np.ndarray, shares: np.ndarray) -> Sums:
-        """Sums over an image, tile by tile."""
-        found = []
-        for tile in _tiles(image):
-            features = _cut(tile, level.encode(image[tile.window]), level.stride)
-            found.append(level.sums(features, _cells(tile.core(shares, 1), level.stride)))
-        return Sums(*(tf.add_n(list(parts)) for parts in zip(*found, strict=True)))
+    def _measure(self, style: Style, long_side: int, regions: int) -> _Measured:
+        vectors, sums = style.measure(self._programs.matching, long_side, regions).statistic
+        assert vectors is not None  # both losses read the style
+        assert sums is not None
+        return _Measured(style.weight, style.region, vectors, sums)
 
-    def _swap(self, image: np.ndarray, shares: np.ndarray, styles: Sequence[_Measured]) -> np.ndarray:
-        """The image decoded from its deep map, with patches swapped for the styles'."""
-        level, (height, width) = self._levels[DEEP], image.shape[1:3]
-        amount = SWAPPED * self.strength
-        features = level.encode(_padded(image))
-        guides = _cells(_padded(shares), level.stride)
-        painted = (1.0 - amount * guides.sum(axis=-1, keepdims=True)) * features
-        for style, weight in zip(styles, _weights(styles), strict=True):
-            guide = guides[..., style.region : style.region + 1]
-            if guide.any():
-                swapped = transform.swap(features, guide, style.gaussians[DEEP], style.patches, self.precision)
-                painted += amount * weight * guide * swapped
-        decoded = level.decode(painted)
-        if self._kept > 0.0:
-            decoded += self._kept * level.lost(_padded(image))
-        return np.clip(decoded.numpy()[:, :height, :width], 0.0, 1.0)
+    def _match(
+        self, painted: np.ndarray, content: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]
+    ) -> np.ndarray:
+        """The image decoded from the style's vectors, each position matched with canvas and content together."""
+        programs, layer = self._programs, LAYERS[MATCHED]
+        (height, width), stride = painted.shape[1:3], 2 ** (MATCHED - 1)
+        painted, content = _padded(painted), _padded(content)
+        vectors = tuple(style.vectors for style in styles)
+        index, _ = programs.matching.match(tf.constant(painted), tf.constant(content), [vectors, None])
+        assert index is not None
+        own = _tiled(programs.encode[MATCHED], painted, 1, stride)
+        weights = _weights(styles) if shares is None else _cell_weights(_padded(shares), styles, stride)
+        amount = min(1.0, ASSIGNED * self.strength)
+        goal = (1.0 - amount * weights.sum(axis=-1, keepdims=True)) * own
+        for number, style in enumerate(styles):
+            chosen = tf.gather(tf.reshape(style.vectors[layer], [-1, WIDTHS[MATCHED]]), index[..., number])
+            goal += amount * weights[..., number : number + 1] * chosen.numpy()
+        decoded = _tiled(programs.decode[MATCHED], goal, stride, 1)
+        return np.clip(decoded[:, :height, :width], 0.0, 1.0)
 
     def _transport(
-        self, level: _Level, image: np.ndarray, shares: np.ndarray, styles: Sequence[_Measured]
+        self, level: int, painted: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]
     ) -> np.ndarray:
-        """The image decoded from its map at a level, with each region moved to its styles' distribution."""
-        height, width = image.shape[1:3]
-        image, shares = _padded(image), _padded(shares)
-        sums = self._sums(level, image, shares)
-        amount, identity = min(1.0, 2.0 * self.strength), np.eye(WIDTHS[level.level], dtype=np.float32)
-        matrices = np.stack([(1.0 - amount) * identity] * shares.shape[-1])
+        """The image decoded from its map at a level, with each region moved to the distribution of its styles."""
+        programs, layer, stride = self._programs, LAYERS[level], 2 ** (level - 1)
+        (height, width), painted = painted.shape[1:3], _padded(painted)
+        everywhere = np.ones((*painted.shape[:3], 1), np.float32) if shares is None else _padded(shares)
+        guides = {} if shares is None else {layer: tf.constant(_cells(everywhere, stride))}
+        (own,) = programs.moments[level].target(tf.constant(painted), guides)
+        assert isinstance(own, dict)
+        affine = self._affine(level, own[layer], everywhere.shape[-1], styles)
+        both = np.concatenate([painted, everywhere], axis=-1)
+        move = programs.move[level]
+        moved = _tiled(lambda window: move(window[..., :3], window[..., 3:], affine), both, 1, 1)
+        return np.clip(moved[:, :height, :width], 0.0, 1.0)
+
+    def _affine(self, level: int, own: PositionSums, regions: int, styles: Sequence[_Measured]) -> Affine:
+        """The map of each region: the mean of those to its styles, and of the identity below strength 0.5."""
+        amount, identity = min(1.0, 2.0 * self.strength), np.eye(WIDTHS[level], dtype=np.float32)
+        matrices = np.stack([(1.0 - amount) * identity] * regions)
         offsets = np.zeros(matrices.shape[:2], np.float32)
-        for style, weight in zip(styles, _weights(styles), strict=True):
-            moved = transform.transport(transform.gaussian(sums, style.region), style.gaussians[level.level])
+        for style, weight in zip(styles, _weights(styles)[0, 0, 0], strict=True):
+            goal = transform.gaussian(style.sums[LAYERS[level]], style.region)
+            moved = transform.transport(transform.gaussian(own, style.region), goal)
             matrices[style.region] += amount * weight * moved.matrix.numpy()
             offsets[style.region] += amount * weight * moved.offset.numpy()
-        painted = np.empty_like(image)
-        for tile in _tiles(image):
-            guides = _cells(shares[tile.window], level.stride)
-            moved = level.move(image[tile.window], guides, Affine(matrices, offsets))
-            if self._kept > 0.0:
-                moved += self._kept * level.lost(image[tile.window])
-            tile.core(painted, 1)[...] = _cut(tile, moved, 1)
-        return np.clip(painted[:, :height, :width], 0.0, 1.0)
+        return Affine(tf.constant(matrices), tf.constant(offsets))
 
 
-def _weights(styles: Sequence[_Measured]) -> list[float]:
-    """The weight of each style among those of its region."""
+def _weights(styles: Sequence[_Measured]) -> np.ndarray:
+    """The weight of each style among those of its region, float32 (1, 1, 1, styles)."""
     totals: dict[int, float] = {}
     for style in styles:
         totals[style.region] = totals.get(style.region, 0.0) + style.weight
-    return [style.weight / totals[style.region] for style in styles]
+    return np.array([[[[style.weight / totals[style.region] for style in styles]]]], np.float32)
+
+
+def _cell_weights(shares: np.ndarray, styles: Sequence[_Measured], stride: int) -> np.ndarray:
+    """The weight of each style at each cell, float32 (1, rows, columns, styles)."""
+    return _cells(shares, stride)[..., [style.region for style in styles]] * _weights(styles)
+
+
+def _shares(inputs: Inputs, size: tuple[int, int]) -> np.ndarray | None:
+    return None if inputs.shares is None else masks.resize_mask(inputs.shares, size)
 
 
 def _padded(pixels: np.ndarray) -> np.ndarray:
@@ -292,28 +307,45 @@ def _padded(pixels: np.ndarray) -> np.ndarray:
 
 
 def _cells(shares: np.ndarray, stride: int) -> np.ndarray:
-    """Means of shares over the cells of a map; see `masks.guides_per_layer`."""
+    """Means of shares over the cells of a map."""
     rows, columns = shares.shape[1] // stride, shares.shape[2] // stride
     return shares.reshape(1, rows, stride, columns, stride, -1).mean(axis=(2, 4))
 
 
-def _tiles(image: np.ndarray) -> tuple[Tile, ...]:
-    return tiles((image.shape[2], image.shape[1]), TILE, HALO, MULTIPLE)
+def _tiled(
+    program: Callable[[tf.Tensor], tf.Tensor], source: np.ndarray, stride: int, result_stride: int
+) -> np.ndarray:
+    """A program's result, computed tile by tile where the image is large.
 
-
-def _cut(tile: Tile, features: tf.Tensor, stride: int) -> tf.Tensor:
-    """The core's part of the map of a tile's window."""
-    top, bottom, left, right = tile.crops([stride])[0].tolist()
-    return features[:, top:bottom, left:right]
+    Args:
+        program: from an image or a map to another, (1, rows, columns, channels).
+        source: its argument.
+        stride: pixels of a cell of the argument along each axis.
+        result_stride: of the result.
+    """
+    parts = tiles((source.shape[2] * stride, source.shape[1] * stride), TILE, HALO, MULTIPLE)
+    if len(parts) == 1:
+        return program(tf.constant(source)).numpy()
+    whole: np.ndarray | None = None
+    for tile in parts:
+        rows, columns = (
+            slice(span.window_begin // stride, span.window_end // stride) for span in (tile.rows, tile.columns)
+        )
+        found = program(tf.constant(source[:, rows, columns])).numpy()
+        if whole is None:
+            size = [extent * stride // result_stride for extent in source.shape[1:3]]
+            whole = np.empty((1, *size, found.shape[-1]), np.float32)
+        top, bottom, left, right = tile.crops([result_stride])[0].tolist()
+        tile.core(whole, result_stride)[...] = found[:, top:bottom, left:right]
+    assert whole is not None
+    return whole
 
 
 @functools.lru_cache(maxsize=2)
-def _compiled(weights: str, precision: str) -> dict[int, _Level]:
-    """The compiled functions of each level."""
-    network = Network(weights, precision)
-    return {level: _Level(network, level) for level in DECODED_LEVELS}
+def _programs(weights: str, precision: str) -> _Programs:
+    return _Programs(Network(weights, precision))
 
 
 def clear_cache() -> None:
     """Release the network and the compiled functions."""
-    _compiled.cache_clear()
+    _programs.cache_clear()

@@ -33,13 +33,15 @@ from neural_style.training.trainer import Layout, Plan, Run, Trainer, load_run, 
 
 __all__ = ["Reconstruction", "main", "weight"]
 
+Maps = dict[int, tf.Tensor]
+
 MOMENTS = "moments"  # begins the names of the means and deviations of a level in the files
 VALIDATION_SEED = 2**31
 VALIDATION_BATCHES = 8
-WEIGHTS = {"pixels": 30.0, "mixed": 1.0, "smoothness": 0.3}
+WEIGHTS = {"pixels": 20.0, "level3": 2.0, "mixed": 3.0, "texture": 0.5, "smoothness": 0.1}
 DECODED = 0.75  # odds that a stage's input is the decoded map
-MIXED = 2  # images of a batch that are decoded from mixed maps
-SHARE = 0.6  # of the replaced patches in a mixed map
+MIXED = 4  # images of a batch that are decoded from mixed maps
+SHARE = 0.85  # of the replaced patches in a mixed map
 
 
 def weight(name: str) -> float:
@@ -87,6 +89,7 @@ class Reconstruction:
         for level in DECODED_LEVELS:
             losses[f"level{level}"] = self._distance(level, found[level][MIXED:], maps[level][MIXED:])
         losses["mixed"] = self._distance(deepest, found[deepest][:MIXED], mixed)
+        losses["texture"] = _texture(found, {level: tf.roll(value, 1, axis=0) for level, value in maps.items()})
         losses["smoothness"] = tf.reduce_mean(tf.image.total_variation(x[:MIXED])) / float(np.prod(goal.shape[1:3]))
         return losses
 
@@ -104,6 +107,21 @@ def _mix(maps: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     vectors = tf.reshape(others, [others.shape[0], -1, others.shape[-1]])
     chosen = tf.reshape(tf.gather(vectors, nearest, batch_dims=1), tf.shape(maps))
     return SHARE * chosen + (1.0 - SHARE) * maps
+
+
+def _texture(found: Maps, goal: Maps) -> tf.Tensor:
+    """Difference of the means and deviations of the shallower maps of mixed images from those of the others."""
+    distances = []
+    for level in DECODED_LEVELS[:-1]:
+        (mean, variance), (goal_mean, goal_variance) = (
+            tf.nn.moments(maps[level][:MIXED], [1, 2]) for maps in (found, goal)
+        )
+        deviation, goal_deviation = tf.sqrt(variance + 1e-4), tf.sqrt(goal_variance + 1e-4)
+        distances += [
+            tf.math.squared_difference(mean, goal_mean),
+            tf.math.squared_difference(deviation, goal_deviation),
+        ]
+    return tf.add_n([tf.reduce_mean(distance) for distance in distances])
 
 
 def standardization(
