@@ -42,7 +42,7 @@ from neural_style.transfer.styles.blending import Styles, read_styles
 from neural_style.transfer.styles.image_style import ImageStyle
 from neural_style.transfer.styles.style_target import StyleTarget, measure_target
 
-__all__ = ["OnePass", "clear_cache"]
+__all__ = ["OnePass", "StylesAtScales", "clear_cache"]
 
 MATCHED = 3
 """The level whose positions are matched and whose vectors are decoded."""
@@ -79,6 +79,10 @@ class _Measured(NamedTuple):
     region: int
     vectors: StyleVectors
     sums: Mapping[str, PositionSums]
+
+
+StylesAtScales = tuple[tuple[_Measured, ...], ...]
+"""The styles of a run at each of its scales."""
 
 
 class _Programs:
@@ -188,7 +192,7 @@ class OnePass:
         began = time.perf_counter()
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
         inputs = read_inputs(content, style, controls, size=size)
-        pixels = canvas.render(inputs, self._paint(inputs))
+        pixels = canvas.render(inputs, self.paint(inputs, self.measure(inputs)))
         record = {"quality": "instant", "strength": self.strength, "precision": self.precision, **inputs.record()}
         alpha = None if inputs.alpha is None else images.resize(inputs.alpha, inputs.size)[0]
         return Result(pixels[0], [], record | {"seconds": time.perf_counter() - began}, alpha=alpha)
@@ -204,21 +208,37 @@ class OnePass:
         sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
         return measure_target(styles, self._programs.matching, self._programs.network.encoder, sides)
 
-    def _paint(self, inputs: Inputs) -> np.ndarray:
-        """The image before it is rendered, float32 (1, height, width, 3) in [0, 1]."""
+    def measure(self, inputs: Inputs) -> StylesAtScales:
+        """Measure the styles of a run at each scale; frames of one size and style share what is measured.
+
+        Raises:
+            ValueError: there is no content or no style, or the size is too small.
+        """
         if inputs.content is None or not inputs.styles:
             raise ValueError("one pass needs a content and a style")
+        return tuple(
+            tuple(self._measure(each, max(size), inputs.regions) for each in inputs.styles)
+            for size in self._sizes(inputs.size)
+        )
+
+    def paint(self, inputs: Inputs, styles: StylesAtScales) -> np.ndarray:
+        """The image before it is rendered, float32 (1, height, width, 3) in [0, 1].
+
+        Args:
+            inputs: of the run.
+            styles: from `measure`.
+        """
+        assert inputs.content is not None
         content = images.resize(inputs.content, inputs.size)
         if self.strength == 0.0:
             return content  # decoding would blur it
         sizes = self._sizes(inputs.size)
         painted = images.resize(content, sizes[0])
-        for size in sizes:
-            styles = [self._measure(each, max(size), inputs.regions) for each in inputs.styles]
+        for size, measured in zip(sizes, styles, strict=True):
             painted = images.resize(painted, size)
-            painted = self._match(painted, images.resize(content, size), _shares(inputs, size), styles)
+            painted = self._match(painted, images.resize(content, size), _shares(inputs, size), measured)
         for level in TRANSPORTED:
-            painted = self._transport(level, painted, _shares(inputs, inputs.size), styles)
+            painted = self._transport(level, painted, _shares(inputs, inputs.size), styles[-1])
         return painted
 
     def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
