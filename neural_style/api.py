@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from PIL import Image
 
-from neural_style._arguments import choice, count, flag, whole
+from neural_style._arguments import choice, count, flag, real, whole
 
 if TYPE_CHECKING:
     from neural_style.features import Extractor
@@ -35,7 +37,7 @@ __all__ = [
     "stylize_result",
 ]
 
-QUALITIES = ("best", "fast")
+QUALITIES = ("best", "fast", "instant")
 
 PREVIEW_SIDE = 256
 """Long side of a preview in pixels."""
@@ -47,7 +49,7 @@ class FrameOptions(TypedDict, total=False):
     strength: float
     steps: int | None
     recipe: str | Recipe
-    quality: Literal["best", "fast"]
+    quality: Literal["best", "fast", "instant"]
     extractor: Extractor | str | None
     optimizer: Optimizer | str | None
     precision: str
@@ -91,7 +93,7 @@ def stylize(
     strength: float = 0.5,
     steps: int | None = None,
     recipe: str | Recipe = "default",
-    quality: Literal["best", "fast"] = "best",
+    quality: Literal["best", "fast", "instant"] = "best",
     extractor: Extractor | str | None = None,
     optimizer: Optimizer | str | None = None,
     precision: str = "auto",
@@ -122,7 +124,10 @@ def stylize(
         steps: total over all scales, at least 1; None for the recipe's own number.
         recipe: the name of one in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
         quality: `"fast"` paints the larger canvases with `Lite`, a small network distilled from VGG16, in a fraction of
-            the time and with nothing to download; `"best"` follows the recipe.
+            the time and with nothing to download; `"best"` follows the recipe. `"instant"` does not optimize: it paints
+            in one pass, in any style, see `neural_style.feedforward`. It needs a content and a style, and refuses
+            `steps`, `extractor`, `optimizer`, `init`, `checkpoint` and any other recipe than the default; `tile`,
+            `seed`, `max_seconds`, `progress` and `callbacks` have no effect on it.
         extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the one that `quality` or the recipe
             names, else `default_extractor()`.
         optimizer: `"adam"`, `"lbfgs"` or an `Optimizer`; None for the recipe's.
@@ -130,7 +135,8 @@ def stylize(
         tile: side in pixels of the tiles that a large image is evaluated in, in bounded memory; `"auto"` uses tiles
             where the image would not fit otherwise; None never. See `StyleTransfer`.
         init: `"content"`, `"recolored"`, `"noise"`, an image, or a number: the share of noise in a mixture with the
-            content. None for the recipe's, or for noise where content or style is None.
+            content. `"instant"`: what `quality="instant"` paints, which needs a content and images as styles. None for
+            the recipe's, or for noise where content or style is None.
         seed: of the noise. Equal calls on one machine give equal bits.
         masks: the region of each style, one mask for each: images or arrays over the content. This and the following
             five are described at `StyleTransfer.run`.
@@ -142,7 +148,7 @@ def stylize(
         style_scale: size of the style relative to the image; 2 for strokes twice as large.
         preview: paint at most 256 pixels with half the steps, in a quarter of the time. Strokes keep their share of the
             image, so a preview looks like the image seen from a distance. With `quality="fast"` the small network
-            serves every scale.
+            serves every scale; `quality="instant"` has no steps to save.
         max_seconds: stop after this many seconds with the current image, after one step at the earliest.
         checkpoint: a file to save the run in, or a `Checkpoint`; the next equal call resumes it. See
             `StyleTransfer.run`.
@@ -204,7 +210,7 @@ def stylize_result(
     strength: float = 0.5,
     steps: int | None = None,
     recipe: str | Recipe = "default",
-    quality: Literal["best", "fast"] = "best",
+    quality: Literal["best", "fast", "instant"] = "best",
     extractor: Extractor | str | None = None,
     optimizer: Optimizer | str | None = None,
     precision: str = "auto",
@@ -241,6 +247,22 @@ def stylize_result(
     from neural_style.transfer import StyleTransfer
 
     preview, progress = flag("preview", preview), progress is not None and flag("progress", progress)
+    shared: dict[str, Any] = {
+        "size": _preview_size(size) if preview else size,
+        "masks": masks,
+        "style_masks": style_masks,
+        "background": background,
+        "color": color,
+        "color_strength": color_strength,
+        "style_scale": style_scale,
+    }
+    if choice("quality", quality, QUALITIES) == "instant":
+        needed = {"content": content, "style": style}
+        _check_one_pass(
+            recipe, needed, extractor=extractor, optimizer=optimizer, steps=steps, init=init, checkpoint=checkpoint
+        )
+        _check_ignored(seed, max_seconds)
+        return _paint_in_one_pass(content, style, strength, precision, shared)
     transfer = StyleTransfer.from_recipe(
         choose_recipe(recipe, quality, preview),
         strength,
@@ -249,35 +271,114 @@ def stylize_result(
         precision=precision,
         tile=tile,
     )
-    return transfer.run(
-        content,
-        style,
-        size=_preview_size(size) if preview else size,
+    run = functools.partial(
+        transfer.run,
         steps=None if steps is None else count("steps", steps),
-        init=init,
         seed=seed,
-        masks=masks,
-        style_masks=style_masks,
-        background=background,
-        color=color,
-        color_strength=color_strength,
-        style_scale=style_scale,
         max_seconds=max_seconds,
         checkpoint=checkpoint,
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
     )
+    if isinstance(init, str) and init == "instant":
+        return _refine(run, content, style, strength, precision, shared)
+    return run(content, style, init=init, **shared)
+
+
+def _paint_in_one_pass(content: Any, style: Any, strength: float, precision: str, shared: Mapping[str, Any]) -> Result:
+    """Paint without optimizing; `shared` are the arguments that `OnePass.run` shares with `StyleTransfer.run`."""
+    from neural_style.feedforward import OnePass
+
+    return OnePass(strength, precision=precision).run(content, style, **shared)
+
+
+def _refine(
+    run: Callable[..., Result], content: Any, style: Any, strength: float, precision: str, shared: dict[str, Any]
+) -> Result:
+    """Optimize an image that is first painted in one pass, at the same size and strength.
+
+    Args:
+        run: `StyleTransfer.run` with the arguments that one pass does not have.
+        content: see `stylize`.
+        style: see `stylize`.
+        strength: see `stylize`.
+        precision: see `stylize`.
+        shared: the other arguments of `StyleTransfer.run`, which one pass takes as well.
+
+    Raises:
+        ValueError: there is no content or no image of a style to paint with.
+    """
+    from neural_style.transfer.styles.blending import with_weights
+    from neural_style.transfer.styles.style_target import StyleTarget
+
+    began = time.perf_counter()
+    for name, given in (("content", content), ("style", style)):
+        if given is None:
+            raise ValueError(f"init='instant' paints the content in the style first, and there is no {name}")
+    if any(isinstance(each, StyleTarget) for each, _ in with_weights(style)):
+        raise ValueError(
+            "init='instant' paints with the style's image first, which a StyleTarget does not hold: give the image, or "
+            "another init"
+        )
+    content, style = _reread(content), _reread(style)
+    shared = shared | {name: _reread(shared[name]) for name in ("masks", "style_masks")}
+    # The content's colors come back when the optimized canvas is rendered; until then it has the style's.
+    colors = {"color": "style"} if shared["color"] == "content" else {}
+    guess = _paint_in_one_pass(content, style, strength, precision, shared | colors)
+    seconds = time.perf_counter() - began
+    result = run(content, style, init=guess.pixels, **shared)
+    settings = result.settings | {"init": "instant", "seconds": result.settings["seconds"] + seconds}
+    return dataclasses.replace(result, settings=settings)
+
+
+def _reread(source: Any) -> Any:
+    """A source, or a list or pair of them, that can be read twice: of an open file, its image."""
+    from neural_style import images
+
+    if isinstance(source, list | tuple):
+        return type(source)(map(_reread, source))
+    return images.read(source) if callable(getattr(source, "read", None)) else source
+
+
+def _check_one_pass(recipe: str | Recipe, needed: Mapping[str, object], **refused: object) -> None:
+    """Raise `ValueError` for what one pass does not do.
+
+    Args:
+        recipe: which losses to minimize.
+        needed: arguments that must not be None, by name.
+        **refused: arguments that must be None.
+    """
+    from neural_style import recipes
+
+    for name, given in needed.items():
+        if given is None:
+            raise ValueError(f"quality='instant' paints in one pass and needs a {name}; use 'best' or 'fast'")
+    other = None if recipes.get(recipe) == recipes.DEFAULT else recipe
+    for name, given in {"recipe": other, **refused}.items():
+        if given is not None:
+            raise ValueError(
+                f"quality='instant' paints in one pass, which takes no {name}; leave it out, or use 'best' or 'fast'"
+            )
+
+
+def _check_ignored(seed: object, max_seconds: object) -> None:
+    """Check numbers that have no effect on one pass, as another quality would."""
+    whole("seed", seed, at_least=0)
+    if max_seconds is not None:
+        real("max_seconds", max_seconds, at_least=0, finite=False)
 
 
 def choose_recipe(recipe: str | Recipe, quality: str, preview: bool = False) -> Recipe:
     """The recipe that `recipe`, `quality` and `preview` stand for.
 
     Raises:
-        ValueError: there is no such recipe or quality.
+        ValueError: there is no such recipe or quality, or the quality is of one pass.
     """
     from neural_style import recipes
 
     chosen = recipes.get(recipe)
-    chosen = recipes.quick(chosen) if choice("quality", quality, QUALITIES) == "fast" else chosen
+    if choice("quality", quality, QUALITIES) == "instant":
+        raise ValueError("quality='instant' paints in one pass, which follows no recipe; use 'best' or 'fast'")
+    chosen = recipes.quick(chosen) if quality == "fast" else chosen
     return _preview_recipe(chosen) if preview else chosen
 
 
@@ -317,4 +418,6 @@ def clear_cache() -> None:
 
     objective.clear_cache()
     clear_extractors()
+    if (feedforward := sys.modules.get("neural_style.feedforward")) is not None:
+        feedforward.clear_cache()
     objective.return_freed_memory()

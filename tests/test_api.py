@@ -2,6 +2,8 @@
 
 import inspect
 import io
+import json
+import sys
 
 import keras
 import numpy as np
@@ -9,10 +11,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import StyleTransfer, recipes, stylize
-from neural_style.api import Options, stylize_result
+from neural_style import StyleTransfer, clear_cache, feedforward, objective, recipes, stylize
+from neural_style.api import Options, choose_recipe, stylize_result
 from neural_style.errors import ImageError, WeightsUnavailableError
-from neural_style.features import VGG16
+from neural_style.features import VGG16, registry
 from neural_style.losses import Gram, TotalVariation, custom
 from neural_style.recipes import Recipe
 from neural_style.scales import SingleScale
@@ -159,7 +161,7 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
         ({"style_scale": "2"}, TypeError, r"style_scale is a number, not '2' \(str\)"),
         ({"color_strength": "1"}, TypeError, r"color_strength is a number, not '1' \(str\)"),
         ({"color": "hue"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'hue'"),
-        ({"quality": "good"}, ValueError, r"quality is one of 'best', 'fast', not 'good'"),
+        ({"quality": "good"}, ValueError, r"quality is one of 'best', 'fast', 'instant', not 'good'"),
         ({"recipe": "fancy"}, ValueError, r"no recipe is called 'fancy'; there are default, "),
         ({"recipe": Gram()}, TypeError, r"recipe is a name or a Recipe, not Gram"),
         ({"tile": "big"}, ValueError, r"tile is a positive number of pixels, 'auto' or None, not 'big'"),
@@ -224,3 +226,140 @@ def test_options_are_the_keywords_of_stylize_that_any_image_can_have():
     own = {"content", "style", "checkpoint", "progress", "callbacks"}
     assert set(Options.__annotations__) == set(inspect.signature(stylize).parameters) - own
     assert inspect.signature(stylize).parameters == inspect.signature(stylize_result).parameters
+
+
+# --- one pass ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def instant(content, style):
+    return stylize_result(content, style, size=32, strength=0.7, quality="instant")
+
+
+def test_instant_is_the_pass_it_covers(content, style, instant):
+    expected = feedforward.OnePass(0.7).run(content, style, size=32)
+    np.testing.assert_array_equal(instant.pixels, expected.pixels)
+    np.testing.assert_array_equal(stylize(content, style, size=32, strength=0.7, quality="instant"), instant.image)
+
+
+def test_an_instant_result_says_how_it_was_made(instant):
+    assert (instant.history, instant.stopped_by, instant.work) == ([], "steps", "one pass")
+    assert repr(instant) == "<Result 32x24, one pass>"
+    assert "32×24 · one pass · " in instant._repr_html_()
+    found = json.loads(json.dumps(instant.settings))
+    assert (found["quality"], found["strength"], found["size"]) == ("instant", 0.7, [32, 24])
+    assert found["network"] and found["seconds"] > 0 and set(found["versions"]) >= {"neural_style", "tensorflow"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", 3),
+        ("extractor", "lite"),
+        ("optimizer", "adam"),
+        ("init", "content"),
+        ("checkpoint", "run.npz"),
+        ("recipe", "gatys2016"),
+    ],
+)
+def test_what_one_pass_does_not_have_is_refused_by_name(content, style, name, value):
+    with pytest.raises(ValueError, match=rf"^quality='instant' paints in one pass, which takes no {name}; leave it"):
+        stylize(content, style, quality="instant", **{name: value})
+
+
+def test_one_pass_needs_a_content_and_a_style(content, style):
+    for name, images in (("content", (None, style)), ("style", (content, None))):
+        with pytest.raises(ValueError, match=f"^quality='instant' paints in one pass and needs a {name}; use 'best'"):
+            stylize(*images, quality="instant")
+
+
+def test_what_has_no_effect_on_one_pass_is_accepted_and_checked(content, style, instant):
+    how = {"size": 32, "strength": 0.7, "quality": "instant", "recipe": recipes.DEFAULT}
+    idle = {"tile": 64, "seed": 3, "max_seconds": 1.0, "progress": True, "callbacks": [print]}
+    np.testing.assert_array_equal(stylize(content, style, **how, **idle), instant.image)
+    for wrong in ({"seed": -1}, {"max_seconds": -1.0}, {"recipe": "fancy"}, {"strength": 2.0}, {"color": "hue"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            stylize(content, style, **how | wrong)
+
+
+def test_an_instant_preview_is_small(content, style):
+    assert stylize(content, style, size=300, quality="instant", preview=True).size == (256, 192)
+
+
+def test_one_pass_has_no_recipe():
+    with pytest.raises(ValueError, match="one pass, which follows no recipe"):
+        choose_recipe("default", "instant")
+
+
+@pytest.fixture
+def emptied(monkeypatch):
+    """What `clear_cache` clears, by name; nothing is lost for other tests."""
+    found = []
+    for module, name in ((objective, "clear_cache"), (registry, "clear_extractors"), (feedforward, "clear_cache")):
+        monkeypatch.setattr(module, name, lambda module=module: found.append(module.__name__))
+    return found
+
+
+def test_clearing_the_cache_includes_one_pass_where_it_was_used(emptied, monkeypatch):
+    clear_cache()
+    assert "neural_style.feedforward" in emptied
+    emptied.clear()
+    monkeypatch.delitem(sys.modules, "neural_style.feedforward")
+    clear_cache()
+    assert "neural_style.feedforward" not in {*emptied, *sys.modules}
+
+
+# --- one pass as the start of a run ------------------------------------------------------------------
+
+
+def test_a_run_may_begin_with_one_pass(content, style, instant):
+    result = stylize_result(content, style, strength=0.7, init="instant", **FAST)
+    expected = stylize_result(content, style, strength=0.7, init=instant.pixels, **FAST)
+    np.testing.assert_array_equal(result.pixels, expected.pixels)
+    assert (result.settings["init"], result.work) == ("instant", "2 steps")
+    assert result.settings["seconds"] > result.history[-1].seconds
+
+
+def test_a_run_that_began_with_one_pass_resumes_with_the_same_bits(content, style, tmp_path):
+    def stop(step):
+        raise StopIteration
+
+    how = {"init": "instant", **FAST}
+    whole = stylize_result(content, style, **how)
+    first = stylize_result(content, style, **how, checkpoint=tmp_path / "run.npz", callbacks=[stop])
+    second = stylize_result(content, style, **how, checkpoint=tmp_path / "run.npz")
+    assert (len(first.history), len(second.history)) == (1, 2)
+    np.testing.assert_array_equal(second.pixels, whole.pixels)
+
+
+def test_the_first_guess_has_the_colors_of_the_canvas(content, style):
+    """The content's colors are given back at the end of the run, to a canvas in those of the style."""
+    guess = stylize_result(content, style, size=32, quality="instant")
+    result = stylize_result(content, style, init="instant", color="content", **FAST)
+    expected = stylize_result(content, style, init=guess.pixels, color="content", **FAST)
+    np.testing.assert_array_equal(result.pixels, expected.pixels)
+
+
+def test_open_files_are_read_once_for_the_guess_and_the_run(content, style):
+    def opened(image):
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "PNG")
+        stream.seek(0)
+        return stream
+
+    mask = np.where(np.arange(64) < 32, 255, 0).astype(np.uint8)[None].repeat(48, axis=0)
+    how = {"init": "instant", "background": "content", **FAST}
+    expected = stylize(content, [(style, 1.0)], masks=[mask], **how)
+    found = stylize(opened(content), [(opened(style), 1.0)], masks=[opened(mask)], **how)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_guess_that_cannot_be_painted_is_refused(content, style, vgg16):
+    for name, images in (("content", (None, style)), ("style", (content, None))):
+        with pytest.raises(ValueError, match=f"init='instant' paints the content in the style .* no {name}"):
+            stylize(*images, init="instant", **FAST)
+    target = StyleTransfer(extractor=vgg16).target(style, size=32)
+    with pytest.raises(ValueError, match="style's image first, which a StyleTarget does not hold"):
+        stylize(content, [style, target], init="instant", **FAST)
+    with pytest.raises(ValueError, match="init='instant' is for stylize"):
+        StyleTransfer(extractor=vgg16).run(content, style, init="instant")

@@ -126,5 +126,5 @@ def test_a_preview_does_not_use_the_other_network(content, style):
 
 
 def test_an_unknown_quality_is_refused_with_the_known_ones(content, style):
-    with pytest.raises(ValueError, match="quality is one of 'best', 'fast', not 'good'"):
+    with pytest.raises(ValueError, match="quality is one of 'best', 'fast', 'instant', not 'good'"):
         stylize(content, style, quality="good")

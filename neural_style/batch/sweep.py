@@ -107,10 +107,16 @@ def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, **options: Any)
         raise ValueError("a sweep varies at least one option: give it a list of values, such as strength=[0.3, 0.7]")
     if options.get("checkpoint") is not None:
         raise ValueError("a checkpoint holds one run, and a sweep is many: leave checkpoint out")
-    settings, stylized = [], []
+    settings: list[dict[str, Any]] = []
+    stylized: list[Image.Image] = []
     for combination in itertools.product(*varied.values()):
         chosen = {name: value for name, (_, value) in zip(varied, combination, strict=True)}
-        result = stylize_result(**{**given, **chosen})
+        try:
+            result = stylize_result(**{**given, **chosen})
+        except KeyboardInterrupt:  # in one pass, or before a run has an image
+            if not stylized:
+                raise
+            break
         settings.append(chosen)
         stylized.append(result.image)
         if result.stopped_by == "interrupt":

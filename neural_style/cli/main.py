@@ -224,7 +224,7 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> int:
         "settings": result.settings,
     }
     network = result.settings["network"]
-    line = f"{options.output}: {width}x{height}, {network}, {len(result.history)} steps, {seconds:.1f} s"
+    line = f"{options.output}: {width}x{height}, {network}, {result.work}, {seconds:.1f} s"
     line = json.dumps(record) if options.json else line
     if options.output == STANDARD:
         say(line, sys.stderr)

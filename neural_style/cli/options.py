@@ -28,12 +28,18 @@ RECIPE = (
     "default, moments, gatys2016, johnson_losses, strotss, nnst, sliced_wasserstein, spst, or a plug-in's "
     "(default: %(default)s)"
 )
-QUALITY = "fast: mostly on a small network, in a fraction of the time; best: as in the recipe (default: %(default)s)"
+QUALITY = (
+    "instant: in one pass, without optimization; fast: mostly on a small network, in a fraction of the time; "
+    "best: as in the recipe (default: %(default)s)"
+)
 EXTRACTOR = "vgg19, vgg16 or lite (default: vgg19 if cached or downloadable, otherwise the bundled vgg16)"
 OPTIMIZER = "adam or lbfgs (default: the recipe's)"
 PRECISION = "of the convolutions: auto, float32, bfloat16 or float16 (default: %(default)s)"
 TILE = "side of the tiles in pixels, or 'auto' to use tiles if memory is short (default: no tiles)"
-INIT = "content, recolored, noise, an image, or the share of noise in the content, 0 to 1 (default: the recipe's)"
+INIT = (
+    "content, recolored, noise, instant (painted in one pass), an image, or the share of noise in the content, 0 to 1 "
+    "(default: the recipe's)"
+)
 MASKS = "region of a style, white on black, over the content; one for each style, in their order"
 STYLE_MASKS = "part of a style that counts, or 'none' for all of it; one for each style"
 BACKGROUND = "keep the content where no mask covers it"

@@ -36,6 +36,7 @@ from neural_style.scales import CoarseToFine
 from neural_style.transfer import canvas
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.inputs import Inputs, read_inputs, side_of
+from neural_style.transfer.problem import library_versions
 from neural_style.transfer.result import Result
 from neural_style.transfer.styles.base import Style
 from neural_style.transfer.styles.blending import Styles, read_styles
@@ -194,6 +195,8 @@ class OnePass:
         inputs = read_inputs(content, style, controls, size=size)
         pixels = canvas.render(inputs, self.paint(inputs, self.measure(inputs)))
         record = {"quality": "instant", "strength": self.strength, "precision": self.precision, **inputs.record()}
+        network = self._programs.network.encoder
+        record |= {"network": str(network), "extractor": repr(network), "versions": library_versions()}
         alpha = None if inputs.alpha is None else images.resize(inputs.alpha, inputs.size)[0]
         return Result(pixels[0], [], record | {"seconds": time.perf_counter() - began}, alpha=alpha)
 

@@ -196,6 +196,8 @@ def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | floa
     """What the canvas begins as: a word, a share of noise, or an image (1, height, width, 3)."""
     if init is None:
         return "content" if has_content and has_style else "noise"
+    if isinstance(init, str) and init == "instant":
+        raise ValueError("init='instant' is for stylize; here give the pixels of a result of feedforward.OnePass")
     if isinstance(init, str) and init in INITS:
         if (init == "content" and not has_content) or (init == "recolored" and not (has_content and has_style)):
             raise ValueError(f"init={init!r} needs {'a content' if not has_content else 'a style'}; try 'noise'")

@@ -23,7 +23,7 @@ from neural_style.transfer.settings import Settings
 from neural_style.transfer.styles.blending import blend_targets
 from neural_style.transfer.styles.image_style import ImageStyle
 
-__all__ = ["Evaluator", "Problem", "Stage", "make_problem"]
+__all__ = ["Evaluator", "Problem", "Stage", "library_versions", "make_problem"]
 
 
 class Stage(NamedTuple):
@@ -122,7 +122,7 @@ class Problem:
             "detail_strength": self.detail_strength,
             **self.inputs.record(),
             "tile": self.stages[-1].objective.tile,
-            "versions": _versions(),
+            "versions": library_versions(),
         }
         return record | ({"relay": repr(self.settings.relay)} if self._uses_relay() else {})
 
@@ -134,7 +134,7 @@ class Problem:
             code["relay"] = fingerprint(self.settings.relay)
         plain = {name: value for name, value in record.items() if name not in {*code, "network", "versions", "tile"}}
         plain["precision"] = str(getattr(self.settings.extractor, "precision", None))
-        versions = {name: value for name, value in _versions().items() if name != "python"}
+        versions = {name: value for name, value in library_versions().items() if name != "python"}
         described = {name: {"fingerprint": value, "text": record[name]} for name, value in code.items()}
         return {"inputs": self.inputs.fingerprints(), "code": described, "settings": plain, "versions": versions}
 
@@ -346,7 +346,8 @@ def _check_masks(inputs: Inputs, losses: Sequence[Loss]) -> None:
             raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks{hint}")
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Versions for the record of a run, by name."""
     from neural_style import __version__
 
     return {"neural_style": __version__, "tensorflow": tf.__version__, "python": platform.python_version()}

@@ -106,6 +106,11 @@ class Result:
         """The image with 8 bits per channel, RGB or RGBA."""
         return images.to_pil(self.pixels[None], None if self.alpha is None else self.alpha[None])
 
+    @property
+    def work(self) -> str:
+        """What the run did, in words: `"40 steps"`, or `"one pass"` if nothing was optimized."""
+        return "one pass" if self.settings.get("quality") == "instant" else f"{len(self.history)} steps"
+
     def save(self, path: str | os.PathLike[str], *, bits: int = 8) -> None:
         """Write the image; see `neural_style.images.save`.
 
@@ -131,7 +136,7 @@ class Result:
     def __repr__(self) -> str:
         height, width = self.pixels.shape[:2]
         last = f", loss {self.history[-1].loss:.4g}" if self.history else ""
-        return f"<Result {width}x{height}, {len(self.history)} steps{last}>"
+        return f"<Result {width}x{height}, {self.work}{last}>"
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
@@ -142,7 +147,7 @@ class Result:
     def _repr_html_(self) -> str:
         """What a notebook shows: the image, and a line of facts."""
         height, width = self.pixels.shape[:2]
-        facts = [f"{width}×{height}", f"{len(self.history)} steps"]
+        facts = [f"{width}×{height}", self.work]
         if "seconds" in self.settings:
             facts.append(f"{self.settings['seconds']:.1f} s")
         if self.stopped_by != "steps":

@@ -98,6 +98,16 @@ def test_an_output_made_from_something_else_is_painted_again(folder, change):
     assert outcome.status == "done"
 
 
+def test_a_batch_may_be_painted_in_one_pass(folder):
+    jobs, record = jobs_of(folder, pattern="[ac].png"), folder / "record.jsonl"
+    how = {"record": record, "size": 32, "quality": "instant"}
+    outcomes = list(stylize_many(jobs, **how))
+    assert statuses(outcomes) == {"a.png": "done", "c.png": "failed"}
+    assert statuses(stylize_many(jobs[:1], **how)) == {"a.png": "skipped"}
+    (refused,) = stylize_many(jobs[:1], steps=3, **how)
+    assert refused.error.startswith("ValueError: quality='instant' paints in one pass, which takes no steps; ")
+
+
 def test_a_record_that_a_kill_cut_short_is_still_read(folder):
     jobs, record = jobs_of(folder, pattern="[ab].png"), folder / "record.jsonl"
     list(stylize_many(jobs, record=record, **SMALL))

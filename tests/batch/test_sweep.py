@@ -21,6 +21,13 @@ def test_every_image_is_the_one_stylize_paints(content, style):
     assert repr(found) == "<Sweep of 2 images; strength: 0.2, 0.9>"
 
 
+def test_qualities_may_be_compared(content, style):
+    found = sweep(content, style, quality=["instant"], strength=[0.2, 0.9], size=32)
+    assert found.settings == [{"quality": "instant", "strength": 0.2}, {"quality": "instant", "strength": 0.9}]
+    for setting, image in zip(found.settings, found.images, strict=True):
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(stylize(content, style, size=32, **setting)))
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Runs replaced by flat images as bright as `strength`; their options."""
@@ -101,6 +108,20 @@ def test_control_c_ends_the_sweep_with_the_images_so_far(content, style):
     found = sweep(content, style, strength=[0.2, 0.5, 0.9], callbacks=[interrupt], **FAST)
     assert len(found.images) == len(found.settings) == 1
     assert found.image.size[0] > 3 * 32
+
+
+def test_control_c_while_there_is_no_image_ends_the_sweep_too(quick, monkeypatch):
+    paint = sweep_module.stylize_result
+
+    def interrupted(**options):
+        if options["strength"] > 0.4:
+            raise KeyboardInterrupt
+        return paint(**options)
+
+    monkeypatch.setattr(sweep_module, "stylize_result", interrupted)
+    assert sweep("photo", "painting", strength=[0.2, 0.5, 0.9]).settings == [{"strength": 0.2}]
+    with pytest.raises(KeyboardInterrupt):
+        sweep("photo", "painting", strength=[0.5, 0.9])
 
 
 @pytest.mark.parametrize("options", [{}, {"strength": []}, {"strength": 0.5}])

@@ -182,6 +182,27 @@ def test_a_preview_is_smaller_and_quicker(run, files):
     assert (json.loads(out)["size"], json.loads(out)["steps"]) == ([256, 192], 2)
 
 
+def test_an_image_may_be_painted_in_one_pass(run, files, content, style):
+    code, out, err = run("--size", "32", "--quality", "instant", "--strength", "0.7")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{files[2]}: 32x24, Lite('bundled'), one pass, ")
+    same(files[2], stylize(content, style, size=32, strength=0.7, quality="instant"))
+    record = json.loads(run("--size", "32", "--quality", "instant", "--json")[1])
+    assert (record["steps"], record["loss"], record["stopped_by"]) == (0, None, "steps")
+    assert record["settings"]["quality"] == "instant"
+
+
+def test_what_one_pass_does_not_have_is_bad_usage(run):
+    code, out, err = run("--quality", "instant", "--steps", "3")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: quality='instant' paints in one pass, which takes no steps; leave it out")
+    assert run("--quality", "instant", content="none")[2].startswith("error: quality='instant' paints in one pass and ")
+
+
+def test_a_run_may_begin_with_one_pass(run):
+    assert json.loads(run(*FAST, "--init", "instant", "--json")[1])["settings"]["init"] == "instant"
+
+
 def test_no_content_makes_a_texture(run, files):
     code, out, _ = run(*FAST, "--json", content="none")
     assert code == 0

@@ -80,6 +80,9 @@ def test_notebooks_see_a_png(result):
 def test_the_representation_is_short(result):
     assert repr(result) == "<Result 8x6, 1 steps, loss 1.25>"
     assert repr(dataclasses.replace(result, history=[])) == "<Result 8x6, 0 steps>"
+    instant = dataclasses.replace(result, history=[], settings={"quality": "instant", "seconds": 0.5})
+    assert repr(instant) == "<Result 8x6, one pass>"
+    assert instant._repr_html_().endswith("<small>8×6 · one pass · 0.5 s</small>")
 
 
 def test_notebooks_that_can_show_more_see_what_came_about(result):
