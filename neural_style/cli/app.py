@@ -36,6 +36,9 @@ PORT = 7860
 SECONDS_BETWEEN_UPDATES = 0.7
 CSS = "progress {width: 100%; height: 0.75rem; accent-color: #b45309} footer {display: none !important}"
 
+OPTIONS = ("strength", "style_scale", "color", "size", "quality", "recipe", "steps")
+"""Arguments of `stylize` that the page sends after content, styles and weights, in the order of its fields."""
+
 Update = tuple[Any, float, str]
 """The image so far, the share of the work that is done, and a line of text."""
 
@@ -110,11 +113,14 @@ def build() -> Any:
                 status = gradio.HTML(elem_id="status")
                 shown = gradio.Image(label="Painting", format="png", interactive=False, buttons=["fullscreen"])
                 saved = gradio.DownloadButton("Download", interactive=False, elem_id="download")
-        outputs = [status, shown, saved, start, stop]
+        outputs, paint = [status, shown, saved, start, stop], _painter(gradio, stops)
         # One image at a time, because two would share the cores; other requests wait in the queue.
-        start.click(
-            _painter(gradio, stops), inputs, outputs, api_name="paint", concurrency_limit=1, show_progress="hidden"
-        )
+        how = {"concurrency_limit": 1, "concurrency_id": "paint", "show_progress": "hidden"}
+        start.click(paint, inputs, outputs, api_name="paint", **how)
+        # While an image is painted, only the latest position of a control waits.
+        moved = [inputs[3 + OPTIONS.index(name)].change for name in ("strength", "style_scale", "color")]
+        repaint = _repainter(gradio, paint)
+        gradio.on(moved, repaint, inputs, outputs, api_name="repaint", trigger_mode="always_last", **how)
         stop.click(_stopper(gradio, stops), None, None, api_name="stop", queue=False)
     return page
 
@@ -143,7 +149,8 @@ def _launch_options() -> dict[str, Any]:
 
 
 def _inputs(gradio: Any) -> list[Any]:
-    """The input fields, in the order of the painter's arguments."""
+    """The input fields: content, styles, weights, and those of `OPTIONS`."""
+    from neural_style.api import QUALITIES
     from neural_style.recipes import RECIPES
     from neural_style.transfer.controls import COLOR_MODES
 
@@ -160,11 +167,15 @@ def _inputs(gradio: Any) -> list[Any]:
     modes = "the style's, the content's, or the style recolored to match the content"
     color = gradio.Dropdown(list(COLOR_MODES), value="style", label="Colors", info=modes)
     size = gradio.Slider(128, 2048, 512, step=32, label="Size", info="long side in pixels; time grows with its square")
+    qualities = (
+        "fast: mostly on a small network; instant: in one pass, also while you move strength, stroke size or colors"
+    )
+    quality = gradio.Radio(list(QUALITIES), value="best", label="Quality", info=qualities)
     with gradio.Accordion("More", open=False):
         recipe = gradio.Dropdown(list(RECIPES), value="default", label="Recipe")
-        default = "leave empty for the recipe's default"
-        steps = gradio.Number(None, label="Steps", precision=0, minimum=1, info=default)
-    return [content, styles, weights, strength, scale, color, size, recipe, steps]
+        default = "leave empty, or 0, for the recipe's default"
+        steps = gradio.Number(None, label="Steps", precision=0, info=default)  # empty, it arrives as None or as 0
+    return [content, styles, weights, strength, scale, color, size, quality, recipe, steps]
 
 
 def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., Iterator[tuple[Any, ...]]]:
@@ -174,13 +185,16 @@ def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., It
 
     def paint(request: Any, content: Any, styles: Any, weights: Any, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Paint, and show the image as it develops."""
-        options = dict(zip(("strength", "style_scale", "color", "size", "recipe", "steps"), values, strict=True))
+        options = dict(zip(OPTIONS, values, strict=True))
+        options["steps"] = options["steps"] or None
+        # What is painted in one pass replaces the image before it, which stays until then.
+        begun = tuple(gradio.skip() for _ in range(4)) if options["quality"] == "instant" else (None, unsaved, *busy)
         stopped = stops[str(request.session_hash)] = threading.Event()
         try:
             if content is None:
                 raise ValueError("Please upload a photo first.")
             styles = _weighted_styles(styles, weights)
-            yield _progress_bar(0.0, "preparing"), None, unsaved, *busy
+            yield _progress_bar(0.0, "preparing"), *begun
             for image, share, text in _run(content, styles, options, stopped):
                 if share < 1.0:
                     yield _progress_bar(share, text), image, unsaved, *busy
@@ -196,6 +210,18 @@ def _painter(gradio: Any, stops: dict[str, threading.Event]) -> Callable[..., It
 
     paint.__annotations__["request"] = gradio.Request  # tells Gradio what to pass
     return paint
+
+
+def _repainter(gradio: Any, paint: Callable[..., Iterator[tuple[Any, ...]]]) -> Callable[..., Iterator[Any]]:
+    def repaint(request: Any, content: Any, styles: Any, weights: Any, *values: Any) -> Iterator[Any]:
+        """Paint again once a control has moved, if there is something to paint and one pass does it."""
+        if content is None or not styles or values[OPTIONS.index("quality")] != "instant":
+            yield tuple(gradio.skip() for _ in range(5))
+        else:
+            yield from paint(request, content, styles, weights, *values)
+
+    repaint.__annotations__["request"] = gradio.Request  # tells Gradio what to pass
+    return repaint
 
 
 def _stopper(gradio: Any, stops: Mapping[str, threading.Event]) -> Callable[..., None]:
@@ -234,7 +260,8 @@ def _run(
     width, height = result.image.size
     end = "done" if result.stopped_by == "steps" else "stopped"
     seconds = result.settings["seconds"]
-    yield result.image, 1.0, f"{end}: {width} x {height}, {len(result.history)} steps, {seconds:.0f} s"
+    took = f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
+    yield result.image, 1.0, f"{end}: {width} x {height}, {result.work}, {took}"
 
 
 class _Watcher:

@@ -15,8 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from neural_style.cli import app
+from neural_style.transfer.result import Result
+
 gradio = pytest.importorskip("gradio", reason="needs the extra [app]")
 gradio_client = pytest.importorskip("gradio_client")
+
+SETTINGS = {"strength": 0.6, "style_scale": 1.0, "color": "style", "size": 128}
+SETTINGS |= {"quality": "best", "recipe": "default", "steps": 4}
+INSTANT = {"quality": "instant", "steps": 0}
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +70,7 @@ def arguments(content, style, tmp_path):
 
     def of(content=files[0], styles=1, weights="", **changed):
         images = [{"image": each, "caption": None} for each in files[1 : 1 + styles]]
-        settings = {"strength": 0.6, "scale": 1.0, "color": "style", "size": 128, "recipe": "default", "steps": 4}
-        return content, images, weights, *(settings | changed).values()
+        return content, images, weights, *(SETTINGS | changed).values()
 
     return of
 
@@ -131,6 +137,30 @@ def test_styles_are_blended_by_their_weights(client, arguments, content, style):
     np.testing.assert_array_equal(painted(last), expected)
 
 
+def test_moving_a_control_paints_again_in_one_pass(client, arguments, content, style):
+    from neural_style import stylize
+
+    for name, strength in (("/paint", 0.6), ("/repaint", 0.9)):
+        *_, last = client.submit(*arguments(strength=strength, **INSTANT), api_name=name)
+        assert "done: 128 x 96, one pass, " in last[0]
+        expected = stylize(content, style, size=128, strength=strength, quality="instant")
+        np.testing.assert_array_equal(painted(last), np.asarray(expected))
+
+
+def test_a_moved_control_is_heeded_at_its_latest_position_only(client):
+    fields = {each["id"]: each["props"] for each in client.config["components"]}
+    (found,) = (each for each in client.config["dependencies"] if each["api_name"] == "repaint")
+    labels = {fields[number]["label"] for number, event in found["targets"] if event == "change"}
+    assert (found["trigger_mode"], labels) == ("always_last", {"Strength", "Stroke size", "Colors"})
+
+
+def test_every_quality_can_be_chosen(client):
+    from neural_style.api import QUALITIES
+
+    (field,) = (each["props"] for each in client.config["components"] if each["props"].get("label") == "Quality")
+    assert [value for _, value in field["choices"]] == list(QUALITIES)
+
+
 def test_the_image_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
     job = client.submit(*arguments(steps=400), api_name="/paint")
     deadline = time.monotonic() + 120
@@ -160,3 +190,56 @@ def test_the_image_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
 def test_what_is_missing_is_reported_on_the_page(client, arguments, changed, message):
     *_, last = client.submit(*arguments(**changed), api_name="/paint")
     assert f'<p role="alert">{message}</p>' == last[0]
+
+
+# --- without a server --------------------------------------------------------------------------------
+
+
+class Request:
+    session_hash = "here"
+
+
+@pytest.fixture
+def call(monkeypatch, tmp_path):
+    """Calls the painter, or what a moved control calls; gives its updates, and the options of each run."""
+    runs = []
+
+    def stylize_result(content, styles, callbacks, **options):
+        runs.append(options)
+        settings = {"seconds": 12.6, "quality": options["quality"]}
+        return Result(np.zeros((96, 128, 3), np.float32), [], settings)
+
+    monkeypatch.setattr("neural_style.api.stylize_result", stylize_result)
+    paint = app._painter(gradio, {})
+
+    def of(function=paint, content="photo.png", styles=(("red.png", None),), **changed):
+        return list(function(Request(), content, styles, "", *(SETTINGS | changed).values())), runs
+
+    of.repaint = app._repainter(gradio, paint)
+    return of
+
+
+@pytest.mark.parametrize(("given", "steps"), [(None, None), (0, None), (7, 7)])
+def test_an_empty_number_of_steps_is_the_recipes_own(call, given, steps):
+    """Gradio sends None, or 0 once the field has been shown."""
+    updates, runs = call(steps=given)
+    assert [run["steps"] for run in runs] == [steps]
+    assert "done: 128 x 96, 0 steps, 13 s" in updates[-1][0]
+
+
+def test_a_moved_control_paints_only_what_takes_one_pass(call):
+    nothing = [(gradio.skip(),) * 5]
+    for missing in ({"quality": "best"}, INSTANT | {"content": None}, INSTANT | {"styles": ()}):
+        assert call(call.repaint, **missing) == (nothing, [])
+    updates, runs = call(call.repaint, strength=0.9, **INSTANT)
+    assert (runs[0]["strength"], runs[0]["quality"], runs[0]["steps"]) == (0.9, "instant", None)
+    assert updates[0][1] == gradio.skip(), "the former image stays until then"
+    assert "done: 128 x 96, one pass, " in updates[-1][0]
+
+
+def test_errors_of_a_moved_control_are_reported_on_the_page(call, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("no <recipe>")
+
+    monkeypatch.setattr("neural_style.api.stylize_result", refuse)
+    assert call(call.repaint, **INSTANT)[0][-1][0] == '<p role="alert">no &lt;recipe&gt;</p>'
