@@ -33,6 +33,8 @@ class _Smaller(ast.NodeTransformer):
         self.generic_visit(node)
         name = getattr(node.func, "attr", getattr(node.func, "id", None))
         small = SIZED.get(name, {})
+        if "'instant'" in map(ast.unparse, (each.value for each in node.keywords if each.arg == "quality")):
+            small = {name: value for name, value in small.items() if name != "steps"}
         if small:
             kept = [each for each in node.keywords if each.arg not in small]
             node.keywords = kept + [ast.keyword(key, ast.Constant(value)) for key, value in small.items()]
