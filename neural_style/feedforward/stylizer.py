@@ -54,6 +54,9 @@ TRANSPORTED = (2, 1)
 ASSIGNED = 1.6
 """Share of the style's vectors in what is decoded, relative to the strength; at most 1."""
 
+FULLY_PAINTED = 0.2
+"""Strength below which the painted image is mixed with the content, whose detail decoding loses."""
+
 SCALES = CoarseToFine(smallest=128, factor=2.0)
 
 TILE, HALO = 1024, 32
@@ -206,8 +209,10 @@ class OnePass:
         """Compute what one pass needs of a style, to be used in place of its image; see `StyleTransfer.target`."""
         size = side_of("size", size)
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
-        if not all(isinstance(each, ImageStyle) for each in styles):
-            raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
+        for each in styles:
+            if not isinstance(each, ImageStyle):
+                raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
+            each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
         return measure_target(styles, self._programs.matching, self._programs.network.encoder, sides)
 
@@ -242,7 +247,7 @@ class OnePass:
             painted = self._match(painted, images.resize(content, size), _shares(inputs, size), measured)
         for level in TRANSPORTED:
             painted = self._transport(level, painted, _shares(inputs, inputs.size), styles[-1])
-        return painted
+        return content + np.float32(min(1.0, self.strength / FULLY_PAINTED)) * (painted - content)
 
     def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """(width, height) of each scale: those on which every layer has a cell."""
