@@ -29,7 +29,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "instant": ('`quality="instant"`', {"quality": "instant"}),
     "polished": ('`quality="fast", init="instant"`', {"quality": "fast", "init": "instant"}),
     "fast": ('`quality="fast"`', {"quality": "fast"}),
-    "best": ('`quality="best"`, the default', {}),
+    "best": ('`quality="best"`, the default', {"extractor": "vgg16"}),
 }
 """What each picture of a pair is painted with, in the order of the page."""
 

@@ -14,6 +14,11 @@ from neural_style.scales import CoarseToFine
 DOCS = Path(__file__).parents[1] / "docs"
 
 
+def two_steps(*arguments, **options):
+    """`stylize` in two steps where it takes steps."""
+    return stylize(*arguments, **options, **({} if options.get("quality") == "instant" else {"steps": 2}))
+
+
 def script(name, folder, monkeypatch):
     """A gallery's script, told to paint at 32 pixels, in few steps, into a folder."""
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -24,7 +29,7 @@ def script(name, folder, monkeypatch):
         "SIZE": 32,
         "GALLERY": folder,
         "SCALES": CoarseToFine(smallest=32, steps=2, decay=1.0, min_steps=1),
-        "stylize": functools.partial(stylize, steps=2),
+        "stylize": two_steps,
         "sweep": functools.partial(sweep, steps=2),
     }
     for each in small:
@@ -60,6 +65,17 @@ def test_losses_and_recipes_are_painted(names, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gallery_losses.py", *names])
     gallery.main()
     check(tmp_path, names or gallery.NAMES)
+
+
+def test_qualities_are_painted(tmp_path, monkeypatch):
+    gallery = script("gallery_qualities", tmp_path, monkeypatch)
+    monkeypatch.setattr(gallery, "SIZE", 64)
+    monkeypatch.setattr(gallery, "CONTENTS", {"astronaut": "The astronaut"})
+    monkeypatch.setattr(gallery, "STYLES", {"great_wave": "The Great Wave"})
+    gallery.main()
+    check(tmp_path, ["astronaut-great_wave"])
+    page = (tmp_path / "README.md").read_text()
+    assert all(shown in page for shown, _ in gallery.METHODS.values())
 
 
 def test_every_picture_has_its_place_and_all_are_small_together():
