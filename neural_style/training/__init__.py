@@ -5,5 +5,7 @@
 - `teacher`: VGG16 along principal directions, the loss that a student learns, and batches with the teacher's answers.
 - `student`: the network that becomes `features.Lite`, and its first fit.
 - `distill`: the command that trains it.
+- `decoders`: the command that trains the decoders of style transfer in one pass.
+- `command`: what these two share: options, validation, weights and their record.
 - `quantize`: the command that rounds VGG16's weights to 8 bits.
 """

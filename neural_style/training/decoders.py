@@ -12,31 +12,26 @@ the seed and the round's number.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic
-from neural_style.errors import DivergenceError
 from neural_style.features.lite import Lite
 from neural_style.features.precision import fastest_precision
 from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, WIDTHS, shapes, stage
-from neural_style.training.data import Crops, hold_out, image_paths
-from neural_style.training.quantize import PRETRAINED, quantize
-from neural_style.training.trainer import Layout, Plan, Run, Trainer, load_run, train
+from neural_style.training import command
+from neural_style.training.data import Crops
+from neural_style.training.quantize import quantize
+from neural_style.training.trainer import Layout, Run, Trainer, load_run
 
 __all__ = ["Reconstruction", "main", "weight"]
 
 Maps = dict[int, tf.Tensor]
 
 MOMENTS = "moments"  # begins the names of the means and deviations of a level in the files
-VALIDATION_SEED = 2**31
 VALIDATION_BATCHES = 8
 WEIGHTS = {"pixels": 20.0, "level3": 2.0, "mixed": 3.0, "texture": 0.5, "smoothness": 0.1}
 DECODED = 0.75  # odds that a stage's input is the decoded map
@@ -154,17 +149,7 @@ def start(layout: Layout, generator: np.random.Generator) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, or continue training, and write the weights and the record."""
-    options = _parser().parse_args(arguments)
-    paths = [path for folder in options.photographs for path in image_paths(folder)]
-    if len(paths) <= options.held_out:
-        raise SystemExit(f"there are {len(paths)} photographs; there must be more than {options.held_out}")
-    seen, held_out = hold_out(paths, options.held_out)
-    crops, unseen = Crops(seen, options.side), Crops(held_out, options.side)
-    print(f"{len(crops)} photographs to train on, {len(unseen)} to validate on", flush=True)
-    try:
-        _run(options, crops, unseen)
-    except DivergenceError as error:
-        raise SystemExit(f"{error} (--rate)") from error
+    command.main(_parser(), arguments, _run)
 
 
 def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
@@ -178,17 +163,16 @@ def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
     moments = {level: tuple(run.constants[f"{MOMENTS}{level}"]) for level in LEVELS}
     reconstruction = Reconstruction(moments)
     trainer = Trainer(reconstruction.losses, weight, rates(layout))
-    generator = np.random.default_rng([options.seed, VALIDATION_SEED])
-    validation = make_batches(unseen, generator, VALIDATION_BATCHES, options.batch)
-    run = train(
+    validation = make_batches(unseen, command.validation_generator(options), VALIDATION_BATCHES, options.batch)
+    run = command.carry_out(
+        options,
         run,
         trainer,
-        make_batches=lambda run, generator: make_batches(crops, generator, options.steps, options.batch),
-        validate=lambda run: _validated(trainer, validation, run),
-        plan=Plan(options.rounds, 1, options.rate, options.seed),
-        path=options.checkpoint,
+        lambda run, generator: make_batches(crops, generator, options.steps, options.batch),
+        validation,
+        digits=5,
     )
-    _publish(options, layout, run, len(crops))
+    command.publish(options, run, _stored(layout, run), images=len(crops), precision=reconstruction.precision)
 
 
 def make_batches(crops: Crops, generator: np.random.Generator, count: int, images: int) -> list[dict[str, np.ndarray]]:
@@ -214,61 +198,30 @@ def rates(layout: Layout) -> np.ndarray:
     return layout.repeat([min(1.0, 144.0 / math.prod(shape[:-1])) for shape in layout.shapes.values()])
 
 
-def _validated(trainer: Trainer, batches: Sequence[Any], run: Run) -> dict[str, Any]:
-    """Losses of the mean weights on held-out photographs."""
-    found = [trainer.measure(run.state["kept"], batch) for batch in batches]
-    means = {name: round(float(np.mean([float(each[name]) for each in found])), 5) for name in found[0]}
-    total = round(sum(weight(name) * value for name, value in means.items()), 4)
-    short = " ".join(f"{name} {value:.4f}" for name, value in means.items())
-    print(f"step {run.steps} after {run.seconds / 60:.1f} min: {total:.4f} = {short}", flush=True)
-    return {"step": run.steps, "seconds": round(run.seconds), "total": total, **means}
-
-
-def _publish(options: argparse.Namespace, layout: Layout, run: Run, images: int) -> None:
-    """Write the weights in 8 bits, and beside them a record of the run."""
-    stored: dict[str, Any] = {}
+def _stored(layout: Layout, run: Run) -> dict[str, np.ndarray]:
+    """The arrays of the weights file: kernels in 8 bits, with a scale for each output channel."""
+    stored: dict[str, np.ndarray] = {}
     for name, value in layout.arrays(run.state["kept"]).items():
         if name.endswith("kernel"):
             kernel, scale = quantize(value.numpy())
             stored |= {name: kernel, f"{name.removesuffix('kernel')}scale": scale}
         else:
             stored[name] = value.numpy()
-    for level in LEVELS:
-        stored[f"{MOMENTS}{level}"] = run.constants[f"{MOMENTS}{level}"]
-    _atomic.write_whole(options.weights, lambda stream: np.savez(stream, **stored))
-    digest = hashlib.sha256(options.weights.read_bytes()).hexdigest()
-    record = {
-        "sha256": digest,
-        "steps": run.steps,
-        "hours": round(run.seconds / 3600, 2),
-        "photographs": images,
-        "rounds_planned": run.planned,  # at each round; the learning rate decreases toward that end
-        "settings": {k: getattr(options, k) for k in ("seed", "rounds", "steps", "batch", "side", "rate")},
-        "precision": fastest_precision(),
-        "first": run.history[0],
-        "last": run.history[-1],
-        "totals": [each["total"] for each in run.history],
-    }
-    options.weights.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    print(f"{options.weights}: {options.weights.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
+    return stored | {name: run.constants[name] for name in (f"{MOMENTS}{level}" for level in LEVELS)}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m neural_style.training.decoders", description="Train the decoders of one-pass style transfer."
+    parser = command.option_parser(
+        "decoders",
+        "decoders",
+        "Train the decoders of one-pass style transfer.",
+        rounds=40,
+        batch=8,
+        side=128,
+        rate=2e-3,
+        held_out=48,
     )
-    parser.add_argument("photographs", type=Path, nargs="+", help="folders of photographs, short side at least --side")
-    parser.add_argument("--weights", type=Path, default=PRETRAINED / "decoders.npz", help="file to write (%(default)s)")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("decoders.npz"), help="saved run, continued if it exists (%(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=40, help="(%(default)s)")
     parser.add_argument("--steps", type=int, default=250, help="steps of a round (%(default)s)")
-    parser.add_argument("--batch", type=int, default=8, help="crops in a batch (%(default)s)")
-    parser.add_argument("--side", type=int, default=128, help="of a crop in pixels, a multiple of 16 (%(default)s)")
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
-    parser.add_argument("--held-out", type=int, default=48, help="photographs to validate on (%(default)s)")
     return parser
 
 

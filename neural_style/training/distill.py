@@ -14,21 +14,15 @@ round's number.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style import _atomic
-from neural_style.errors import DivergenceError
 from neural_style.features.vgg import VGG16
 from neural_style.losses.style import average_over_layers, covariance_distance
-from neural_style.training.data import Crops, hold_out, image_paths, perturb
-from neural_style.training.quantize import PRETRAINED
+from neural_style.training import command
+from neural_style.training.data import Crops, perturb
 from neural_style.training.student import WIDTHS, Student, exported, fit_to_teacher
 from neural_style.training.teacher import (
     CONTENT,
@@ -39,14 +33,13 @@ from neural_style.training.teacher import (
     make_batches,
     moments,
 )
-from neural_style.training.trainer import Plan, Run, Trainer, load_run, save_run, train
+from neural_style.training.trainer import Run, Trainer, load_run, save_run
 
 __all__ = ["Distillation", "main", "weight"]
 
 IMPORTANT = {*STYLE.layers, *CONTENT}
 BASES = "bases/"  # begins the names of the teacher's directions in a saved run
 VALIDATION_RUNS = 4
-VALIDATION_SEED = 2**31
 
 
 def weight(name: str) -> float:
@@ -105,17 +98,7 @@ def _relative_distance(found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, or continue training, and write the weights and the record."""
-    options = _parser().parse_args(arguments)
-    paths = image_paths(options.images)
-    if len(paths) <= options.held_out:
-        raise SystemExit(f"{options.images} has {len(paths)} images; there must be more than {options.held_out}")
-    seen, held_out = hold_out(paths, options.held_out)
-    crops, unseen = Crops(seen, options.side), Crops(held_out, options.side)
-    print(f"{len(crops)} images to train on, {len(unseen)} to validate on", flush=True)
-    try:
-        _run(options, crops, unseen)
-    except DivergenceError as error:
-        raise SystemExit(f"{error} (--rate)") from error
+    command.main(_parser(), arguments, _run)
 
 
 def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
@@ -123,17 +106,19 @@ def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
     run, teacher = _start(options, student, crops)
     distillation = Distillation(student, teacher, runs=options.runs, images=options.batch)
     trainer = Trainer(distillation.losses, weight, student.rates())
-    generator = np.random.default_rng([options.seed, VALIDATION_SEED])
+    generator = command.validation_generator(options)
     validation = distillation.batches(run.state["first"], unseen, generator, VALIDATION_RUNS)
-    run = train(
+    run = command.carry_out(
+        options,
         run,
         trainer,
-        make_batches=lambda run, generator: distillation.batches(run.state["kept"], crops, generator),
-        validate=lambda run: _validated(trainer, validation, run),
-        plan=Plan(options.rounds, options.epochs, options.rate, options.seed),
-        path=options.checkpoint,
+        lambda run, generator: distillation.batches(run.state["kept"], crops, generator),
+        validation,
+        epochs=options.epochs,
+        digits=4,
     )
-    _publish(options, student, teacher, run, len(crops))
+    arrays = {name: value.astype(np.float16) for name, value in exported(student, teacher, run.state["kept"]).items()}
+    command.publish(options, run, arrays, images=len(crops), precision=student.precision)
 
 
 def _start(options: argparse.Namespace, student: Student, crops: Crops) -> tuple[Run, Teacher]:
@@ -153,59 +138,22 @@ def _start(options: argparse.Namespace, student: Student, crops: Crops) -> tuple
     return run, teacher
 
 
-def _validated(trainer: Trainer, batches: Sequence[Batch], run: Run) -> dict[str, Any]:
-    """Distances of the mean weights from the teacher on held-out images."""
-    found = [trainer.measure(run.state["kept"], batch) for batch in batches]
-    means = {name: round(float(np.mean([float(each[name]) for each in found])), 4) for name in found[0]}
-    total = round(sum(weight(name) * value for name, value in means.items()), 4)
-    short = " ".join(f"{name.replace('block', '').replace('_conv', '.')} {value:.3f}" for name, value in means.items())
-    print(f"step {run.steps} after {run.seconds / 60:.1f} min: {total:.4f} = {short}", flush=True)
-    return {"step": run.steps, "seconds": round(run.seconds), "total": total, **means}
-
-
-def _publish(options: argparse.Namespace, student: Student, teacher: Teacher, run: Run, images: int) -> None:
-    """Write the weights in float16, and beside them a record of the run."""
-    arrays: dict[str, Any] = {k: v.astype(np.float16) for k, v in exported(student, teacher, run.state["kept"]).items()}
-    _atomic.write_whole(options.weights, lambda stream: np.savez(stream, **arrays))
-    digest = hashlib.sha256(options.weights.read_bytes()).hexdigest()
-    record = {
-        "sha256": digest,
-        "steps": run.steps,
-        "hours": round(run.seconds / 3600, 2),
-        "images": images,
-        "rounds_planned": run.planned,  # at each round; the learning rate decreases toward that end
-        "settings": {
-            k: getattr(options, k) for k in ("seed", "rounds", "runs", "epochs", "batch", "side", "rate", "first")
-        },
-        "precision": student.precision,
-        "first": run.history[0],
-        "last": run.history[-1],
-        "totals": [each["total"] for each in run.history],
-    }
-    options.weights.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
-    print(f"{options.weights}: {options.weights.stat().st_size / 1e6:.2f} MB, SHA-256 {digest}")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m neural_style.training.distill", description="Distill VGG16 into a small network."
+    parser = command.option_parser(
+        "lite",
+        "distill",
+        "Distill VGG16 into a small network.",
+        rounds=7,
+        batch=4,
+        side=128,
+        rate=7e-4,
+        held_out=24,
     )
-    parser.add_argument("images", type=Path, help="a folder of images, short side at least --side")
-    parser.add_argument("--weights", type=Path, default=PRETRAINED / "lite.npz", help="file to write (%(default)s)")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("distill.npz"), help="saved run, continued if it exists (%(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="(%(default)s)")
     parser.add_argument(
         "--runs", type=int, default=24, help="optimization runs in a round; 3 batches each (%(default)s)"
     )
     parser.add_argument("--epochs", type=int, default=6, help="passes over a round's batches (%(default)s)")
-    parser.add_argument("--batch", type=int, default=4, help="images in a batch (%(default)s)")
-    parser.add_argument("--side", type=int, default=128, help="of an image in pixels (%(default)s)")
-    parser.add_argument("--rate", type=float, default=7e-4, help="highest learning rate (%(default)s)")
     parser.add_argument("--first", type=int, default=128, help="crops of the first fit (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=24, help="images to validate on (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="(%(default)s)")
     return parser
 
 

@@ -1,6 +1,6 @@
 """Training of a network's parameters: Adam, rounds, a learning-rate schedule, and a saved state that resumes.
 
-Nothing here depends on what the network is. To train another one, such as a decoder for style transfer in one pass:
+Nothing here depends on what the network is. To train another one:
 
 1. List its arrays in a `Layout`, and write the network as a function of one parameter vector and a batch;
    `Layout.arrays` gives the arrays of a vector.
@@ -9,8 +9,9 @@ Nothing here depends on what the network is. To train another one, such as a dec
    crops of images.
 4. Begin with `load_run(path)` or, if there is no such file, `Run(Trainer.start(parameters))`, and call `train`.
 
-`neural_style.training.distill` is an example of all four. Everything random in a round comes from the seed and the
-round's number, and the run is saved after each round, so an interrupted training ends with the same bits.
+`neural_style.training.distill` and `neural_style.training.decoders` are examples of all four, and
+`neural_style.training.command` has what they share. Everything random in a round comes from the seed and the round's
+number, and the run is saved after each round, so an interrupted training ends with the same bits.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ class Trainer:
         weight: Callable[[str], float],
         rates: np.ndarray,
     ) -> None:
-        self._losses, self._weight = losses, weight
+        self.weight, self._losses = weight, losses
         self._rates = tf.constant(rates, tf.float32)
         self.step = tf.function(self._step, autograph=False)
         self.measure = tf.function(losses, autograph=False)
@@ -111,7 +112,7 @@ class Trainer:
         with tf.GradientTape() as tape:
             tape.watch(state["now"])
             losses = self._losses(state["now"], batch)
-            total = tf.add_n([self._weight(name) * value for name, value in losses.items()])
+            total = tf.add_n([self.weight(name) * value for name, value in losses.items()])
         gradient = tf.clip_by_norm(tape.gradient(total, state["now"]), MAX_NORM)
         mean, square, correction, root = adam_moments(gradient, state["mean"], state["square"], count, BETA_1, BETA_2)
         now = state["now"] - rate * self._rates * (mean / correction / (root + EPSILON))

@@ -1,0 +1,177 @@
+"""Training the decoders: a few steps lower the loss, an interrupted run resumes with the same bits, the result runs."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, MULTIPLE, WIDTHS, Network, shapes
+from neural_style.training import decoders, trainer
+from neural_style.training.data import Crops, image_paths
+from neural_style.training.trainer import Layout, load_run
+
+OPTIONS = {"rounds": 2, "steps": 6, "batch": decoders.MIXED + 2, "side": 32, "rate": 5e-3, "held-out": 2}
+BATCH = OPTIONS["batch"]
+
+
+def trained(folder, place, **changes):
+    weights = place / "weights.npz"
+    options = [text for name, value in (OPTIONS | changes).items() for text in (f"--{name}", str(value))]
+    decoders.main([str(folder), "--weights", str(weights), "--checkpoint", str(place / "run.npz"), *options])
+    return weights, json.loads(weights.with_suffix(".json").read_text())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_validation():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoders, "VALIDATION_BATCHES", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """A run of two rounds: weights, record, and the saved run after the first and the last."""
+    place, copies = tmp_path_factory.mktemp("whole"), []
+
+    def saved(path, *arguments):
+        save(path, *arguments)
+        copies.append(path.read_bytes())
+
+    save = trainer.save_run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "save_run", saved)
+        weights, record = trained(folder, place)
+    assert len(copies) == 2
+    return weights, record, copies
+
+
+@pytest.fixture(scope="module")
+def crops(folder):
+    return Crops(image_paths(folder), 32)
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+def test_training_lowers_the_loss(whole):
+    record = whole[1]
+    assert record["last"]["total"] < 0.9 * record["first"]["total"]
+    assert len(record["totals"]) == 3
+
+
+def test_the_record_says_how_the_weights_were_made(whole):
+    weights, record, _ = whole
+    assert (record["steps"], record["images"], record["rounds_planned"]) == (12, 6, [2, 2])
+    assert record["settings"] == {name.replace("-", "_"): value for name, value in OPTIONS.items()} | {"seed": 0}
+    assert record["precision"] in ("float32", "bfloat16")
+    assert set(record["first"]) == set(record["last"]) > {"step", "seconds", "total", "pixels", "mixed"}
+    assert record["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_the_weights_are_small_and_a_network_reads_them(whole):
+    assert whole[0].stat().st_size < 2e6
+    network = Network(whole[0])
+    image = tf.zeros([1, 4 * MULTIPLE, 5 * MULTIPLE, 3])
+    for level in DECODED_LEVELS:
+        decoded = network.decode(level, network.encoder(image, [LAYERS[level]])[LAYERS[level]])
+        assert decoded.shape == image.shape
+        assert np.isfinite(decoded).all()
+
+
+def test_the_saved_run_has_what_resuming_needs(whole, tmp_path):
+    (tmp_path / "run.npz").write_bytes(whole[2][-1])
+    run = load_run(tmp_path / "run.npz")
+    assert (run.round, run.steps, run.planned, len(run.history)) == (2, 12, (2, 2), 3)
+    assert set(run.state) == {"first", "now", "kept", "mean", "square"}
+    assert {name: value.shape for name, value in run.constants.items()} == {
+        f"moments{level}": (2, WIDTHS[level]) for level in LEVELS
+    }
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(folder, tmp_path, whole):
+    expected, record, (after_one_round, _) = whole
+    (tmp_path / "run.npz").write_bytes(after_one_round)
+    weights, again = trained(folder, tmp_path)
+    assert again["totals"] == record["totals"]
+    assert again["sha256"] == record["sha256"]
+    assert weights.read_bytes() == expected.read_bytes()
+
+
+def test_too_few_images_are_refused(tmp_path):
+    with pytest.raises(SystemExit, match="has 0 images; there must be more than 48"):
+        decoders.main([str(tmp_path)])
+
+
+def test_a_diverging_run_ends_with_the_step_and_the_option(folder, tmp_path):
+    with pytest.raises(SystemExit, match=r"the loss is (nan|inf) at step \d+; lower the learning rate \(--rate\)"):
+        trained(folder, tmp_path, rate=1e30, rounds=1)
+
+
+# --- its parts ---------------------------------------------------------------------------------------
+
+
+def test_entries_are_decoded_most_of_the_time_and_always_for_mixed_maps():
+    entries = decoders._entries(np.random.default_rng(1), 4000)
+    assert entries.shape == (4000, len(DECODED_LEVELS) - 1)
+    assert entries[: decoders.MIXED].all()
+    assert entries.mean() == pytest.approx(decoders.DECODED, abs=0.03)
+
+
+def test_mixing_a_map_with_itself_changes_nothing():
+    maps = tf.constant(np.random.default_rng(2).normal(size=(2, 5, 6, 8)), tf.float32)
+    np.testing.assert_allclose(decoders._mix(maps, maps), maps, atol=1e-6)
+
+
+def test_mixed_maps_are_made_of_the_others_vectors():
+    rng = np.random.default_rng(3)
+    maps, others = (tf.constant(rng.normal(size=(2, 5, 6, 8)), tf.float32) for _ in range(2))
+    mixed = decoders._mix(maps, others).numpy()
+    chosen = (mixed - (1.0 - decoders.SHARE) * maps.numpy()) / decoders.SHARE
+    for image in range(2):
+        distances = np.abs(chosen[image].reshape(-1, 1, 8) - others[image].numpy().reshape(1, -1, 8)).max(axis=-1)
+        assert distances.min(axis=1).max() < 1e-5
+    assert mixed.shape == maps.shape
+
+
+def test_maps_are_standardized_by_their_own_moments(crops):
+    """With the moments of some crops, the maps of others of the same images have about mean 0 and deviation 1."""
+    moments = decoders.standardization(crops, np.random.default_rng(4), 32)
+    assert {level: [part.shape for part in pair] for level, pair in moments.items()} == {
+        level: [(WIDTHS[level],)] * 2 for level in LEVELS
+    }
+    assert all(part.dtype == np.float32 and (pair[1] > 0).all() for pair in moments.values() for part in pair)
+    images = tf.constant(crops.batch(np.random.default_rng(5), 16))
+    for level, found in decoders.Reconstruction(moments).maps(images).items():
+        assert np.abs(found.numpy().mean(axis=(0, 1, 2))).mean() < 0.3, level
+        assert found.numpy().std(axis=(0, 1, 2)).mean() == pytest.approx(1.0, abs=0.3), level
+
+
+def test_the_same_seed_gives_the_same_moments_start_and_batches(crops):
+    found = [
+        (
+            decoders.standardization(crops, np.random.default_rng(6), 4)[1][0],
+            decoders.start(Layout(shapes()), np.random.default_rng(6)),
+            decoders.make_batches(crops, np.random.default_rng(6), 1, BATCH)[0]["images"],
+        )
+        for _ in range(2)
+    ]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_batches_hold_images_in_8_bits_and_what_is_decoded(crops):
+    (batch,) = decoders.make_batches(crops, np.random.default_rng(7), 1, BATCH)
+    assert (batch["images"].shape, batch["images"].dtype) == ((BATCH, 32, 32, 3), np.uint8)
+    assert (batch["decoded"].shape, batch["decoded"].dtype) == ((BATCH, len(DECODED_LEVELS) - 1), bool)
+
+
+def test_the_start_has_no_biases_and_every_parameter_a_rate():
+    layout = Layout(shapes())
+    arrays = layout.arrays(decoders.start(layout, np.random.default_rng(8)))
+    for name, value in arrays.items():
+        assert np.any(value) == name.endswith("kernel"), name
+    rates = decoders.rates(layout)
+    assert rates.shape == (sum(layout.sizes),)
+    assert 0.0 < rates.min() <= rates.max() <= 1.0
