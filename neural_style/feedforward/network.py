@@ -25,17 +25,15 @@ from neural_style.errors import WeightsUnavailableError
 from neural_style.features.lite import Lite
 from neural_style.features.weights import read_arrays
 
-__all__ = ["DECODED_LEVELS", "LAYERS", "LEVELS", "MULTIPLE", "WIDTHS", "Network", "shapes", "stage"]
+__all__ = ["LAYERS", "LEVELS", "MULTIPLE", "WIDTHS", "Network", "shapes", "stage"]
 
-LEVELS = (1, 2, 3, 4, 5)
-
-DECODED_LEVELS = (1, 2, 3)
-"""Levels that an image is decoded from; the deeper ones are compared only."""
+LEVELS = (1, 2, 3)
+"""Levels that an image is decoded from."""
 
 LAYERS = {level: f"block{level}_conv1" for level in LEVELS}
 """The encoder's layer at each level."""
 
-WIDTHS = {1: 16, 2: 48, 3: 96, 4: 128, 5: 128}
+WIDTHS = {1: 16, 2: 48, 3: 96}
 """Channels at each level."""
 
 STAGES = {3: (96, 144, 96, 64, 48), 2: (48, 64, 32, 32, 16), 1: (16, 32, 3)}
@@ -48,7 +46,7 @@ MULTIPLE = 4
 def shapes() -> dict[str, tuple[int, ...]]:
     """Shapes of the decoders' arrays by name, the deepest stage first: `stage3/conv1/kernel` is (3, 3, in, out)."""
     found: dict[str, tuple[int, ...]] = {}
-    for level in reversed(DECODED_LEVELS):
+    for level in reversed(LEVELS):
         for position, (inputs, outputs) in enumerate(itertools.pairwise(STAGES[level]), 1):
             name = f"stage{level}/conv{position}"
             found |= {f"{name}/kernel": (3, 3, inputs, outputs), f"{name}/bias": (outputs,)}
@@ -112,7 +110,7 @@ class Network:
         """The image of a map, float32 (1, height, width, 3), in about [0, 1].
 
         Args:
-            level: from `DECODED_LEVELS`.
+            level: from `LEVELS`.
             features: the encoder's map of `LAYERS[level]`, float32 (1, rows, columns, channels).
         """
         mean, deviation = self._moments[level]

@@ -2,12 +2,12 @@
 
 At each scale, every position of the canvas is matched with the most similar position of the style, as
 `losses.AssignedNeighbor` matches them, and the decoders make an image of the style's own feature vectors at these
-positions. At the final size, two closed-form steps then give the shallow maps the style's distribution, which restores
-its palette and texture. Nothing is optimized, and nothing was learned from any painting.
+positions. At the final size, a closed form then gives a shallow map the style's distribution, which restores its
+palette and contrast. Nothing is optimized, and no style was learned.
 
 Reference: N. Kolkin et al., "Neural neighbor style transfer", 2022, arXiv:2203.13215, section 4.3 (NNST-D): nearest
 neighbors coarse to fine, decoded. Deviations: the decoders know photographs only, and decode one layer in place of
-hypercolumns; the optimal transport of two shallow layers replaces the color correction.
+hypercolumns; the optimal transport of a shallow layer replaces the color correction.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ __all__ = ["OnePass", "StylesAtScales", "clear_cache"]
 MATCHED = 3
 """The level whose positions are matched and whose vectors are decoded."""
 
-TRANSPORTED = (2, 1)
-"""Levels that are given the style's distribution at the final size, in order."""
+TRANSPORTED = 1
+"""The level that is given the style's distribution at the final size."""
 
 ASSIGNED = 1.6
 """Share of the style's vectors in what is decoded, relative to the strength; at most 1."""
@@ -57,16 +57,21 @@ ASSIGNED = 1.6
 FULLY_PAINTED = 0.2
 """Strength below which the painted image is mixed with the content, whose detail decoding loses."""
 
-SCALES = CoarseToFine(smallest=128, factor=2.0)
+ANCHORED = 0.6
+"""Share of the content, blended into the canvas before each matching, as strength goes to 0; none of it at 1."""
+
+SCALES = CoarseToFine(smallest=64, factor=2.0)
 
 TILE, HALO = 1024, 32
 """Side of the tiles in which a large image is evaluated, and the pixels around each that decoders see."""
 
 LOSSES: tuple[Loss, ...] = (
-    AssignedNeighbor(tuple(LAYERS[level] for level in (3, 4, 5)), layer_weights=None, grid=LAYERS[MATCHED]),
-    Moments(tuple(LAYERS[level] for level in TRANSPORTED)),
+    AssignedNeighbor(
+        ("block1_conv2", "block2_conv2", LAYERS[MATCHED], "block4_conv3"), layer_weights=None, grid=LAYERS[MATCHED]
+    ),
+    Moments((LAYERS[TRANSPORTED],)),
 )
-"""What is measured of a style: vectors to match with, and the distributions of shallow maps."""
+"""What is measured of a style: vectors to match with, and the distribution of a shallow map."""
 
 
 class _Measured(NamedTuple):
@@ -99,42 +104,28 @@ class _Programs:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.matching = TiledObjective(LOSSES, network.encoder, TILE)
-        self.moments = {
-            level: TiledObjective((Moments((LAYERS[level],)),), network.encoder, TILE) for level in TRANSPORTED
-        }
-        image = tf.TensorSpec([1, None, None, 3], tf.float32)
-        shares = tf.TensorSpec([1, None, None, None], tf.float32)
-        levels = (MATCHED, *TRANSPORTED)
-        features = {level: tf.TensorSpec([1, None, None, WIDTHS[level]], tf.float32) for level in levels}
-        affine = {
-            level: Affine(
-                tf.TensorSpec([None, WIDTHS[level], WIDTHS[level]], tf.float32),
-                tf.TensorSpec([None, WIDTHS[level]], tf.float32),
-            )
-            for level in levels
-        }
-        self.encode = {level: function([image])(functools.partial(self._encode, level)) for level in levels}
-        self.decode = {level: function([features[level]])(functools.partial(network.decode, level)) for level in levels}
-        self.move = {
-            level: function([image, shares, affine[level]])(functools.partial(self._move, level))
-            for level in TRANSPORTED
-        }
+        self.moments = TiledObjective(LOSSES[1:], network.encoder, TILE)
+        image, shares = (tf.TensorSpec([1, None, None, channels], tf.float32) for channels in (3, None))
+        features = tf.TensorSpec([1, None, None, WIDTHS[MATCHED]], tf.float32)
+        width = WIDTHS[TRANSPORTED]
+        affine = Affine(tf.TensorSpec([None, width, width], tf.float32), tf.TensorSpec([None, width], tf.float32))
+        self.encode = function([image])(functools.partial(self._encode, MATCHED))
+        self.decode = function([features])(functools.partial(network.decode, MATCHED))
+        self.move = function([image, shares, affine])(self._move)
 
     def _encode(self, level: int, image: tf.Tensor) -> tf.Tensor:
-        layer = LAYERS[level]
-        return tf.cast(self.network.encoder(image, [layer])[layer], tf.float32)
+        return tf.cast(self.network.encoder(image, [LAYERS[level]])[LAYERS[level]], tf.float32)
 
-    def _move(self, level: int, image: tf.Tensor, shares: tf.Tensor, affine: Affine) -> tf.Tensor:
-        """An image decoded from its map, to which each region's affine map is applied by its share."""
-        features = self._encode(level, image)
-        guides = tf.nn.avg_pool2d(shares, 2 ** (level - 1), 2 ** (level - 1), "VALID")
+    def _move(self, image: tf.Tensor, shares: tf.Tensor, affine: Affine) -> tf.Tensor:
+        """An image decoded from its shallow map, to which each region's affine map is applied by its share."""
+        features = self._encode(TRANSPORTED, image)
         moved = tf.map_fn(
             lambda each: each[0][None, ..., None] * transform.apply(features, Affine(each[1], each[2])),
-            (tf.transpose(guides[0], [2, 0, 1]), affine.matrix, affine.offset),
+            (tf.transpose(shares[0], [2, 0, 1]), affine.matrix, affine.offset),
             fn_output_signature=tf.float32,
         )
-        left = 1.0 - tf.reduce_sum(guides, axis=-1, keepdims=True)
-        return self.network.decode(level, left * features + tf.reduce_sum(moved, axis=0))
+        left = 1.0 - tf.reduce_sum(shares, axis=-1, keepdims=True)
+        return self.network.decode(TRANSPORTED, left * features + tf.reduce_sum(moved, axis=0))
 
 
 class OnePass:
@@ -245,8 +236,7 @@ class OnePass:
         for size, measured in zip(sizes, styles, strict=True):
             painted = images.resize(painted, size)
             painted = self._match(painted, images.resize(content, size), _shares(inputs, size), measured)
-        for level in TRANSPORTED:
-            painted = self._transport(level, painted, _shares(inputs, inputs.size), styles[-1])
+        painted = self._transport(painted, _shares(inputs, inputs.size), styles[-1])
         return content + np.float32(min(1.0, self.strength / FULLY_PAINTED)) * (painted - content)
 
     def _sizes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -269,42 +259,41 @@ class OnePass:
         programs, layer = self._programs, LAYERS[MATCHED]
         (height, width), stride = painted.shape[1:3], 2 ** (MATCHED - 1)
         painted, content = _padded(painted), _padded(content)
+        painted += np.float32(ANCHORED * (1.0 - self.strength)) * (content - painted)
         vectors = tuple(style.vectors for style in styles)
         index, _ = programs.matching.match(tf.constant(painted), tf.constant(content), [vectors, None])
         assert index is not None
-        own = _tiled(programs.encode[MATCHED], painted, 1, stride)
+        own = _tiled(programs.encode, painted, 1, stride)
         weights = _weights(styles) if shares is None else _cell_weights(_padded(shares), styles, stride)
         amount = min(1.0, ASSIGNED * self.strength)
         goal = (1.0 - amount * weights.sum(axis=-1, keepdims=True)) * own
         for number, style in enumerate(styles):
             chosen = tf.gather(tf.reshape(style.vectors[layer], [-1, WIDTHS[MATCHED]]), index[..., number])
             goal += amount * weights[..., number : number + 1] * chosen.numpy()
-        decoded = _tiled(programs.decode[MATCHED], goal, stride, 1)
+        decoded = _tiled(programs.decode, goal, stride, 1)
         return np.clip(decoded[:, :height, :width], 0.0, 1.0)
 
-    def _transport(
-        self, level: int, painted: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]
-    ) -> np.ndarray:
-        """The image decoded from its map at a level, with each region moved to the distribution of its styles."""
-        programs, layer, stride = self._programs, LAYERS[level], 2 ** (level - 1)
+    def _transport(self, painted: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]) -> np.ndarray:
+        """The image decoded from its shallow map, with each region moved to the distribution of its styles."""
+        programs, layer = self._programs, LAYERS[TRANSPORTED]
         (height, width), painted = painted.shape[1:3], _padded(painted)
         everywhere = np.ones((*painted.shape[:3], 1), np.float32) if shares is None else _padded(shares)
-        guides = {} if shares is None else {layer: tf.constant(_cells(everywhere, stride))}
-        (own,) = programs.moments[level].target(tf.constant(painted), guides)
+        (own,) = programs.moments.target(
+            tf.constant(painted), {} if shares is None else {layer: tf.constant(everywhere)}
+        )
         assert isinstance(own, dict)
-        affine = self._affine(level, own[layer], everywhere.shape[-1], styles)
+        affine = self._affine(own[layer], everywhere.shape[-1], styles)
         both = np.concatenate([painted, everywhere], axis=-1)
-        move = programs.move[level]
-        moved = _tiled(lambda window: move(window[..., :3], window[..., 3:], affine), both, 1, 1)
+        moved = _tiled(lambda window: programs.move(window[..., :3], window[..., 3:], affine), both, 1, 1)
         return np.clip(moved[:, :height, :width], 0.0, 1.0)
 
-    def _affine(self, level: int, own: PositionSums, regions: int, styles: Sequence[_Measured]) -> Affine:
+    def _affine(self, own: PositionSums, regions: int, styles: Sequence[_Measured]) -> Affine:
         """The map of each region: the mean of those to its styles, and of the identity below strength 0.5."""
-        amount, identity = min(1.0, 2.0 * self.strength), np.eye(WIDTHS[level], dtype=np.float32)
+        amount, identity = min(1.0, 2.0 * self.strength), np.eye(WIDTHS[TRANSPORTED], dtype=np.float32)
         matrices = np.stack([(1.0 - amount) * identity] * regions)
         offsets = np.zeros(matrices.shape[:2], np.float32)
         for style, weight in zip(styles, _weights(styles)[0, 0, 0], strict=True):
-            goal = transform.gaussian(style.sums[LAYERS[level]], style.region)
+            goal = transform.gaussian(style.sums[LAYERS[TRANSPORTED]], style.region)
             moved = transform.transport(transform.gaussian(own, style.region), goal)
             matrices[style.region] += amount * weight * moved.matrix.numpy()
             offsets[style.region] += amount * weight * moved.offset.numpy()

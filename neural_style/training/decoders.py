@@ -3,7 +3,8 @@
 The decoders learn to reconstruct photographs from the maps of `features.Lite`; see `neural_style.feedforward.network`.
 All stages are trained at once, by images decoded from different levels. The image has to equal the photograph, in its
 pixels and in its maps. Some images are decoded from mixed maps, whose patches are partly replaced by the nearest of
-another photograph, as in use; there, the map of the decoded image has to equal the mixed map.
+another photograph, as in use; there, the map of the decoded image has to equal the mixed map. In the later rounds,
+each position of such an image is also compared by VGG16 with the position of the other photograph that it shows.
 
 Training goes in rounds, and the run is saved after each; the same command continues it. Everything random comes from
 the seed and the round's number.
@@ -21,7 +22,8 @@ import tensorflow as tf
 
 from neural_style.features.lite import Lite
 from neural_style.features.precision import fastest_precision
-from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, WIDTHS, shapes, stage
+from neural_style.features.vgg import VGG16
+from neural_style.feedforward.network import LAYERS, LEVELS, WIDTHS, shapes, stage
 from neural_style.training import command
 from neural_style.training.data import Crops
 from neural_style.training.quantize import quantize
@@ -33,7 +35,7 @@ Maps = dict[int, tf.Tensor]
 
 MOMENTS = "moments"  # begins the names of the means and deviations of a level in the files
 VALIDATION_BATCHES = 8
-WEIGHTS = {"pixels": 20.0, "level3": 2.0, "mixed": 3.0, "texture": 0.5, "smoothness": 0.1}
+WEIGHTS = {"pixels": 20.0, "level3": 2.0, "mixed": 3.0, "taught": 3.0, "texture": 0.5, "smoothness": 0.1}
 DECODED = 0.75  # odds that a stage's input is the decoded map
 MIXED = 4  # images of a batch that are decoded from mixed maps
 SHARE = 0.85  # of the replaced patches in a mixed map
@@ -55,14 +57,15 @@ class Reconstruction:
         self.layout = Layout(shapes())
         self.precision = fastest_precision()
         self._encoder = Lite(precision=self.precision)
+        self._teacher = VGG16(precision=self.precision)
         self._moments = moments
 
     def maps(self, images: tf.Tensor) -> dict[int, tf.Tensor]:
         """Standardized maps of images, (images, side, side, 3) in [0, 1]."""
-        found = self._encoder(images, [LAYERS[level] for level in DECODED_LEVELS])
+        found = self._encoder(images, [LAYERS[level] for level in LEVELS])
         return {
             level: (tf.cast(found[LAYERS[level]], tf.float32) - self._moments[level][0]) / self._moments[level][1]
-            for level in DECODED_LEVELS
+            for level in LEVELS
         }
 
     def losses(self, parameters: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
@@ -70,23 +73,32 @@ class Reconstruction:
         goal = tf.cast(batch["images"], tf.float32) / 255.0
         arrays = {name: tf.cast(value, self.precision) for name, value in self.layout.arrays(parameters).items()}
         maps = {level: tf.stop_gradient(value) for level, value in self.maps(goal).items()}
-        deepest = DECODED_LEVELS[-1]
-        mixed = tf.stop_gradient(_mix(maps[deepest][:MIXED], tf.roll(maps[deepest], 1, axis=0)[:MIXED]))
+        deepest, others = LEVELS[-1], {level: tf.roll(value, 1, axis=0)[:MIXED] for level, value in maps.items()}
+        nearest = _nearest(maps[deepest][:MIXED], others[deepest])
+        mixed = SHARE * _chosen(others[deepest], nearest) + (1.0 - SHARE) * maps[deepest][:MIXED]
         x = tf.concat([mixed, maps[deepest][MIXED:]], axis=0)
         losses = {}
-        for level in reversed(DECODED_LEVELS):
+        for level in reversed(LEVELS):
             x = tf.cast(stage(arrays, level, tf.cast(x, self.precision)), tf.float32)
             if level > 1:
                 losses[f"decoded{level - 1}"] = self._distance(level - 1, x[MIXED:], maps[level - 1][MIXED:])
                 x = tf.where(batch["decoded"][:, level - 2, None, None, None], x, maps[level - 1])
         found = self.maps(x)
         losses["pixels"] = tf.reduce_mean(tf.math.squared_difference(x[MIXED:], goal[MIXED:]))
-        for level in DECODED_LEVELS:
+        for level in LEVELS:
             losses[f"level{level}"] = self._distance(level, found[level][MIXED:], maps[level][MIXED:])
         losses["mixed"] = self._distance(deepest, found[deepest][:MIXED], mixed)
-        losses["texture"] = _texture(found, {level: tf.roll(value, 1, axis=0) for level, value in maps.items()})
+        shown = _chosen(self._taught(tf.roll(goal, 1, axis=0)[:MIXED]), nearest)
+        cosine = tf.reduce_sum(self._taught(x[:MIXED]) * tf.stop_gradient(shown), axis=-1)
+        losses["taught"] = batch["taught"] * (1.0 - tf.reduce_mean(cosine))
+        losses["texture"] = _texture(found, others)
         losses["smoothness"] = tf.reduce_mean(tf.image.total_variation(x[:MIXED])) / float(np.prod(goal.shape[1:3]))
         return losses
+
+    def _taught(self, images: tf.Tensor) -> tf.Tensor:
+        """VGG16's map of images at the deepest level, each vector of length 1."""
+        layer = LAYERS[LEVELS[-1]]
+        return tf.math.l2_normalize(tf.cast(self._teacher(images, [layer])[layer], tf.float32), axis=-1)
 
     def _distance(self, level: int, found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
         """Mean squared difference of standardized maps, each channel weighted by its deviation."""
@@ -94,22 +106,25 @@ class Reconstruction:
         return tf.reduce_mean(tf.math.squared_difference(found, goal) * (deviation / np.mean(deviation)))
 
 
-def _mix(maps: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
-    """Maps whose patches are partly replaced by the nearest of other maps, (images, rows, columns, channels)."""
+def _nearest(maps: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """For each position of maps the index of the most similar 3x3 patch of the others, (images, positions)."""
     asked, offered = (tf.image.extract_patches(x, [1, 3, 3, 1], [1] * 4, [1] * 4, "SAME") for x in (maps, others))
     asked, offered = (tf.reshape(x, [x.shape[0], -1, x.shape[-1]]) for x in (asked, offered))
-    nearest = tf.argmax(tf.matmul(asked, tf.math.l2_normalize(offered, axis=-1), transpose_b=True), axis=-1)
-    vectors = tf.reshape(others, [others.shape[0], -1, others.shape[-1]])
-    chosen = tf.reshape(tf.gather(vectors, nearest, batch_dims=1), tf.shape(maps))
-    return SHARE * chosen + (1.0 - SHARE) * maps
+    return tf.argmax(tf.matmul(asked, tf.math.l2_normalize(offered, axis=-1), transpose_b=True), axis=-1)
+
+
+def _chosen(maps: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """The vectors of maps at these positions, as maps of the same shape."""
+    vectors = tf.reshape(maps, [maps.shape[0], -1, maps.shape[-1]])
+    return tf.reshape(tf.gather(vectors, index, batch_dims=1), tf.shape(maps))
 
 
 def _texture(found: Maps, goal: Maps) -> tf.Tensor:
     """Difference of the means and deviations of the shallower maps of mixed images from those of the others."""
     distances = []
-    for level in DECODED_LEVELS[:-1]:
+    for level in LEVELS[:-1]:
         (mean, variance), (goal_mean, goal_variance) = (
-            tf.nn.moments(maps[level][:MIXED], [1, 2]) for maps in (found, goal)
+            tf.nn.moments(maps[level], [1, 2]) for maps in ({level: found[level][:MIXED]}, goal)
         )
         deviation, goal_deviation = tf.sqrt(variance + 1e-4), tf.sqrt(goal_variance + 1e-4)
         distances += [
@@ -168,19 +183,24 @@ def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
         options,
         run,
         trainer,
-        lambda run, generator: make_batches(crops, generator, options.steps, options.batch),
+        lambda run, generator: make_batches(
+            crops, generator, options.steps, options.batch, taught=run.round >= options.taught_after
+        ),
         validation,
         digits=5,
     )
     command.publish(options, run, _stored(layout, run), images=len(crops), precision=reconstruction.precision)
 
 
-def make_batches(crops: Crops, generator: np.random.Generator, count: int, images: int) -> list[dict[str, np.ndarray]]:
-    """Batches of crops, in 8 bits, each with whether the input of a stage is the decoded map."""
+def make_batches(
+    crops: Crops, generator: np.random.Generator, count: int, images: int, *, taught: bool = True
+) -> list[dict[str, Any]]:
+    """Batches of crops, in 8 bits, each with whether the input of a stage is the decoded map, and VGG16 compares."""
     return [
         {
             "images": np.round(crops.batch(generator, images) * 255.0).astype(np.uint8),
             "decoded": _entries(generator, images),
+            "taught": np.float32(taught),
         }
         for _ in range(count)
     ]
@@ -188,7 +208,7 @@ def make_batches(crops: Crops, generator: np.random.Generator, count: int, image
 
 def _entries(generator: np.random.Generator, images: int) -> np.ndarray:
     """Whether each stage but the first decodes what the stage below made, for each image; mixed maps go all the way."""
-    decoded = generator.random((images, len(DECODED_LEVELS) - 1)) < DECODED
+    decoded = generator.random((images, len(LEVELS) - 1)) < DECODED
     decoded[:MIXED] = True
     return decoded
 
@@ -222,6 +242,9 @@ def _parser() -> argparse.ArgumentParser:
         held_out=48,
     )
     parser.add_argument("--steps", type=int, default=250, help="steps of a round (%(default)s)")
+    parser.add_argument(
+        "--taught-after", type=int, default=19, help="rounds before VGG16 compares as well (%(default)s)"
+    )
     return parser
 
 

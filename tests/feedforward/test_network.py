@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from neural_style.errors import WeightsUnavailableError
 from neural_style.feedforward import network
-from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, MULTIPLE, WIDTHS, Network
+from neural_style.feedforward.network import LAYERS, LEVELS, MULTIPLE, WIDTHS, Network
 
-DEEPEST = max(DECODED_LEVELS)
+DEEPEST = max(LEVELS)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_each_level_has_half_the_resolution_of_the_one_before(bundled, image):
 
 
 @settings(max_examples=5)
-@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(DECODED_LEVELS))
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from(LEVELS))
 def test_an_image_whose_sides_are_multiples_comes_back_in_its_size(bundled, rows, columns, level):
     image = tf.fill([1, MULTIPLE * rows, MULTIPLE * columns, 3], 0.4)
     decoded = bundled.decode(level, encoded(bundled, image, level))
@@ -70,7 +70,7 @@ def test_images_are_decoded_stage_by_stage(bundled, image):
 def test_other_precisions_agree(bundled, image, precision, tolerance):
     """Convolutions are rounded; what comes and goes is float32."""
     other = Network(precision=precision)
-    for level in DECODED_LEVELS:
+    for level in LEVELS:
         features = encoded(bundled, image, level)
         decoded = [each.decode(level, features) for each in (bundled, other)]
         assert decoded[1].dtype == tf.float32

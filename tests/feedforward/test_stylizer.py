@@ -124,16 +124,16 @@ def test_what_is_no_image_is_refused(content):
 # --- sizes -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (17, 33), (16, 300), (61, 19)])
+@pytest.mark.parametrize("shape", [(8, 8), (17, 33), (9, 300), (61, 19)])
 def test_every_size_with_a_cell_in_each_layer_is_painted(style, shape):
     pixels = np.random.default_rng(6).integers(0, 256, (*shape, 3), np.uint8)
     assert paint(pixels, style, 0.7).shape == (*shape, 3)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (15, 300)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (7, 300)])
 def test_smaller_images_are_refused_with_the_least_size(style, shape):
     pixels = np.random.default_rng(6).integers(0, 256, (*shape, 3), np.uint8)
-    with pytest.raises(ValueError, match=f"one pass needs at least 16 pixels on each side, not {shape[1]}x{shape[0]}"):
+    with pytest.raises(ValueError, match=f"one pass needs at least 8 pixels on each side, not {shape[1]}x{shape[0]}"):
         paint(pixels, style)
 
 
@@ -160,7 +160,7 @@ def test_all_sizes_share_one_trace(content, style):
     for size, strength in ((24, 0.2), (33, 0.5), (64, 1.0)):
         paint(content, style, strength, size=size)
     paint(OTHER, [style, content], masks=[LEFT, ~LEFT], style_masks=[HALF, None])
-    functions = [*programs.encode.values(), *programs.decode.values(), *programs.move.values()]
+    functions = [programs.encode, programs.decode, programs.move]
     assert max(function.experimental_get_tracing_count() for function in functions) == 1
 
 

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.feedforward.network import DECODED_LEVELS, LAYERS, LEVELS, MULTIPLE, WIDTHS, Network, shapes
+from neural_style.feedforward.network import LAYERS, LEVELS, MULTIPLE, WIDTHS, Network, shapes
 from neural_style.training import decoders, trainer
 from neural_style.training.data import Crops, image_paths
 from neural_style.training.trainer import Layout, load_run
 
-OPTIONS = {"rounds": 2, "steps": 6, "batch": decoders.MIXED + 2, "side": 32, "rate": 5e-3, "held-out": 2}
+OPTIONS = {
+    "rounds": 2,
+    "steps": 6,
+    "batch": decoders.MIXED + 2,
+    "side": 32,
+    "rate": 5e-3,
+    "held-out": 2,
+    "taught-after": 1,
+}
 BATCH = OPTIONS["batch"]
 
 
@@ -74,7 +82,7 @@ def test_the_weights_are_small_and_a_network_reads_them(whole):
     assert whole[0].stat().st_size < 2e6
     network = Network(whole[0])
     image = tf.zeros([1, 4 * MULTIPLE, 5 * MULTIPLE, 3])
-    for level in DECODED_LEVELS:
+    for level in LEVELS:
         decoded = network.decode(level, network.encoder(image, [LAYERS[level]])[LAYERS[level]])
         assert decoded.shape == image.shape
         assert np.isfinite(decoded).all()
@@ -114,25 +122,35 @@ def test_a_diverging_run_ends_with_the_step_and_the_option(folder, tmp_path):
 
 def test_entries_are_decoded_most_of_the_time_and_always_for_mixed_maps():
     entries = decoders._entries(np.random.default_rng(1), 4000)
-    assert entries.shape == (4000, len(DECODED_LEVELS) - 1)
+    assert entries.shape == (4000, len(LEVELS) - 1)
     assert entries[: decoders.MIXED].all()
     assert entries.mean() == pytest.approx(decoders.DECODED, abs=0.03)
 
 
-def test_mixing_a_map_with_itself_changes_nothing():
+def test_a_map_is_made_of_its_own_nearest_vectors():
     maps = tf.constant(np.random.default_rng(2).normal(size=(2, 5, 6, 8)), tf.float32)
-    np.testing.assert_allclose(decoders._mix(maps, maps), maps, atol=1e-6)
+    np.testing.assert_array_equal(decoders._chosen(maps, decoders._nearest(maps, maps)), maps)
 
 
-def test_mixed_maps_are_made_of_the_others_vectors():
-    rng = np.random.default_rng(3)
-    maps, others = (tf.constant(rng.normal(size=(2, 5, 6, 8)), tf.float32) for _ in range(2))
-    mixed = decoders._mix(maps, others).numpy()
-    chosen = (mixed - (1.0 - decoders.SHARE) * maps.numpy()) / decoders.SHARE
-    for image in range(2):
-        distances = np.abs(chosen[image].reshape(-1, 1, 8) - others[image].numpy().reshape(1, -1, 8)).max(axis=-1)
-        assert distances.min(axis=1).max() < 1e-5
-    assert mixed.shape == maps.shape
+def test_the_nearest_patch_is_found_where_it_moved_to():
+    """The middle of a map that is moved by a row and a column."""
+    maps = np.random.default_rng(3).normal(size=(1, 7, 8, 8)).astype(np.float32)
+    nearest = decoders._nearest(tf.constant(maps), tf.constant(np.roll(maps, (1, 1), axis=(1, 2)))).numpy()
+    expected = (np.arange(7)[:, None] + 1) * 8 + np.arange(8) + 1
+    np.testing.assert_array_equal(nearest.reshape(7, 8)[1:5, 1:6], expected[1:5, 1:6])
+
+
+def test_vgg16_compares_only_when_told(crops):
+    moments = decoders.standardization(crops, np.random.default_rng(9), 4)
+    reconstruction = decoders.Reconstruction(moments)
+    parameters = tf.constant(decoders.start(reconstruction.layout, np.random.default_rng(9)))
+    found = {}
+    for taught in (False, True):
+        (batch,) = decoders.make_batches(crops, np.random.default_rng(9), 1, BATCH, taught=taught)
+        found[taught] = reconstruction.losses(parameters, batch)
+    assert float(found[False]["taught"]) == 0.0
+    assert 0.1 < float(found[True]["taught"]) < 1.0
+    assert {name for name in found[True] if float(found[True][name]) != float(found[False][name])} == {"taught"}
 
 
 def test_maps_are_standardized_by_their_own_moments(crops):
@@ -164,7 +182,7 @@ def test_the_same_seed_gives_the_same_moments_start_and_batches(crops):
 def test_batches_hold_images_in_8_bits_and_what_is_decoded(crops):
     (batch,) = decoders.make_batches(crops, np.random.default_rng(7), 1, BATCH)
     assert (batch["images"].shape, batch["images"].dtype) == ((BATCH, 32, 32, 3), np.uint8)
-    assert (batch["decoded"].shape, batch["decoded"].dtype) == ((BATCH, len(DECODED_LEVELS) - 1), bool)
+    assert (batch["decoded"].shape, batch["decoded"].dtype) == ((BATCH, len(LEVELS) - 1), bool)
 
 
 def test_the_start_has_no_biases_and_every_parameter_a_rate():
