@@ -1,11 +1,13 @@
 """The package as a whole: light to import, complete at its front door, and built from top to bottom."""
 
 import ast
+import fnmatch
 import graphlib
 import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,17 @@ def test_only_exported_names_are_imported(name):
     for module, imported in imported_names(MODULES[name]):
         exported = getattr(importlib.import_module(f"neural_style.{module}".rstrip(".")), "__all__", [])
         assert imported in (*exported, "*"), f"{module} does not export {imported}"
+
+
+def test_the_wheel_holds_all_weights_and_their_records():
+    """It takes every file of the package that git does not ignore."""
+    wheel = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel == {"packages": ["neural_style"]}
+    files = {path.name: path.stat().st_size for path in (ROOT / "features" / "pretrained").iterdir()}
+    assert set(files) == {"README.md", "vgg16.npz", "lite.npz", "lite.json", "decoders.npz", "decoders.json"}
+    assert sum(files.values()) < 12e6
+    ignored = (ROOT.parent / ".gitignore").read_text().split()
+    assert not any(fnmatch.fnmatch(name, pattern) for name in files for pattern in ignored)
 
 
 def functions(path):

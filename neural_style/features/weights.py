@@ -45,7 +45,7 @@ Arrays = dict[str, Weights]
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
-    "decoders": "998d1f7576ed1aa456fc9f9ed7ebc43d94ae33859e8eae6038eeb8d73b0ce047",
+    "decoders": "e332f182a35bb4de7496a9a3e7673f56a84c3c0c4b5314c2c7330c4d5dc0228e",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
 """SHA-256 of the files that ship with this package."""

@@ -1,5 +1,7 @@
 """Encoder and decoders: shapes, precisions, and weights files that are refused by name."""
 
+import hashlib
+import json
 from importlib import resources
 
 import numpy as np
@@ -9,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neural_style.errors import WeightsUnavailableError
+from neural_style.features.weights import BUNDLED_SHA256
 from neural_style.feedforward import network
 from neural_style.feedforward.network import LAYERS, LEVELS, MULTIPLE, WIDTHS, Network
 
+PRETRAINED = resources.files("neural_style.features") / "pretrained"
 DEEPEST = max(LEVELS)
 
 
@@ -27,7 +31,7 @@ def image(content):
 
 @pytest.fixture(scope="module")
 def arrays():
-    with np.load(resources.files("neural_style.features") / "pretrained" / "decoders.npz") as stored:
+    with np.load(PRETRAINED / "decoders.npz") as stored:
         return {name: stored[name] for name in stored.files}
 
 
@@ -78,6 +82,15 @@ def test_other_precisions_agree(bundled, image, precision, tolerance):
 
 
 # --- weights -----------------------------------------------------------------------------------------
+
+
+def test_the_bundled_file_is_the_one_in_the_record():
+    data = (PRETRAINED / "decoders.npz").read_bytes()
+    record = json.loads((PRETRAINED / "decoders.json").read_text())
+    assert len(data) < 2e6
+    assert hashlib.sha256(data).hexdigest() == record["sha256"] == BUNDLED_SHA256["decoders"]
+    assert record["steps"] > 0
+    assert record["last"]["total"] < record["first"]["total"]
 
 
 def test_the_bundled_file_holds_what_the_network_is_made_of(arrays):
