@@ -2,6 +2,7 @@
 
     python benchmarks/video.py --json video.json
     python benchmarks/video.py --seconds 1 --size 128
+    python benchmarks/video.py --quality instant
 
 The clip is that of the tests: shapes move over a panning photograph, at 12 frames per second, with a tone as sound.
 Flicker is `neural_style.video.flow.flicker`; "on the pan" is the same along the true motion, where no shape covers the
@@ -23,6 +24,7 @@ from common import parser, print_table, sample, write_json
 from PIL import Image
 
 from neural_style import metrics, stylize, stylize_video
+from neural_style.api import QUALITIES
 from neural_style.images.video_file import frames
 from neural_style.video.flow import Motion, flicker, motion
 from tests import moving
@@ -38,10 +40,12 @@ def main() -> None:
     add("--seconds", type=float, default=5.0, help="length of the clip (%(default)s)")
     add("--size", type=int, default=256, help="its width in pixels (%(default)s)")
     add("--style", default="nocturne", help="a sample picture or a path (%(default)s)")
+    add("--quality", default="best", choices=QUALITIES, help="(%(default)s)")
     add("--keep", type=Path, metavar="FOLDER", help="save painted frames to FOLDER")
     options = arguments.parse_args()
     style = str(sample(options.style))
-    settings: dict[str, Any] = {"extractor": "vgg16", "size": options.size}
+    settings: dict[str, Any] = {"quality": options.quality, "size": options.size}
+    settings |= {"extractor": "vgg16"} if options.quality == "best" else {}
     with tempfile.TemporaryDirectory() as folder:
         clip, output = Path(folder, "clip.mp4"), Path(folder, "painted.mp4")
         size = (options.size, options.size * 9 // 16)

@@ -30,6 +30,7 @@ __all__ = [
     "QUALITIES",
     "FrameOptions",
     "Options",
+    "check_one_pass",
     "check_options",
     "choose_recipe",
     "clear_cache",
@@ -258,7 +259,7 @@ def stylize_result(
     }
     if choice("quality", quality, QUALITIES) == "instant":
         needed = {"content": content, "style": style}
-        _check_one_pass(
+        check_one_pass(
             recipe, needed, extractor=extractor, optimizer=optimizer, steps=steps, init=init, checkpoint=checkpoint
         )
         _check_ignored(seed, max_seconds)
@@ -339,7 +340,7 @@ def _reread(source: Any) -> Any:
     return images.read(source) if callable(getattr(source, "read", None)) else source
 
 
-def _check_one_pass(recipe: str | Recipe, needed: Mapping[str, object], **refused: object) -> None:
+def check_one_pass(recipe: str | Recipe, needed: Mapping[str, object], **refused: object) -> None:
     """Raise `ValueError` for what one pass does not do.
 
     Args:

@@ -220,20 +220,21 @@ class OnePass:
             for size in self._sizes(inputs.size)
         )
 
-    def paint(self, inputs: Inputs, styles: StylesAtScales) -> np.ndarray:
+    def paint(self, inputs: Inputs, styles: StylesAtScales, start: np.ndarray | None = None) -> np.ndarray:
         """The image before it is rendered, float32 (1, height, width, 3) in [0, 1].
 
         Args:
             inputs: of the run.
             styles: from `measure`.
+            start: the canvas that the last scale begins with, of the same shape; None paints all scales.
         """
         assert inputs.content is not None
         content = images.resize(inputs.content, inputs.size)
         if self.strength == 0.0:
             return content  # decoding would blur it
-        sizes = self._sizes(inputs.size)
-        painted = images.resize(content, sizes[0])
-        for size, measured in zip(sizes, styles, strict=True):
+        scales = list(zip(self._sizes(inputs.size), styles, strict=True))
+        painted = images.resize(content, scales[0][0]) if start is None else start
+        for size, measured in scales if start is None else scales[-1:]:
             painted = images.resize(painted, size)
             painted = self._match(painted, images.resize(content, size), _shares(inputs, size), measured)
         painted = self._transport(painted, _shares(inputs, inputs.size), styles[-1])

@@ -18,31 +18,28 @@ from typing import Any, Unpack
 import numpy as np
 
 from neural_style import color, images
-from neural_style.api import PREVIEW_SIDE, FrameOptions, choose_recipe
+from neural_style.api import FrameOptions, choose_recipe
 from neural_style.losses import Temporal
-from neural_style.scales import SingleScale, fit
+from neural_style.scales import SingleScale
 from neural_style.transfer import StyleTransfer
-from neural_style.transfer.controls import Controls
 from neural_style.transfer.styles.blending import Styles, check_mask_count, with_weights
 from neural_style.transfer.styles.style_target import StyleTarget
 from neural_style.video.flow import Motion, warp
+from neural_style.video.painter import Painter, only, to_levels
 
 __all__ = ["FramePainter"]
 
 
-class FramePainter:
-    """Paints frames in one style and size, and keeps none of them. Frames are uint8 (height, width, 3).
+class FramePainter(Painter):
+    """Paints frames by optimization.
 
     Args:
         style: as for `stylize`; its statistics are computed once.
-        first: the first frame of the clip.
-        size: long side of the result in pixels; None for the clip's own.
+        first: see `Painter`.
+        size: see `Painter`.
         frame_steps: steps for each frame that follows another, at each of the recipe's sizes.
         temporal: weight of the `Temporal` loss.
         **options: further arguments of `stylize`.
-
-    Attributes:
-        size: (width, height) of the result, both even.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class FramePainter:
         **options: Unpack[FrameOptions],
     ) -> None:
         preview = options.get("preview", False)
-        self.size = _even_size(first, size, preview)
+        super().__init__(first, size, options)
         recipe = choose_recipe(options.get("recipe", "default"), options.get("quality", "best"), preview)
         next_recipe = dataclasses.replace(
             recipe,
@@ -66,25 +63,20 @@ class FramePainter:
             final_optimizer=None,
         )
         strength = options.get("strength", 0.5)
-        overrides = _only(options, "extractor", "optimizer", "precision", "tile")
+        overrides = only(options, "extractor", "optimizer", "precision", "tile")
         self._scene = StyleTransfer.from_recipe(recipe, strength, **overrides)
         self._next = StyleTransfer.from_recipe(next_recipe, strength, **overrides)
         self._small_sizes = [(scale.width, scale.height) for scale in recipe.scales(self.size, None)[:-1]]
-        self._controls = Controls(**_only(options, *(field.name for field in dataclasses.fields(Controls))))
         # Of the controls, only these two belong to a run: the others concern the style, which is measured once here,
         # or what is shown, which `render` decides.
-        shared = {"masks": list(self._controls.masks), "background": self._controls.background}
-        self._options = shared | _only(options, "seed")
-        self._scene_options = _only(options, "steps", "init")
+        shared = {"masks": list(self.controls.masks), "background": self.controls.background}
+        self._options = shared | only(options, "seed")
+        self._scene_options = only(options, "steps", "init")
         self._style = self._targets(style, self.fit(first))
-
-    def fit(self, frame: np.ndarray) -> np.ndarray:
-        """Resize a frame of the clip to the size of the result."""
-        return _to_levels(images.resize(images.load(frame), self.size))
 
     def paint_scene_start(self, frame: np.ndarray) -> np.ndarray:
         """Paint the first frame of a scene, which was resized by `fit`."""
-        return _to_levels(self._paint(self._scene, frame, self.size, **self._scene_options))
+        return to_levels(self._paint(self._scene, frame, self.size, **self._scene_options))
 
     def paint_next(self, frame: np.ndarray, painted_before: np.ndarray, moved: Motion) -> np.ndarray:
         """Paint a frame that follows a painted one."""
@@ -94,14 +86,7 @@ class FramePainter:
         previous = (warped, moved.seen)
         for size in self._small_sizes:
             canvas = self._refine_at(size, frame, canvas, previous)
-        return _to_levels(self._paint(self._next, frame, self.size, init=canvas, previous=previous))
-
-    def render(self, painted: np.ndarray, frame: np.ndarray) -> np.ndarray:
-        """What is shown of a painted frame: with `color="content"`, in the colors of the clip's frame."""
-        recolor = self._controls.mode.after
-        if recolor is None:
-            return painted
-        return _to_levels(recolor(images.load(painted), images.load(self.fit(frame)), self._controls.color_strength))
+        return to_levels(self._paint(self._next, frame, self.size, init=canvas, previous=previous))
 
     def _refine_at(self, size: tuple[int, int], frame: np.ndarray, canvas: np.ndarray, previous: Any) -> np.ndarray:
         """Paint a smaller canvas, and add only the change to the large one, which keeps its detail."""
@@ -118,7 +103,7 @@ class FramePainter:
 
     def _targets(self, style: Styles, first: np.ndarray) -> list[tuple[StyleTarget, float]]:
         """Compute the statistics of each style once for all frames; styles get the palette of the first frame."""
-        controls, pairs = self._controls, with_weights(style)
+        controls, pairs = self.controls, with_weights(style)
         check_mask_count(controls, len(pairs))
         targets = []
         for (each, weight), mask in zip(pairs, controls.style_masks or (None,) * len(pairs), strict=True):
@@ -134,24 +119,6 @@ class FramePainter:
         return targets
 
 
-def _only(options: FrameOptions, *names: str) -> dict[str, Any]:
-    """Those of the options that have these names and were given."""
-    return {name: value for name, value in options.items() if name in names}
-
-
-def _even_size(first: np.ndarray, size: int | None, preview: bool) -> tuple[int, int]:
-    """(width, height) of the result; video codecs need even sides."""
-    height, width = first.shape[:2]
-    longest = max(width, height) if size is None else size
-    width, height = fit((width, height), min(PREVIEW_SIDE, longest) if preview else longest)
-    return max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2))
-
-
 def _upsample(change: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize differences of pixels, in [-1, 1]; images are in [0, 1]."""
     return 2.0 * images.resize(0.5 + 0.5 * change, size) - 1.0
-
-
-def _to_levels(pixels: np.ndarray) -> np.ndarray:
-    """Round to uint8 (height, width, 3), as frames are stored, so that resuming from files changes nothing."""
-    return np.asarray(images.to_pil(pixels))

@@ -23,6 +23,8 @@ from neural_style.transfer.inputs import side_of
 from neural_style.transfer.styles.blending import Styles
 from neural_style.video.flow import flicker, motion
 from neural_style.video.frames import FramePainter
+from neural_style.video.one_pass import OnePassPainter
+from neural_style.video.painter import Painter
 from neural_style.video.store import FrameStore, identify
 
 __all__ = ["Film", "Frame", "stylize_video"]
@@ -121,7 +123,8 @@ def stylize_video(
         progress: whether to show a bar on stderr if that is a terminal.
         callbacks: called with each `Frame`. Their exceptions pass through, and the painted frames stay.
         **options: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
-            `color="match"` or `"histogram"`, styles get the palette of the first frame.
+            `color="match"` or `"histogram"`, styles get the palette of the first frame. With `quality="instant"`,
+            `frame_steps` and `temporal` have no effect.
 
     Raises:
         ImageError: the clip or a style cannot be read, the clip contains no frame, or the output cannot be written, for
@@ -157,7 +160,11 @@ def stylize_video(
     video_file.check_copy(clip, output, crf=crf, size=size)
     identity = identify(own | options)
     first = next(video_file.frames(clip))
-    painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)
+    painter: Painter
+    if options.get("quality") == "instant":
+        painter = OnePassPainter(style, first, size=size, **options)
+    else:
+        painter = FramePainter(style, first, size=size, frame_steps=frame_steps, temporal=temporal, **options)
     cuts, flickers = [], []
     with FrameStore(Path(f"{os.fspath(output)}.frames"), identity, painter.size) as store:
         frames = _painted_frames(painter, video_file.frames(clip), store)
@@ -184,7 +191,7 @@ def _check_output(output: _Path, inputs: Mapping[str, object]) -> None:
         )
 
 
-def _write(clip: _Path, output: _Path, painter: FramePainter, store: FrameStore, crf: int | None) -> None:
+def _write(clip: _Path, output: _Path, painter: Painter, store: FrameStore, crf: int | None) -> None:
     """Write the video from the stored frames."""
     rendered = (painter.render(store.load(number), source) for number, source in enumerate(video_file.frames(clip)))
     try:
@@ -206,7 +213,7 @@ class _Previous(NamedTuple):
     shown: np.ndarray
 
 
-def _painted_frames(painter: FramePainter, sources: Iterable[np.ndarray], store: FrameStore) -> Iterator[Frame]:
+def _painted_frames(painter: Painter, sources: Iterable[np.ndarray], store: FrameStore) -> Iterator[Frame]:
     """Paint and store one frame after another; frames that are stored already are only loaded."""
     previous: _Previous | None = None
     for number, source in enumerate(map(painter.fit, sources)):
