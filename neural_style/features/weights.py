@@ -45,7 +45,7 @@ Arrays = dict[str, Weights]
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
-    "decoders": "e332f182a35bb4de7496a9a3e7673f56a84c3c0c4b5314c2c7330c4d5dc0228e",
+    "decoders": "543b6c8e3a942bf0e78bf93b3cab2ccbf80cea8dcfd8fe285ccc9f9bf7b285fd",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
 """SHA-256 of the files that ship with this package."""
