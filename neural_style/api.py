@@ -43,6 +43,9 @@ QUALITIES = ("best", "fast", "instant")
 PREVIEW_SIDE = 256
 """Long side of a preview in pixels."""
 
+LATE_SCALES = 2
+"""How many scales a run has that begins with what one pass painted."""
+
 
 class FrameOptions(TypedDict, total=False):
     """Keywords of `stylize` that apply to every frame of a video; see there."""
@@ -136,8 +139,9 @@ def stylize(
         tile: side in pixels of the tiles that a large image is evaluated in, in bounded memory; `"auto"` uses tiles
             where the image would not fit otherwise; None never. See `StyleTransfer`.
         init: `"content"`, `"recolored"`, `"noise"`, an image, or a number: the share of noise in a mixture with the
-            content. `"instant"`: what `quality="instant"` paints, which needs a content and images as styles. None for
-            the recipe's, or for noise where content or style is None.
+            content. `"instant"`: what `quality="instant"` paints, which needs a content and images as styles; the run
+            then has the recipe's last two scales only. None for the recipe's, or for noise where content or style is
+            None.
         seed: of the noise. Equal calls on one machine give equal bits.
         masks: the region of each style, one mask for each: images or arrays over the content. This and the following
             five are described at `StyleTransfer.run`.
@@ -264,8 +268,10 @@ def stylize_result(
         )
         _check_ignored(seed, max_seconds)
         return _paint_in_one_pass(content, style, strength, precision, shared)
+    from_guess = isinstance(init, str) and init == "instant"
+    chosen = choose_recipe(recipe, quality, preview)
     transfer = StyleTransfer.from_recipe(
-        choose_recipe(recipe, quality, preview),
+        _late_recipe(chosen) if from_guess else chosen,
         strength,
         extractor=extractor,
         optimizer=optimizer,
@@ -280,7 +286,7 @@ def stylize_result(
         checkpoint=checkpoint,
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
     )
-    if isinstance(init, str) and init == "instant":
+    if from_guess:
         return _refine(run, content, style, strength, precision, shared)
     return run(content, style, init=init, **shared)
 
@@ -401,6 +407,22 @@ def _halve_steps(scales: Schedule, size: tuple[int, int], steps: int | None) -> 
     """A schedule with half the steps it would have, or half of those asked for."""
     total = sum(scale.steps for scale in scales(size, None)) if steps is None else steps
     return scales(size, (total + 1) // 2)
+
+
+def _late_recipe(recipe: Recipe) -> Recipe:
+    """The recipe for a canvas that is painted already: its last scales only."""
+    return dataclasses.replace(recipe, scales=functools.partial(_last_scales, recipe.scales))
+
+
+def _last_scales(scales: Schedule, size: tuple[int, int], steps: int | None) -> Sequence[Scale]:
+    """The last `LATE_SCALES` of a schedule, with the steps they have in it, or their share of those asked for."""
+    late = scales(size, None)[-LATE_SCALES:]
+    if steps is None:
+        return late
+    counts, wanted = [], [scale.steps for scale in late]
+    for number, own in enumerate(wanted):
+        counts.append(round((steps - sum(counts)) * own / max(1, sum(wanted[number:]))))
+    return [scale._replace(steps=each) for scale, each in zip(late, counts, strict=True)]
 
 
 def clear_cache() -> None:

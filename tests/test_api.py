@@ -1,5 +1,6 @@
 """`stylize`: two pictures to one, a thin cover whose defaults are those of the parts it covers."""
 
+import dataclasses
 import inspect
 import io
 import json
@@ -17,7 +18,7 @@ from neural_style.errors import ImageError, WeightsUnavailableError
 from neural_style.features import VGG16, registry
 from neural_style.losses import Gram, TotalVariation, custom
 from neural_style.recipes import Recipe
-from neural_style.scales import SingleScale
+from neural_style.scales import CoarseToFine, SingleScale
 
 FAST = {"size": 32, "steps": 2, "extractor": "vgg16"}
 
@@ -318,6 +319,18 @@ def test_a_run_may_begin_with_one_pass(content, style, instant):
     np.testing.assert_array_equal(result.pixels, expected.pixels)
     assert (result.settings["init"], result.work) == ("instant", "2 steps")
     assert result.settings["seconds"] > result.history[-1].seconds
+
+
+@pytest.mark.parametrize("steps", [None, 1, 9])
+def test_a_run_that_begins_with_one_pass_has_the_last_scales_only(content, style, steps):
+    scales = CoarseToFine(smallest=16, steps=8, min_steps=1, grid=8, min_side=12)
+    recipe = dataclasses.replace(recipes.get("default"), scales=scales)
+    result = stylize_result(content, style, size=64, recipe=recipe, extractor="lite", init="instant", steps=steps)
+    last = scales((64, 48))[-2:]
+    found = result.settings["scales"]
+    assert [scale[:2] for scale in found] == [scale[:2] for scale in last]
+    assert sum(scale[2] for scale in found) == (sum(scale.steps for scale in last) if steps is None else steps)
+    assert found[0][2] >= found[1][2]
 
 
 def test_a_run_that_began_with_one_pass_resumes_with_the_same_bits(content, style, tmp_path):

@@ -65,6 +65,9 @@ SCALES = CoarseToFine(smallest=64, factor=2.0)
 TILE, HALO = 1024, 32
 """Side of the tiles in which a large image is evaluated, and the pixels around each that decoders see."""
 
+MARGIN = 8
+"""Pixels that an image is continued by on each side, a multiple of `MULTIPLE`: decoders leave lines at a border."""
+
 LOSSES: tuple[Loss, ...] = (
     AssignedNeighbor(
         ("block1_conv2", "block2_conv2", LAYERS[MATCHED], "block4_conv3"), layer_weights=None, grid=LAYERS[MATCHED]
@@ -258,7 +261,7 @@ class OnePass:
     ) -> np.ndarray:
         """The image decoded from the style's vectors, each position matched with canvas and content together."""
         programs, layer = self._programs, LAYERS[MATCHED]
-        (height, width), stride = painted.shape[1:3], 2 ** (MATCHED - 1)
+        size, stride = painted.shape[1:3], 2 ** (MATCHED - 1)
         painted, content = _padded(painted), _padded(content)
         painted += np.float32(ANCHORED * (1.0 - self.strength)) * (content - painted)
         vectors = tuple(style.vectors for style in styles)
@@ -271,13 +274,12 @@ class OnePass:
         for number, style in enumerate(styles):
             chosen = tf.gather(tf.reshape(style.vectors[layer], [-1, WIDTHS[MATCHED]]), index[..., number])
             goal += amount * weights[..., number : number + 1] * chosen.numpy()
-        decoded = _tiled(programs.decode, goal, stride, 1)
-        return np.clip(decoded[:, :height, :width], 0.0, 1.0)
+        return _cropped(_tiled(programs.decode, goal, stride, 1), size)
 
     def _transport(self, painted: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]) -> np.ndarray:
         """The image decoded from its shallow map, with each region moved to the distribution of its styles."""
         programs, layer = self._programs, LAYERS[TRANSPORTED]
-        (height, width), painted = painted.shape[1:3], _padded(painted)
+        size, painted = painted.shape[1:3], _padded(painted)
         everywhere = np.ones((*painted.shape[:3], 1), np.float32) if shares is None else _padded(shares)
         (own,) = programs.moments.target(
             tf.constant(painted), {} if shares is None else {layer: tf.constant(everywhere)}
@@ -286,7 +288,7 @@ class OnePass:
         affine = self._affine(own[layer], everywhere.shape[-1], styles)
         both = np.concatenate([painted, everywhere], axis=-1)
         moved = _tiled(lambda window: programs.move(window[..., :3], window[..., 3:], affine), both, 1, 1)
-        return np.clip(moved[:, :height, :width], 0.0, 1.0)
+        return _cropped(moved, size)
 
     def _affine(self, own: PositionSums, regions: int, styles: Sequence[_Measured]) -> Affine:
         """The map of each region: the mean of those to its styles, and of the identity below strength 0.5."""
@@ -319,9 +321,15 @@ def _shares(inputs: Inputs, size: tuple[int, int]) -> np.ndarray | None:
 
 
 def _padded(pixels: np.ndarray) -> np.ndarray:
-    """An image or mask, continued mirrored to the right and below, so that its sides are multiples of `MULTIPLE`."""
-    height, width = pixels.shape[1:3]
-    return np.pad(pixels, [(0, 0), (0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)], mode="symmetric")
+    """An image or mask, continued mirrored by `MARGIN` pixels to each side, and on to multiples of `MULTIPLE`."""
+    sides = [(MARGIN, MARGIN + -side % MULTIPLE) for side in pixels.shape[1:3]]
+    return np.pad(pixels, [(0, 0), *sides, (0, 0)], mode="symmetric")
+
+
+def _cropped(pixels: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """The (height, width) within a padded image, in [0, 1]."""
+    height, width = size
+    return np.clip(pixels[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width], 0.0, 1.0)
 
 
 def _cells(shares: np.ndarray, stride: int) -> np.ndarray:
