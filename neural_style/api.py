@@ -419,7 +419,8 @@ def _last_scales(scales: Schedule, size: tuple[int, int], steps: int | None) -> 
     late = scales(size, None)[-LATE_SCALES:]
     if steps is None:
         return late
-    counts, wanted = [], [scale.steps for scale in late]
+    wanted = [scale.steps for scale in late]
+    counts: list[int] = []
     for number, own in enumerate(wanted):
         counts.append(round((steps - sum(counts)) * own / max(1, sum(wanted[number:]))))
     return [scale._replace(steps=each) for scale, each in zip(late, counts, strict=True)]

@@ -189,3 +189,14 @@ def test_changelog_and_citation_know_the_version():
     unreleased, latest = re.findall(r"^## \[(\S+?)\](?: - \d{4}-\d\d-\d\d)?$", changelog, re.MULTILINE)[:2]
     assert (unreleased, latest) == ("Unreleased", version)
     assert f"version = {{{version}}}" in readme
+    assert f"\nversion: {version}\n" in (ROOT.parent / "CITATION.cff").read_text()
+
+
+def test_the_installed_command_is_the_command_of_the_package(capsys):
+    """`neural-style` runs what `python -m neural_style` runs."""
+    scripts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]["scripts"]
+    assert list(scripts) == ["neural-style"]
+    module, _, name = scripts["neural-style"].partition(":")
+    with pytest.raises(SystemExit, match="0"):
+        getattr(importlib.import_module(module), name)(["--version"])
+    assert capsys.readouterr().out == f"neural_style {neural_style.__version__}\n"

@@ -4,7 +4,7 @@ The levels are the first convolutions of the blocks of `features.Lite`. One chai
 computes the map of level k - 1 from that of level k, and stage 1 computes the image. An image is decoded from level k
 by stages k, k - 1, ..., 1. They are trained to reconstruct images, so no style is known to them before it is used.
 
-Between levels, maps are standardized: each channel has mean 0 and deviation 1 on the photographs it was trained on.
+Between levels, maps are standardized: each channel has mean 0 and deviation 1 on the images it was trained on.
 
 Reference: Y. Li, C. Fang, J. Yang, Z. Wang, X. Lu, M.-H. Yang, "Universal style transfer via feature transforms", 2017,
 arXiv:1705.08086, which trains one decoder for each level. Here the levels share their stages.

@@ -6,8 +6,8 @@ positions. At the final size, a closed form then gives a shallow map the style's
 palette and contrast. Nothing is optimized, and no style was learned.
 
 Reference: N. Kolkin et al., "Neural neighbor style transfer", 2022, arXiv:2203.13215, section 4.3 (NNST-D): nearest
-neighbors coarse to fine, decoded. Deviations: the decoders know photographs only, and decode one layer in place of
-hypercolumns; the optimal transport of a shallow layer replaces the color correction.
+neighbors coarse to fine, decoded. Deviations: the decoders were trained to reconstruct images only, and decode one
+layer in place of hypercolumns; the optimal transport of a shallow layer replaces the color correction.
 """
 
 from __future__ import annotations

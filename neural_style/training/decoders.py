@@ -1,10 +1,10 @@
 """Train the decoders of one-pass style transfer: `python -m neural_style.training.decoders PHOTOGRAPHS`.
 
-The decoders learn to reconstruct photographs from the maps of `features.Lite`; see `neural_style.feedforward.network`.
-All stages are trained at once, by images decoded from different levels. The image has to equal the photograph, in its
+The decoders learn to reconstruct images from the maps of `features.Lite`; see `neural_style.feedforward.network`.
+All stages are trained at once, by images decoded from different levels. The image has to equal the original, in its
 pixels and in its maps. Some images are decoded from mixed maps, whose patches are partly replaced by the nearest of
-another photograph, as in use; there, the map of the decoded image has to equal the mixed map. In the later rounds,
-each position of such an image is also compared by VGG16 with the position of the other photograph that it shows.
+another image, as in use; there, the map of the decoded image has to equal the mixed map. In the later rounds,
+each position of such an image is also compared by VGG16 with the position of the other image that it shows.
 
 Training goes in rounds, and the run is saved after each; the same command continues it. Everything random comes from
 the seed and the round's number.
