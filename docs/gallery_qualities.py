@@ -3,7 +3,7 @@
     python docs/gallery_qualities.py
 
 It paints each picture twice and tells the seconds of the second time, with everything loaded. The script writes a JPEG
-for each pair, and docs/gallery/qualities/README.md with the numbers. It takes six minutes on two cores.
+for each pair, and docs/gallery/qualities/README.md with the numbers. It takes nine minutes on two cores.
 """
 
 from __future__ import annotations

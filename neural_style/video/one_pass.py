@@ -3,7 +3,7 @@
 The first frame of a scene is painted like any image. Each of the others begins with the painted frame before it, warped
 along the optical flow, and goes through the last scale only: its positions are matched with the warped painting and the
 frame together, so strokes stay where they are, and decoding makes them sharp again. Areas that have just come into view
-are painted through all scales.
+begin as they are in the clip, recolored, or, where they are large, are painted through all scales.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Unpack
 
 import numpy as np
 
-from neural_style import images
+from neural_style import color, images
 from neural_style.api import FrameOptions, check_one_pass
 from neural_style.feedforward import OnePass
 from neural_style.transfer import canvas
@@ -24,7 +24,10 @@ from neural_style.video.painter import Painter, only, to_levels
 
 __all__ = ["OnePassPainter"]
 
-KEPT = 0.4
+LARGE = 0.05
+"""Share of a frame that has just come into view from which on it is painted through all scales."""
+
+KEPT = 0.45
 """Share of the warped frame before in what is shown of a position that was seen there."""
 
 
@@ -64,8 +67,11 @@ class OnePassPainter(Painter):
         """See `Painter`."""
         warped, seen = warp(painted_before, moved.flow), moved.seen[None, ..., None]
         inputs = self._of(frame)
-        new = 0.0 if moved.seen.all() else self._pass.paint(inputs, self._styles)
-        start = np.where(seen, warped, new).astype(np.float32)
+        if 1.0 - moved.seen.mean() < LARGE:
+            new = color.match_color_moments(images.load(frame), images.load(painted_before))
+        else:
+            new = self._pass.paint(inputs, self._styles)
+        start = np.where(seen, warped, np.clip(new, 0.0, 1.0)).astype(np.float32)
         painted = self._pass.paint(inputs, self._styles, start)
         return to_levels(canvas.render(inputs, painted + np.float32(KEPT) * seen * (start - painted)))
 
