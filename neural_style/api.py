@@ -268,10 +268,9 @@ def stylize_result(
         )
         _check_ignored(seed, max_seconds)
         return _paint_in_one_pass(content, style, strength, precision, shared)
-    from_guess = isinstance(init, str) and init == "instant"
     chosen = choose_recipe(recipe, quality, preview)
     transfer = StyleTransfer.from_recipe(
-        _late_recipe(chosen) if from_guess else chosen,
+        _late_recipe(chosen) if _is_guess(init) else chosen,
         strength,
         extractor=extractor,
         optimizer=optimizer,
@@ -286,9 +285,13 @@ def stylize_result(
         checkpoint=checkpoint,
         callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
     )
-    if from_guess:
+    if _is_guess(init):
         return _refine(run, content, style, strength, precision, shared)
     return run(content, style, init=init, **shared)
+
+
+def _is_guess(init: InitLike) -> bool:
+    return isinstance(init, str) and init == "instant"
 
 
 def _paint_in_one_pass(content: Any, style: Any, strength: float, precision: str, shared: Mapping[str, Any]) -> Result:
