@@ -78,7 +78,9 @@ class FramePainter(Painter):
         """Paint the first frame of a scene, which was resized by `fit`."""
         return to_levels(self._paint(self._scene, frame, self.size, **self._scene_options))
 
-    def paint_next(self, frame: np.ndarray, painted_before: np.ndarray, moved: Motion) -> np.ndarray:
+    def paint_next(
+        self, frame: np.ndarray, before: np.ndarray, painted_before: np.ndarray, moved: Motion
+    ) -> np.ndarray:
         """Paint a frame that follows a painted one."""
         warped = warp(painted_before, moved.flow)
         recolored = color.match_color_moments(images.load(frame), images.load(painted_before))

@@ -39,8 +39,10 @@ class Painter(ABC):
         """Paint the first frame of a scene, which was resized by `fit`."""
 
     @abstractmethod
-    def paint_next(self, frame: np.ndarray, painted_before: np.ndarray, moved: Motion) -> np.ndarray:
-        """Paint a frame that follows a painted one."""
+    def paint_next(
+        self, frame: np.ndarray, before: np.ndarray, painted_before: np.ndarray, moved: Motion
+    ) -> np.ndarray:
+        """Paint a frame that follows a painted one; `before` is the clip's frame that it follows."""
 
     def fit(self, frame: np.ndarray) -> np.ndarray:
         """Resize a frame of the clip to the size of the result."""

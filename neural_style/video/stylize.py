@@ -225,7 +225,7 @@ def _painted_frames(painter: Painter, sources: Iterable[np.ndarray], store: Fram
             if link is None:
                 painted = painter.paint_scene_start(source)
             else:
-                painted = painter.paint_next(source, link[0].painted, link[1])
+                painted = painter.paint_next(source, link[0].source, link[0].painted, link[1])
             store.save(number, painted)
         painted = store.load(number)
         shown = painter.render(painted, source)

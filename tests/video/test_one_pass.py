@@ -7,12 +7,13 @@ import pytest
 
 from neural_style import images, stylize, stylize_video
 from neural_style.images.video_file import frames
-from neural_style.video.flow import flicker, motion
+from neural_style.video.flow import Motion, flicker, motion
 from neural_style.video.one_pass import OnePassPainter
 from tests import moving, tiny
 from tests.video.test_stylize import write
 
 SIZE = (96, 64)
+EVERYWHERE = np.ones((64, 96), bool)
 LEFT = np.arange(96)[None].repeat(64, 0) < 48
 
 
@@ -86,7 +87,7 @@ def test_what_masks_leave_out_stays_as_it_is_in_the_clip(clip):
     first, second = itertools.islice(frames(clip), 2)
     painter = OnePassPainter(tiny.STYLE, first, size=96, masks=[LEFT], background="content")
     start = painter.paint_scene_start(first)
-    shown = painter.render(painter.paint_next(second, start, motion(first, second)), second)
+    shown = painter.render(painter.paint_next(second, first, start, motion(first, second)), second)
     np.testing.assert_array_equal(shown[:, 50:], second[:, 50:])
     assert np.abs(shown[:, :46].astype(int) - second[:, :46]).mean() > 5
 
@@ -106,3 +107,16 @@ def test_a_preview_is_small(clip):
 def test_levels_are_those_of_the_shown_frames(painted):
     assert all(frame.pixels.dtype == np.uint8 for frame in painted[1])
     assert images.load(painted[1][0].pixels).max() <= 1.0
+
+
+def test_what_changed_in_the_clip_is_not_kept_from_the_frame_before(clip):
+    """A light that goes on: the flow finds no motion, and what was painted before would shine through as a ghost."""
+    first = next(frames(clip))
+    second = first.copy()
+    second[16:48, 16:48] = 255 - second[16:48, 16:48]
+    painter, still = OnePassPainter(tiny.STYLE, first, size=96), Motion(np.zeros((64, 96, 2), np.float32), EVERYWHERE)
+    white, black = (
+        painter.paint_next(second, first, np.full_like(first, level), still).astype(int) for level in (255, 0)
+    )
+    difference = np.abs(white - black).mean(axis=-1)
+    assert difference[24:40, 24:40].mean() < 0.5 * difference[:, 60:].mean()
