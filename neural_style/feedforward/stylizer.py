@@ -200,7 +200,14 @@ class OnePass:
     def target(
         self, style: Styles, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0
     ) -> StyleTarget:
-        """Compute what one pass needs of a style, to be used in place of its image; see `StyleTransfer.target`."""
+        """Compute what one pass needs of a style, to be used in place of its image.
+
+        Arguments are those of `StyleTransfer.target`.
+
+        Raises:
+            ImageError: an image cannot be read.
+            ValueError: an argument is out of range, or a style is a `StyleTarget` already.
+        """
         size = side_of("size", size)
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
