@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # measure the library of this checkout, not an installed one
-PICTURES = ROOT / "docs" / "images"
-CONTENT, STYLE = PICTURES / "astronaut.jpg", PICTURES / "nocturne.jpg"
+
+from neural_style import samples  # noqa: E402
+
+CONTENT, STYLE = samples.path("astronaut"), samples.path("nocturne")
 
 Item = TypeVar("Item")
 
@@ -275,8 +277,8 @@ def write_json(options: argparse.Namespace, results: Any) -> None:
 
 
 def sample(path: str) -> Path:
-    """Return the path of a picture, or of a sample by name: `astronaut` is `docs/images/astronaut.jpg`."""
-    return PICTURES / f"{path}.jpg" if "/" not in path and "." not in path else Path(path)
+    """Return the path of a picture, or of a sample image by its name, such as `astronaut`."""
+    return samples.path(path) if "/" not in path and "." not in path else Path(path)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

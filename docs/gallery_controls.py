@@ -1,4 +1,4 @@
-"""Paint the gallery of controls: one picture for each, from the photograph and the style plates in docs/images.
+"""Paint the gallery of controls: one picture for each, from a photograph and two style plates of the samples.
 
     python docs/gallery_controls.py            # all of it
     python docs/gallery_controls.py masks      # some, by name
@@ -20,9 +20,9 @@ from PIL import Image, ImageDraw, ImageFilter
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))  # import the library of this checkout, not an installed one
 
-from neural_style import StyleTransfer, stylize, sweep  # noqa: E402
+from neural_style import StyleTransfer, samples, stylize, sweep  # noqa: E402
 
-PHOTO, NIGHT, DAY = (DOCS / "images" / name for name in ("astronaut.jpg", "nocturne.jpg", "harvest.jpg"))
+PHOTO, NIGHT, DAY = map(samples.path, ("astronaut", "nocturne", "harvest"))
 GALLERY = DOCS / "gallery" / "controls"
 SIZE = 256
 
@@ -129,9 +129,8 @@ def main(names: list[str]) -> None:
     head = [
         "# Controls",
         "",
-        "`photo` is [astronaut](../../images/astronaut.jpg), `night` is [nocturne](../../images/nocturne.jpg) and",
-        "`day` is [harvest](../../images/harvest.jpg). `python docs/gallery_controls.py` paints everything at 256",
-        "pixels with the bundled weights, and also draws the masks.",
+        "`photo`, `night` and `day` are the samples `astronaut`, `nocturne` and `harvest`, by `samples.path`.",
+        "`python docs/gallery_controls.py` paints all at 256 pixels with the bundled weights, and draws the masks.",
         "",
         "| Name | Call | Picture |",
         "| --- | --- | --- |",

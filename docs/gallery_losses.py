@@ -1,4 +1,4 @@
-"""Paint the gallery of losses and recipes: one picture for each, from a photograph and a painting in docs/images.
+"""Paint the gallery of losses and recipes: one picture for each, from a photograph and a painting of the samples.
 
     python docs/gallery_losses.py                       # only missing pictures; all of them take about twenty minutes
     python docs/gallery_losses.py patches recipe_nnst   # these, even if they exist
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from neural_style import StyleTransfer, stylize
+from neural_style import StyleTransfer, samples, stylize
 from neural_style.losses import (
     AssignedNeighbor,
     AttentionGram,
@@ -39,8 +39,8 @@ from neural_style.recipes import RECIPES
 from neural_style.scales import CoarseToFine
 
 DOCS = Path(__file__).resolve().parent
-PICTURES, GALLERY = DOCS / "images", DOCS / "gallery" / "losses"
-CONTENT, STYLE = (PICTURES / f"{name}.jpg" for name in ("chenonceau", "starry_night"))
+GALLERY = DOCS / "gallery" / "losses"
+CONTENT, STYLE = samples.path("chenonceau"), samples.path("starry_night")
 SIZE = 384
 SCALES = CoarseToFine(smallest=64, steps=40, decay=0.9, min_steps=10)
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from neural_style import StyleTransfer, plotting
+from neural_style import StyleTransfer, plotting, samples
 from neural_style.callbacks import Timelapse
 
 DOCS = Path(__file__).parent
-PHOTO, PAINTING = DOCS / "images" / "astronaut.jpg", DOCS / "images" / "nocturne.jpg"
+PHOTO, PAINTING = samples.path("astronaut"), samples.path("nocturne")
 PLOTS = DOCS / "gallery" / "plots"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from neural_style import metrics, stylize
+from neural_style import metrics, samples, stylize
 
 DOCS = Path(__file__).resolve().parent
 GALLERY = DOCS / "gallery" / "qualities"
@@ -68,7 +68,7 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
 
 def entry(content: str, style: str) -> str:
     """Paint a pair with every method, save its picture, and return its section of the page."""
-    photograph, painting = (DOCS / "images" / f"{name}.jpg" for name in (content, style))
+    photograph, painting = map(samples.path, (content, style))
     pictures, rows = [], []
     for shown, options in METHODS.values():
         picture, seconds = paint(photograph, painting, options)

@@ -56,6 +56,7 @@ _MODULES = {
     "optimizers": "optimizers",
     "plotting": "plotting",
     "recipes": "recipes",
+    "samples": "samples",
     "scales": "scales",
     "video": "video",
 }
@@ -95,6 +96,7 @@ __all__ = [
     "optimizers",
     "plotting",
     "recipes",
+    "samples",
     "scales",
     "stylize",
     "stylize_many",
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
         optimizers,
         plotting,
         recipes,
+        samples,
         scales,
         video,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import neural_style
-from neural_style import Extractor, StyleTransfer, images
+from neural_style import Extractor, StyleTransfer, images, samples
 from neural_style.losses import Content, Context
 from tests.examples import put_files, smaller
 
@@ -68,7 +68,7 @@ def check_watching(names):
 
 
 def check_embedding(names):
-    pictures = [(ROOT / "docs" / "images" / name).read_bytes() for name in ("astronaut.jpg", "harvest.jpg")]
+    pictures = [samples.path(name).read_bytes() for name in ("astronaut", "harvest")]
     assert names["handle"](b"no picture", pictures[1])[0] == 422
     transfer, asked = names["transfer"], {}
 

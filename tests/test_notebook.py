@@ -35,7 +35,6 @@ def size_of(png):
 
 
 def test_it_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
-    (tmp_path / "images").symlink_to(DOCS / "images")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     small = nbformat.from_dict(notebook)
     choices = next(cell for cell in small.cells if "parameters" in cell.metadata.get("tags", []))

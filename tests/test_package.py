@@ -19,7 +19,7 @@ ROOT = Path(neural_style.__file__).parent
 STOREYS = """
 _files
 errors plugins _arguments _atomic _fingerprint _optional _process _tracing
-_archive
+_archive samples
 images
 color
 features

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from neural_style import cli
+from neural_style import cli, samples
 from neural_style.images import video_file as clips
 from tests import moving
 from tests.examples import put_files, smaller
@@ -38,7 +38,7 @@ def test_there_are_five_of_each():
 def place(tmp_path, monkeypatch):
     """A folder with every file that the commands name."""
     put_files(tmp_path, ROOT / "docs")
-    moving.write(tmp_path / "clip.mp4", moving.scenes(ROOT / "docs" / "images" / "astronaut.jpg", (48, 32), 2))
+    moving.write(tmp_path / "clip.mp4", moving.scenes(samples.path("astronaut"), (48, 32), 2))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -233,8 +233,8 @@ def harvest(random: Random) -> Scene:
 
 
 def main() -> None:
-    """Paint both plates next to this script."""
-    folder = Path(__file__).resolve().parent
+    """Paint both plates into the sample images of the package."""
+    folder = Path(__file__).resolve().parents[2] / "neural_style" / "samples"
     for compose, palette, seed in ((nocturne, NIGHT, 7), (harvest, DAY, 11)):
         random = np.random.default_rng(seed)
         path = folder / f"{compose.__name__}.jpg"

@@ -72,7 +72,7 @@ def jobs_in(
             is not that of a format.
 
     Example:
-        >>> jobs_in("docs/images", "painting.jpg", "painted", pattern="astronaut.*")[0].output.name
+        >>> jobs_in("neural_style/samples", "painting.jpg", "painted", pattern="astronaut.*")[0].output.name
         'astronaut.png'
     """
     root = Path(folder)

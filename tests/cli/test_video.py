@@ -4,15 +4,14 @@ import json
 import logging
 import signal
 import warnings
-from pathlib import Path
 
 import pytest
 
-from neural_style import cli
+from neural_style import cli, samples
 from neural_style.video import stylize
 from tests import moving
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = samples.path("astronaut").parent
 FAST = ["--size", "48", "--steps", "2", "--frame-steps", "1", "--extractor", "vgg16", "--quiet"]
 
 

@@ -5,19 +5,18 @@ import shutil
 import sys
 import warnings
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from neural_style import ImageError
+from neural_style import ImageError, samples
 from neural_style.images.formats.decoding import Limits
 from neural_style.images.video_file import check_copy, count, frames, write, write_like
 from neural_style.images.video_source import _Bytes
 from tests import moving
 
-PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
+PHOTOGRAPH = samples.path("astronaut")
 UNEVEN = [0, 33, 120, 140, 300, 310, 480, 530, 700, 760]
 
 

@@ -1,17 +1,17 @@
 """Optical flow: accurate to a fraction of a pixel, and distrusted where something came into view."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neural_style import samples
 from neural_style.video.flow import flicker, motion, warp
 from tests import moving
 
-PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
+PHOTOGRAPH = samples.path("astronaut")
 
 
 def clip(count=6, size=(128, 96), **options):

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from neural_style import CheckpointError, ImageError, metrics, recipes
+from neural_style import CheckpointError, ImageError, metrics, recipes, samples
 from neural_style._fingerprint import reason_unidentified
 from neural_style.api import stylize_result
 from neural_style.images import video_file
@@ -33,7 +33,7 @@ from neural_style.video.stylize import stylize_video
 from tests import moving, tiny
 
 ROOT = Path(__file__).parents[2]
-PHOTOGRAPH = ROOT / "docs" / "images" / "astronaut.jpg"
+PHOTOGRAPH = samples.path("astronaut")
 UNEVEN = [0, 33, 120, 140, 300, 310]
 RECIPE = recipes.Recipe(
     "tiny", "", 0.1 * Content(("deep",)), Gram(("shallow", "deep")) + 0.1 * TotalVariation(), SingleScale(4), Adam()
@@ -314,7 +314,7 @@ def test_a_video_that_cannot_be_written_at_the_end_keeps_its_frames(clip, tmp_pa
 
 def steady_and_alone(folder, size, count, **settings):
     """Flicker and distance from the style, with the real network: of a video, and of its frames painted one by one."""
-    style = ROOT / "docs" / "images" / "harvest.jpg"
+    style = samples.path("harvest")
     scenes = list(moving.scenes(PHOTOGRAPH, size, count))
     clip = moving.write(folder / "clip.mp4", scenes, sound=None)
     settings |= {"extractor": "vgg16", "size": max(size)}
