@@ -3,6 +3,7 @@
 import pytest
 
 from neural_style import images, samples
+from neural_style.images import masks
 
 
 @pytest.mark.parametrize("name", samples.names())
@@ -12,18 +13,27 @@ def test_a_sample_is_an_image_with_a_title_and_a_license(name):
     assert min(height, width) >= 300 and max(height, width) <= 1024
     assert sample.path.stat().st_size < 400_000
     assert sample.title and sample.license
-    assert f"`{name}.jpg`" in (sample.path.parent / "README.md").read_text()
+    assert f"`{sample.path.name}`" in (sample.path.parent / "README.md").read_text()
 
 
 def test_every_image_of_the_folder_is_listed():
-    files = {path.stem for path in samples.path("cat").parent.glob("*.jpg")}
-    assert files == set(samples.names()) == {*samples.names("photograph"), *samples.names("painting")}
+    files = {path.stem for path in samples.path("cat").parent.iterdir() if path.suffix in (".jpg", ".png")}
+    kinds = [samples.names(kind) for kind in ("photograph", "painting", "mask")]
+    assert files == set(samples.names()) == {name for names in kinds for name in names}
+
+
+@pytest.mark.parametrize("name", samples.names("mask"))
+def test_a_mask_covers_a_part_of_its_photograph(name):
+    mask = masks.read_mask(samples.path(name), name)
+    photograph = samples.path(name.partition("_")[0])
+    assert mask.shape[1:3] == images.load(photograph).shape[1:3]
+    assert mask.min() == 0.0 and mask.max() == 1.0 and 0.1 < mask.mean() < 0.9
 
 
 def test_unknown_names_and_kinds_are_refused():
     with pytest.raises(ValueError, match="no sample image 'dog'; there are astronaut, cat"):
         samples.path("dog")
-    with pytest.raises(ValueError, match="kind must be 'photograph', 'painting' or None, not 'drawing'"):
+    with pytest.raises(ValueError, match="kind must be 'photograph', 'painting', 'mask' or None, not 'drawing'"):
         samples.names("drawing")
 
 

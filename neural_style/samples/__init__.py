@@ -1,4 +1,4 @@
-"""Sample images that come with the package: photographs to paint, and paintings to take a style from.
+"""Sample images that come with the package: photographs to paint, paintings to take a style from, and masks.
 
 Every example of the manual uses them, so it runs wherever the package is installed:
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, get_args
 
 from neural_style import _atomic
 
 __all__ = ["Sample", "copy_to", "get", "names", "path"]
 
-Kind = Literal["photograph", "painting"]
+Kind = Literal["photograph", "painting", "mask"]
 
 FOLDER = Path(__file__).parent
 
@@ -28,8 +28,8 @@ class Sample:
     """A sample image.
 
     Args:
-        name: its name; the file is `name.jpg`.
-        kind: "photograph" for a content, "painting" for a style.
+        name: its name; the file is `name.jpg`, for a mask `name.png`.
+        kind: "photograph" for a content, "painting" for a style, "mask" for a region of a photograph.
         title: what it shows, or its title, with its author and year.
         license: under which it may be used, with its source.
 
@@ -46,11 +46,12 @@ class Sample:
     @property
     def path(self) -> Path:
         """Its file."""
-        return FOLDER / f"{self.name}.jpg"
+        return FOLDER / f"{self.name}.{'png' if self.kind == 'mask' else 'jpg'}"
 
 
 _COMMONS = "public domain; reproduction: Wikimedia Commons"
 _OWN = "MIT; painted by a program of this project"
+_DRAWN = "MIT; made for this project"
 
 SAMPLES = {
     sample.name: sample
@@ -64,6 +65,8 @@ SAMPLES = {
         Sample("nocturne", "painting", "Paper lanterns rising from a lake into a whirling night sky", _OWN),
         Sample("shipwreck", "painting", "The Wreck of a Transport Ship, J. M. W. Turner, about 1810", _COMMONS),
         Sample("starry_night", "painting", "The Starry Night, Vincent van Gogh, 1889", _COMMONS),
+        Sample("astronaut_figure", "mask", "The astronaut and her helmet, white on black", _DRAWN),
+        Sample("chenonceau_sky", "mask", "The sky above the castle, white on black", _DRAWN),
     )
 }
 
@@ -72,7 +75,7 @@ def names(kind: Kind | None = None) -> tuple[str, ...]:
     """Names of the sample images.
 
     Args:
-        kind: only those of this kind, "photograph" or "painting"; None for all.
+        kind: only those of this kind, "photograph", "painting" or "mask"; None for all.
 
     Raises:
         ValueError: for another kind.
@@ -81,8 +84,8 @@ def names(kind: Kind | None = None) -> tuple[str, ...]:
         >>> names("photograph")
         ('astronaut', 'cat', 'chenonceau', 'pagoda')
     """
-    if kind not in (None, "photograph", "painting"):
-        raise ValueError(f"kind must be 'photograph', 'painting' or None, not {kind!r}")
+    if kind not in (None, *get_args(Kind)):
+        raise ValueError(f"kind must be 'photograph', 'painting', 'mask' or None, not {kind!r}")
     return tuple(name for name, sample in SAMPLES.items() if kind in (None, sample.kind))
 
 
