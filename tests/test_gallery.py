@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from neural_style import stylize, sweep
+from neural_style import stylize, stylize_result, sweep
 from neural_style.scales import CoarseToFine
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -30,6 +30,7 @@ def script(name, folder, monkeypatch):
         "GALLERY": folder,
         "SCALES": CoarseToFine(smallest=32, steps=2, decay=1.0, min_steps=1),
         "stylize": two_steps,
+        "stylize_result": functools.partial(stylize_result, steps=2),
         "sweep": functools.partial(sweep, steps=2),
     }
     for each in small:
@@ -76,6 +77,25 @@ def test_qualities_are_painted(tmp_path, monkeypatch):
     check(tmp_path, ["astronaut-great_wave"])
     page = (tmp_path / "README.md").read_text()
     assert all(shown in page for shown, _ in gallery.METHODS.values())
+
+
+def test_pictures_are_painted_by_the_code_of_their_pages(tmp_path, monkeypatch, capsys):
+    pictures = script("gallery_pictures", tmp_path, monkeypatch)
+    monkeypatch.setattr(pictures, "STRIP", tmp_path / "strip.jpg")
+    names = ["chenonceau_sky", "astronaut_background", "great_wave_texture"]
+    pictures.main(names)
+    check(tmp_path, [*names, *(f"{name}_small" for name in names), "strip"])
+    assert (tmp_path / "README.md").read_text() == (DOCS / "gallery" / "pictures" / "README.md").read_text()
+    for name in names:
+        assert pictures.code(name) in (tmp_path / f"{name}.md").read_text()
+
+
+def test_the_committed_pages_show_what_the_script_runs(monkeypatch):
+    pictures = script("gallery_pictures", DOCS / "gallery" / "pictures", monkeypatch)
+    for name, picture in pictures.PICTURES.items():
+        page = (pictures.GALLERY / f"{name}.md").read_text()
+        assert page.startswith(f"# {picture.title}\n") and picture.remark in page
+        assert pictures.code(name).replace("size=32", "size=768") in page
 
 
 def test_every_picture_has_its_place_and_all_are_small_together():
