@@ -157,7 +157,8 @@ def stylize(
         max_seconds: stop after this many seconds with the current image, after one step at the earliest.
         checkpoint: a file to save the run in, or a `Checkpoint`; the next equal call resumes it. See
             `StyleTransfer.run`.
-        progress: True shows a bar, in a terminal on stderr or in a notebook; nothing elsewhere.
+        progress: None and True show a bar where somebody can see it: on stderr if that is a terminal, below the cell in
+            a notebook, and never in a pipe or a log file. False shows none.
         callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
 
     Returns:
@@ -248,10 +249,10 @@ def stylize_result(
         >>> len(result.history), result.stopped_by
         (2, 'steps')
     """
-    from neural_style.callbacks import ProgressBar
+    from neural_style.callbacks.progress import ProgressBar, is_watched
     from neural_style.transfer import StyleTransfer
 
-    preview, progress = flag("preview", preview), progress is not None and flag("progress", progress)
+    preview, shown = flag("preview", preview), (progress is None or flag("progress", progress)) and is_watched()
     shared: dict[str, Any] = {
         "size": _preview_size(size) if preview else size,
         "masks": masks,
@@ -283,7 +284,7 @@ def stylize_result(
         seed=seed,
         max_seconds=max_seconds,
         checkpoint=checkpoint,
-        callbacks=[*callbacks, ProgressBar()] if progress else callbacks,
+        callbacks=[*callbacks, ProgressBar()] if shown else callbacks,
     )
     if _is_guess(init):
         return _refine(run, content, style, strength, precision, shared)

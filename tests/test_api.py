@@ -100,7 +100,7 @@ def test_progress_shows_a_bar_on_a_terminal(content, style, monkeypatch):
         def isatty(self):
             return True
 
-    for progress, shown in ((True, True), (None, False)):
+    for progress, shown in ((True, True), (None, True), (False, False)):
         stream = Terminal()
         monkeypatch.setattr("sys.stderr", stream)
         stylize(content, style, progress=progress, **FAST)

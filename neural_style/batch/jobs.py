@@ -178,7 +178,7 @@ def _run(task: _Task) -> Outcome:
             return Outcome(task.number, str(output), "skipped", time.perf_counter() - began, None, identity)
         output.parent.mkdir(parents=True, exist_ok=True)
         images.check_writable(output)
-        result = stylize_result(task.job.content, task.job.style, **task.options)
+        result = stylize_result(task.job.content, task.job.style, **task.options, progress=False)
         if result.stopped_by == "interrupt":
             raise KeyboardInterrupt
         result.save_or_keep(output)

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from neural_style import images
 from neural_style.api import PREVIEW_SIDE, stylize_result
+from neural_style.callbacks.progress import make_bar
 
 __all__ = ["Sweep", "sweep"]
 
@@ -79,13 +80,14 @@ class Sweep:
         return buffer.getvalue()
 
 
-def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, **options: Any) -> Sweep:
+def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, progress: bool | None = None, **options: Any) -> Sweep:
     """Stylize with every combination of some options, at a small size, on one labeled sheet.
 
     Args:
         content: as for `stylize`, or `{label: content}` to vary it.
         style: as for `stylize`, or `{label: style}` to vary it; a list is a blend.
         size: long side of each image in pixels.
+        progress: whether to show a bar that counts the images, as for `stylize`.
         **options: further arguments of `stylize`. A list of values varies the option, except for `masks`, `style_masks`
             and `callbacks`, whose values are lists.
 
@@ -109,10 +111,11 @@ def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, **options: Any)
         raise ValueError("a checkpoint holds one run, and a sweep is many: leave checkpoint out")
     settings: list[dict[str, Any]] = []
     stylized: list[Image.Image] = []
-    for combination in itertools.product(*varied.values()):
+    combinations = list(itertools.product(*varied.values()))
+    for combination in make_bar(combinations, shown=progress, unit="image"):
         chosen = {name: value for name, (_, value) in zip(varied, combination, strict=True)}
         try:
-            result = stylize_result(**{**given, **chosen})
+            result = stylize_result(**{**given, **chosen}, progress=False)
         except KeyboardInterrupt:  # in one pass, or before a run has an image
             if not stylized:
                 raise

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from neural_style.transfer.result import Step
 
-__all__ = ["ProgressBar", "TimeLeft", "is_on_terminal"]
+__all__ = ["ProgressBar", "TimeLeft", "is_on_terminal", "is_watched", "make_bar"]
 
 LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<LEFT{postfix}"
 
@@ -101,11 +101,42 @@ class ProgressBar:
             self._bar = None
 
     def _open(self) -> Any:
-        from tqdm.auto import tqdm
-
-        hidden = not (is_on_terminal() or _in_notebook())
         layout = LAYOUT.replace("LEFT", "?")
-        return tqdm(total=1.0, initial=self._done_before, desc="painting", bar_format=layout, disable=hidden)
+        return make_bar(total=1.0, initial=self._done_before, desc="painting", bar_format=layout)
+
+
+def make_bar(iterable: Iterable[Any] | None = None, *, shown: bool | None = None, **options: Any) -> Any:
+    """A bar of tqdm's: on stderr in a terminal, below the cell in a notebook, hidden elsewhere.
+
+    Args:
+        iterable: what it counts; None to move it by its `update`.
+        shown: False hides it everywhere.
+        **options: of `tqdm.tqdm`, such as `total` and `unit`.
+
+    Example:
+        >>> list(make_bar("ab", shown=False))
+        ['a', 'b']
+    """
+    hidden = shown is False or not is_watched()
+    if hidden or not _in_notebook():
+        from tqdm import tqdm
+
+        return tqdm(iterable, disable=hidden, **options)
+    from tqdm import notebook, tqdm
+
+    if notebook.IProgress is None:  # no ipywidgets: tqdm.auto would warn, and notebooks show stderr in red
+        return tqdm(iterable, file=sys.stdout, **options)
+    return notebook.tqdm(iterable, **options)
+
+
+def is_watched() -> bool:
+    """Whether there is somebody to see a bar: stderr is a terminal, or a notebook runs this process.
+
+    Example:
+        >>> is_watched() in (True, False)
+        True
+    """
+    return is_on_terminal() or _in_notebook()
 
 
 def is_on_terminal() -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,27 +54,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _stylize(options: argparse.Namespace) -> int:
     from neural_style.batch.jobs import jobs_in, stylize_many
+    from neural_style.callbacks.progress import make_bar
 
     given = stylize_arguments(options)
     jobs = jobs_in(options.folder, given.pop("style"), options.output, pattern=options.pattern, suffix=options.suffix)
     with _workers(options.workers) as executor:
         outcomes = stylize_many(jobs, executor=executor, record=options.output / RECORD, **given)
-        return _report(_with_progress_bar(outcomes, len(jobs), options.quiet), options)
+        return _report(make_bar(outcomes, shown=not options.quiet, total=len(jobs), unit="image"), options)
 
 
 def _workers(count: int) -> contextlib.AbstractContextManager[Executor | None]:
     from neural_style.batch.executors import processes
 
     return contextlib.nullcontext() if count == 1 else processes(count)
-
-
-def _with_progress_bar(outcomes: Iterator[Outcome], count: int, quiet: bool) -> Iterable[Outcome]:
-    from tqdm import tqdm
-
-    from neural_style.callbacks.progress import is_on_terminal
-
-    bar: Iterable[Outcome] = tqdm(outcomes, total=count, unit="image", disable=quiet or not is_on_terminal())
-    return bar
 
 
 def _report(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:

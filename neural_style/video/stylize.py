@@ -17,7 +17,7 @@ import numpy as np
 from neural_style._arguments import count, real, whole
 from neural_style._files import FileSet
 from neural_style.api import FrameOptions, check_options
-from neural_style.callbacks.progress import is_on_terminal
+from neural_style.callbacks.progress import make_bar
 from neural_style.images import video_file
 from neural_style.transfer.inputs import side_of
 from neural_style.transfer.styles.blending import Styles
@@ -97,7 +97,7 @@ def stylize_video(
     frame_steps: int = 8,
     temporal: float = 10.0,
     crf: int | None = None,
-    progress: bool = False,
+    progress: bool | None = None,
     callbacks: Iterable[Callable[[Frame], object]] = (),
     **options: Unpack[FrameOptions],
 ) -> Film:
@@ -120,7 +120,7 @@ def stylize_video(
             a frame that starts a scene.
         temporal: weight of the `Temporal` loss; higher values flicker less and follow the clip less freely.
         crf: rate factor of the encoder; lower values give higher quality and larger files. None is visually lossless.
-        progress: whether to show a bar on stderr if that is a terminal.
+        progress: whether to show a bar, as for `stylize`.
         callbacks: called with each `Frame`. Their exceptions pass through, and the painted frames stay.
         **options: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
             `color="match"` or `"histogram"`, styles get the palette of the first frame. With `quality="instant"`,
@@ -168,7 +168,7 @@ def stylize_video(
     cuts, flickers = [], []
     with FrameStore(Path(f"{os.fspath(output)}.frames"), identity, painter.size) as store:
         frames = _painted_frames(painter, video_file.frames(clip), store)
-        for frame in _with_progress_bar(frames, video_file.count(clip), progress):
+        for frame in make_bar(frames, shown=progress, total=video_file.count(clip), unit="frame"):
             cuts += [frame.number] if frame.cut else []
             flickers += [] if frame.flicker is None else [frame.flicker]
             for callback in callbacks:
@@ -232,10 +232,3 @@ def _painted_frames(painter: Painter, sources: Iterable[np.ndarray], store: Fram
         flickering = None if link is None else flicker(link[0].shown, shown, link[1])
         yield Frame(number, shown, seen, link is None, flickering, kept)
         previous = _Previous(source, painted, shown)
-
-
-def _with_progress_bar(frames: Iterator[Frame], count: int | None, progress: bool) -> Iterable[Frame]:
-    from tqdm import tqdm
-
-    bar: Iterable[Frame] = tqdm(frames, total=count, unit="frame", disable=not (progress and is_on_terminal()))
-    return bar

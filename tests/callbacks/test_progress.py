@@ -2,10 +2,13 @@
 
 import io
 import sys
+import types
 
 import pytest
+import tqdm.notebook
 
 from neural_style.callbacks import ProgressBar, TimeLeft
+from neural_style.callbacks.progress import make_bar
 from neural_style.transfer.result import Step
 from tests.callbacks.steps import make_step
 
@@ -33,6 +36,48 @@ def test_the_bar_shows_step_size_and_loss_on_a_terminal(monkeypatch, capsys):
 
 def test_the_bar_is_silent_without_a_terminal(monkeypatch):
     assert run_bar(monkeypatch, io.StringIO()) == ""
+
+
+@pytest.fixture
+def in_notebook(monkeypatch):
+    """This process as a kernel of Jupyter."""
+    shell = types.SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+
+
+@pytest.mark.usefixtures("in_notebook")
+def test_a_notebook_without_widgets_shows_the_bar_as_text_and_not_in_red(monkeypatch, capsys):
+    """A notebook shows stderr, and the warning of tqdm.auto, on a red ground."""
+    monkeypatch.setattr(tqdm.notebook, "IProgress", None)
+    assert run_bar(monkeypatch, io.StringIO()) == ""
+    assert "step 4/4, 8x6, loss 1.0000" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("in_notebook")
+def test_a_notebook_shows_the_bar_of_its_widgets(monkeypatch, capsys):
+    shown = set()
+
+    class Widget(tqdm.tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options, gui=True)
+
+        def close(self):
+            shown.add(self.postfix)
+
+    monkeypatch.setattr(tqdm.notebook, "IProgress", object)
+    monkeypatch.setattr(tqdm.notebook, "tqdm", Widget)
+    assert run_bar(monkeypatch, io.StringIO()) == ""
+    assert shown == {"step 4/4, 8x6, loss 1.0000"}
+    assert capsys.readouterr().out == ""
+
+
+def test_a_bar_over_an_iterable_can_be_hidden(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert list(make_bar("abc", shown=False)) == ["a", "b", "c"]
+    assert stream.getvalue() == ""
+    assert list(make_bar("abc", unit="image")) == ["a", "b", "c"]
+    assert "3/3" in stream.getvalue()
 
 
 def test_a_bar_can_be_closed_before_the_end(monkeypatch):
