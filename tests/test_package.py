@@ -66,7 +66,7 @@ def test_help_does_not_load_tensorflow():
         f"    print('exit', end.code, [m for m in {HEAVY} if m in sys.modules])"
     )
     done = run_python("-c", code)
-    assert done.stdout.startswith("usage: python -m neural_style")
+    assert done.stdout.startswith("usage: neural-style ")
     assert done.stdout.endswith("exit 0 []\n")
     assert done.stderr == ""
 

@@ -1,4 +1,4 @@
-"""`python -m neural_style batch`: stylize every image in a folder."""
+"""`neural-style batch`: stylize every image in a folder."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from neural_style.cli.command import BAD_INPUT, add_output_options, report, run_command
+from neural_style.cli.arguments import stylize_arguments
+from neural_style.cli.command import BAD_INPUT, report, run_command
 from neural_style.cli.messages import say
-from neural_style.cli.options import add_max_seconds, add_styles, add_stylize_options, parse, stylize_arguments
+from neural_style.cli.parsing import Parser, parse
 
 if TYPE_CHECKING:
     from neural_style.batch.record import Outcome
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 RECORD = "neural_style.jsonl"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    parser = _parser()
+    parser = make_parser()
     options = parse(parser, arguments)
     if options.workers < 1:
         parser.error(f"--workers is at least 1, not {options.workers}")
@@ -34,21 +35,12 @@ def main(arguments: Sequence[str]) -> int:
     return run_command(_stylize, options, interrupted=interrupted, bad_input=(*BAD_INPUT, OSError))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m neural_style batch",
-        description="Paint every image in a folder. Run the same command again to do only what is missing.",
-    )
-    parser.add_argument("folder", type=Path, help="folder of the images")
-    add_styles(parser)
-    add = parser.add_argument
-    add("-o", "--output", type=Path, required=True, help=f"folder for the results and the record {RECORD}")
-    add("--pattern", default="*", help="which images, for instance '**/*.jpg' (default: %(default)s)")
-    add("--suffix", default=".png", help="file type of the results (default: %(default)s)")
-    add("--workers", type=int, default=1, metavar="N", help="processes that share the cores (default: %(default)s)")
-    add_stylize_options(parser)
-    add_max_seconds(parser, text="time limit per image; the unfinished image is saved")
-    add_output_options(parser, record="print a line of JSON for each image")
+def make_parser() -> Parser:
+    """The parser of the command."""
+    description = "Paint every image in a folder. The same command run again does only what is missing."
+    parser = Parser("batch", "FOLDER STYLE[:WEIGHT] ... -o FOLDER [options]", description)
+    parser.images.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the images")
+    parser.add_styles()
     return parser
 
 

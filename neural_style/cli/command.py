@@ -1,4 +1,4 @@
-"""What the commands share: output options, the report of a result or an error, exit codes.
+"""What the commands share: the report of a result or an error, exit codes.
 
 Exit codes: 0 success, 1 the run failed, 2 bad usage or bad input, 130 interrupted.
 """
@@ -14,17 +14,10 @@ from neural_style.cli.messages import say, warnings_shown
 from neural_style.cli.stopping import stoppable
 from neural_style.errors import ImageError, NeuralStyleError, WeightsUnavailableError
 
-__all__ = ["BAD_INPUT", "add_output_options", "report", "run_command"]
+__all__ = ["BAD_INPUT", "report", "run_command"]
 
 BAD_INPUT = (ImageError, WeightsUnavailableError, ValueError, TypeError, ImportError)
 FAILURES = (NeuralStyleError, MemoryError, OSError)
-
-
-def add_output_options(parser: argparse.ArgumentParser, *, record: str) -> None:
-    """Add `--json`, whose help is `record`, `--quiet` and `--debug`."""
-    parser.add_argument("--json", action="store_true", help=record)
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
 
 
 def run_command(
