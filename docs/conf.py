@@ -79,7 +79,15 @@ def write_formula(display):
     return write
 
 
+def write_llms(app, error) -> None:
+    """Put the repository's llms.txt at the root of the website, with links to its pages."""
+    if error is None and app.builder.name == "html":
+        text = (Path(__file__).parents[1] / "llms.txt").read_text()
+        (Path(app.outdir) / "llms.txt").write_text(re.sub(r"\]\(docs/([\w/]+)\.md\)", r"](\1.html)", text))
+
+
 def setup(app) -> None:
     """Register the extensions of this file with Sphinx."""
     app.add_html_math_renderer("mathml", (write_formula("inline"), None), (write_formula("block"), None))
     app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon
+    app.connect("build-finished", write_llms)

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,31 @@ def test_limits_are_called_max_and_min(name):
 
 def test_words_inside_names_are_found():
     assert plain("class CloudLoss: return two_way(x)") == "class cloud loss return two way x "
+
+
+def texts():
+    """Every text that people read, by its name: pages, modules, the notebook and the files at the root."""
+    for kind in ("*.md", "*.txt", "docs/**/*.md", "docs/*.py", "docs/*.ipynb", "benchmarks/*.md"):
+        for path in sorted(ROOT.glob(kind)):
+            if "_build" not in path.parts:
+                yield path.relative_to(ROOT).as_posix(), path.read_text()
+    yield from MODULES.items()
+
+
+def test_nothing_tells_people_to_install_a_name_that_is_on_no_index():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    there = {re.match(r"[\w-]+", each)[0] for names in lists for each in names}
+    there |= {"ipywidgets", "lpips", "playwright", "torch"}
+    found = [
+        (name, word)
+        for name, text in texts()
+        for words in re.findall(r"pip3? install ([^`\n#&;|(){}]+)", text)
+        for word in re.findall(r"(?:^|[\s'\"])([A-Za-z][\w-]*)", words)
+        if word not in there
+    ]
+    assert found == []
+
+
+def test_install_lines_are_found():
+    assert re.search(r"pip install '?\.", dict(texts())["README.md"])

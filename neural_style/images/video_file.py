@@ -1,6 +1,6 @@
 """Video files: frames, and videos of other frames with the timing, sound, title and pixel aspect of a clip.
 
-Requires PyAV, an extra: `pip install 'tf-neural-style[video]'`.
+Requires PyAV, which the extra `[video]` installs.
 """
 
 from __future__ import annotations

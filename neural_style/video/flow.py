@@ -4,7 +4,7 @@ The flow is OpenCV's dense inverse search (Kroeger et al., 2016). Occlusions and
 Ruder et al. (2016), with the thresholds of Sundaram et al. (2010), by a forward-backward consistency check and the
 gradient of the flow.
 
-OpenCV is an extra: `pip install 'tf-neural-style[video]'`.
+Requires OpenCV, which the extra `[video]` installs.
 """
 
 from __future__ import annotations

@@ -348,7 +348,7 @@ def grains(folder, count):
 @pytest.mark.slow
 def test_jobs_of_a_killed_dask_worker_are_done_by_another(tmp_path):
     """Two hundred images on two workers, one killed at some moment: each is there, right, and reported once."""
-    distributed = pytest.importorskip("distributed", reason="pip install tf-neural-style[dask]")
+    distributed = pytest.importorskip("distributed", reason="needs the extra [dask]")
     grains(tmp_path, 200)
     moment = int(np.random.default_rng().integers(1, 180))
     with (

@@ -98,5 +98,5 @@ def test_frames_of_two_sizes_are_refused():
 
 def test_a_missing_opencv_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match=r"tf-neural-style\[video\]"):
+    with pytest.raises(ImportError, match="run: pip install 'av>="):
         warp(np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.float32))
