@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from neural_style.cli.arguments import stylize_arguments
 from neural_style.cli.command import BAD_INPUT, report, run_command
+from neural_style.cli.hints import check_command
 from neural_style.cli.messages import say
 from neural_style.cli.parsing import Parser, parse
 
@@ -31,7 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(parser, arguments)
     if options.workers < 1:
         parser.error(f"--workers is at least 1, not {options.workers}")
-    interrupted = "interrupted; run the same command again to do the rest"
+    options.total, options.counts = 0, {"done": 0, "skipped": 0, "failed": 0}
+
+    def interrupted() -> str:
+        where = f" after {sum(options.counts.values())} of {options.total} images" if options.total else ""
+        return f"interrupted{where}; run the same command again to do the rest"
+
     return run_command(_stylize, options, interrupted=interrupted, bad_input=(*BAD_INPUT, OSError))
 
 
@@ -48,8 +54,10 @@ def _stylize(options: argparse.Namespace) -> int:
     from neural_style.batch.jobs import jobs_in, stylize_many
     from neural_style.callbacks.progress import make_bar
 
+    check_command(options.folder, "batch")
     given = stylize_arguments(options)
     jobs = jobs_in(options.folder, given.pop("style"), options.output, pattern=options.pattern, suffix=options.suffix)
+    options.total = len(jobs)
     with _workers(options.workers) as executor:
         outcomes = stylize_many(jobs, executor=executor, record=options.output / RECORD, **given)
         return _report(make_bar(outcomes, shown=not options.quiet, total=len(jobs), unit="image"), options)
@@ -62,8 +70,7 @@ def _workers(count: int) -> contextlib.AbstractContextManager[Executor | None]:
 
 
 def _report(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
-    counts = {"done": 0, "skipped": 0, "failed": 0}
-    failures = []
+    counts, failures = options.counts, []
     code = 0
     for outcome in outcomes:
         counts[outcome.status] += 1

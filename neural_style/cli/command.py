@@ -24,7 +24,7 @@ def run_command(
     command: Callable[[argparse.Namespace], int],
     options: argparse.Namespace,
     *,
-    interrupted: str,
+    interrupted: str | Callable[[], str],
     bad_input: tuple[type[Exception], ...] = BAD_INPUT,
 ) -> int:
     """Run a command with process-wide settings, and show its warnings and errors on one line each.
@@ -32,7 +32,7 @@ def run_command(
     Args:
         command: takes the parsed options and returns the exit code.
         options: parsed options; with `debug` set, errors are raised.
-        interrupted: message for Ctrl-C, SIGTERM and SIGHUP.
+        interrupted: message for Ctrl-C, SIGTERM and SIGHUP, or what gives it then.
         bad_input: exceptions that exit with 2.
 
     Returns:
@@ -48,7 +48,7 @@ def run_command(
         except FAILURES as error:
             return _fail(error, 1, options.debug)
         except KeyboardInterrupt:
-            say(interrupted, sys.stderr)
+            say(interrupted if isinstance(interrupted, str) else interrupted(), sys.stderr)
             return 130
 
 

@@ -14,7 +14,7 @@ from neural_style.cli.command import run_command
 from neural_style.cli.messages import say
 from neural_style.cli.parsing import Parser, parse, program, spelled
 
-__all__ = ["main", "make_parser", "resolve"]
+__all__ = ["main", "make_parser"]
 
 CONTENT, STYLE = "astronaut", "starry_night"
 
@@ -22,6 +22,7 @@ CONTENT, STYLE = "astronaut", "starry_night"
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = parse(make_parser(), arguments)
+    options.arguments = ["demo", *arguments]
     return run_command(_paint, options, interrupted="interrupted before there was an image")
 
 
@@ -39,7 +40,7 @@ def make_parser() -> Parser:
     return parser
 
 
-def resolve(options: argparse.Namespace) -> argparse.Namespace:
+def _resolve(options: argparse.Namespace) -> argparse.Namespace:
     """The options of the command that paints one image, with the files of the samples."""
     styles = [f"{samples.path(name)}:{weight:g}" for name, weight in map(split_weight, options.styles or [STYLE])]
     given = vars(options) | {"content": str(samples.path(options.content)), "styles": styles}
@@ -49,7 +50,7 @@ def resolve(options: argparse.Namespace) -> argparse.Namespace:
 def _paint(options: argparse.Namespace) -> int:
     names = [options.content, *(name for name, _ in map(split_weight, options.styles or [STYLE]))]
     photograph, *paintings = (f"{name} ({samples.get(name).title})" for name in names)
-    resolved = resolve(options)
+    resolved = _resolve(options)
     say(f"painting {photograph} in the style of {' and '.join(paintings)}", sys.stderr)
     code = image.paint(resolved)
     if code == 0 and not options.quiet:

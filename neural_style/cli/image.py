@@ -9,16 +9,18 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from neural_style._files import FileSet
 from neural_style.cli.arguments import STYLE_TARGET_SUFFIX, path_or_none, split_weight, stylize_arguments
 from neural_style.cli.command import report, run_command
+from neural_style.cli.hints import check_command
 from neural_style.cli.messages import discard, say
 from neural_style.cli.options import COMMANDS, IMAGE
 from neural_style.cli.parsing import Parser, parse, program
+from neural_style.cli.replay import provenance
 from neural_style.cli.stopping import undisturbed
 from neural_style.errors import ImageError, NeuralStyleError
 
@@ -54,6 +56,7 @@ EXAMPLES = """examples, after 'neural-style samples':
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = parse(make_parser(), arguments)
+    options.arguments = list(arguments)
     return run_command(paint, options, interrupted="interrupted before there was an image")
 
 
@@ -80,11 +83,26 @@ def paint(options: argparse.Namespace) -> int:
     elif sys.stdout is None:
         raise ValueError("stdout is closed, so there is nowhere to write the image to; name a file in place of '-o -'")
     options.content = _read_stdin(options.size) if options.content == str(STANDARD) else path_or_none(options.content)
+    if isinstance(options.content, str):
+        check_command(options.content, IMAGE)
     _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
+    origin = provenance(options) if options.json else {}
     result = _run(options)
     _save(result, options.output)
-    code = _report(options, result, time.perf_counter() - began)
-    return 130 if result.stopped_by == "interrupt" else code
+    code = _report(options, result, time.perf_counter() - began, origin)
+    if result.stopped_by != "interrupt":
+        return code
+    say(_stop(options, result), sys.stderr)
+    return 130
+
+
+def _stop(options: argparse.Namespace, result: Result) -> str:
+    """Where an interrupted run stopped, and how to go on."""
+    last = result.history[-1]
+    (width, height), place = last.scale, "stdout" if options.output == STANDARD else str(options.output)
+    resume = "the same command resumes it" if options.checkpoint else "add --checkpoint FILE to resume it next time"
+    where = f"interrupted at step {last.step} of {last.steps}, at {width}x{height}"
+    return f"{where}; the image so far is in {place}; {resume}"
 
 
 def _check_outputs(options: argparse.Namespace) -> None:
@@ -171,7 +189,7 @@ def _keep(image: bytes) -> str:
     return f"the image is in {name}"
 
 
-def _report(options: argparse.Namespace, result: Result, seconds: float) -> int:
+def _report(options: argparse.Namespace, result: Result, seconds: float, origin: Mapping[str, Any]) -> int:
     width, height = result.image.size
     record = {
         "output": str(options.output),
@@ -182,6 +200,7 @@ def _report(options: argparse.Namespace, result: Result, seconds: float) -> int:
         "loss": result.history[-1].loss if result.history else None,
         "terms": dict(result.history[-1].terms) if result.history else {},
         "settings": result.settings,
+        **origin,
     }
     network = result.settings["network"]
     line = f"{options.output}: {width}x{height}, {network}, {result.work}, {seconds:.1f} s"

@@ -12,14 +12,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from neural_style.cli import app, batch, demo, image, samples, video
+from neural_style.cli import app, batch, demo, image, replay, samples, video
 from neural_style.cli.messages import flush, say
-from neural_style.cli.options import COMMANDS
+from neural_style.cli.options import COMMANDS, IMAGE
 from neural_style.cli.parsing import nearest, program
 
 __all__ = ["main"]
 
-MAINS = {"demo": demo.main, "samples": samples.main, "batch": batch.main, "video": video.main, "app": app.main}
+MODULES = {IMAGE: image, "demo": demo, "samples": samples, "batch": batch, "video": video, "app": app}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ:
+        from neural_style.cli import completion
+
+        completion.answer({name: module.make_parser for name, module in MODULES.items()})
+    try:
+        arguments = replay.expand(arguments)
+    except ValueError as error:
+        image.make_parser().error(str(error))
     first = arguments[0] if arguments else ""
-    if first in MAINS:
-        return MAINS[first](arguments[1:])
+    if first and first in MODULES:
+        return MODULES[first].main(arguments[1:])
     if first.isalpha() and not os.path.exists(first) and (meant := nearest(first, COMMANDS)):
         image.make_parser().error(f"there is no command and no image {first!r}{meant}")
     if not arguments:

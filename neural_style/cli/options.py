@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neural_style import __version__
+from neural_style import __version__, _optional
+from neural_style.cli.command import report
 from neural_style.cli.recipes import DESCRIPTIONS, list_recipes
 
 __all__ = ["COMMANDS", "GROUPS", "IMAGE", "Option", "add_options", "options"]
@@ -158,15 +159,18 @@ def _output() -> Iterator[Option]:
     yield _option("--pattern", "output", which, ("batch",), default="*")
     kind = "file type of the results (default: %(default)s)"
     yield _option("--suffix", "output", kind, ("batch",), default=".png")
+    yield _option("--open", "output", "open the page in the browser", ("app",), action="store_true")
     own = argparse.SUPPRESS  # as for --frame-steps
     rate = "rate factor of the encoder; lower is better and larger"
     yield _option("--crf", "output", rate, ("video",), type=int, default=own)
     for commands, record in (
-        (ONE, "print a JSON record instead of a line"),
-        (("video",), "print a JSON record instead of a line"),
-        (("batch",), "print a line of JSON for each image"),
+        (ONE, "print a JSON record instead of a line; it holds all that --replay needs"),
+        (("video",), "print a JSON record instead of a line (--replay takes those of single images only)"),
+        (("batch",), "print a line of JSON for each image (--replay takes records of single images only)"),
     ):
         yield _option("--json", "output", record, commands, action="store_true")
+    again = "run again what a record of --json says; options beside it, such as -o, replace those of the record"
+    yield _option("--replay", "output", again, (IMAGE,), metavar="RECORD")
     yield _option("--quiet", "output", "no progress bar", PAINTING, action="store_true")
 
 
@@ -187,9 +191,24 @@ def _rarely_needed() -> Iterator[Option]:
     yield _argument("seed", group, "seed of the noise (default: %(default)s)", type=int, metavar="N")
     flicker = "weight of the loss against flicker"
     yield _option("--temporal", group, flicker, ("video",), type=float, metavar="W", default=argparse.SUPPRESS)
+    yield _option("--port", group, "port of the server (default: %(default)s)", ("app",), type=int, default=7860)
     yield _option("--debug", group, "show tracebacks", PAINTING, action="store_true")
+    shells = "print the code for completion in a shell; see the how-to page on the command line"
+    how = {"action": _PrintCompletion, "choices": ("bash", "zsh", "fish", "tcsh")}
+    yield _option("--print-completion", group, shells, (IMAGE,), **how)
     version = f"neural_style {__version__}"
     yield _option("--version", group, "show the version and exit", (IMAGE,), action="version", version=version)
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the completion of a shell and ends."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: Any, shell: Any, option: str | None = None) -> None:
+        try:
+            argcomplete = _optional.require("argcomplete", extra="completion")
+        except ImportError as error:
+            parser.error(str(error))
+        parser.exit(report(argcomplete.shellcode(["neural-style"], shell=shell).rstrip(), required=True))
 
 
 class _ListRecipes(argparse.Action):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from neural_style.cli.arguments import stylize_arguments
 from neural_style.cli.command import report, run_command
+from neural_style.cli.hints import check_command
 from neural_style.cli.parsing import Parser, parse
 
 __all__ = ["main", "make_parser"]
@@ -18,7 +19,13 @@ __all__ = ["main", "make_parser"]
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     options = parse(make_parser(), arguments)
-    return run_command(_stylize, options, interrupted="interrupted; run the same command again to resume")
+    options.frames = 0
+
+    def interrupted() -> str:
+        where = f" after {options.frames} frames" if options.frames else ""
+        return f"interrupted{where}; run the same command again to resume"
+
+    return run_command(_stylize, options, interrupted=interrupted)
 
 
 def make_parser() -> Parser:
@@ -31,11 +38,17 @@ def make_parser() -> Parser:
 
 
 def _stylize(options: argparse.Namespace) -> int:
-    from neural_style.video.stylize import stylize_video
+    from neural_style.video.stylize import Frame, stylize_video
 
+    check_command(options.clip, "video")
     given = stylize_arguments(options)
     given |= {name: getattr(options, name) for name in ("frame_steps", "temporal", "crf") if name in options}
-    film = stylize_video(options.clip, given.pop("style"), options.output, progress=not options.quiet, **given)
+
+    def count(frame: Frame) -> None:
+        options.frames = frame.number + 1
+
+    given |= {"progress": not options.quiet, "callbacks": [count]}
+    film = stylize_video(options.clip, given.pop("style"), options.output, **given)
     width, height = film.size
     line = f"{film.output}: {width}x{height}, {film.frames} frames, flicker {film.flicker:.3f}, {film.seconds:.1f} s"
     return report(json.dumps(dataclasses.asdict(film)) if options.json else line, required=options.json)

@@ -86,7 +86,7 @@ def test_every_signal_to_stop_keeps_what_is_finished(run, folder, monkeypatch, n
     with monkeypatch.context() as patched:
         patched.setattr(jobs, "stylize_result", paint_one)
         code, out, err = run(*FAST, "--pattern", "0[0-3].png")
-    assert (code, out, err) == (130, "", "interrupted; run the same command again to do the rest\n")
+    assert (code, out, err) == (130, "", "interrupted after 1 of 4 images; run the same command again to do the rest\n")
     assert len(begun) == 2
     assert run(*FAST, "--pattern", "0[0-3].png")[1] == f"{folder / 'out'}: 3 done, 1 skipped\n"
 

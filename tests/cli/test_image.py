@@ -488,10 +488,28 @@ STOPS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sign
 def test_every_signal_to_stop_saves_the_current_image(run, files, monkeypatch, number):
     monkeypatch.setattr(SaveEvery, "__call__", lambda self, step: signal.raise_signal(number))
     code, out, err = run(*FAST, "--steps", "100000", "--save-every", "1", "--json")
-    assert (code, err) == (130, "")
+    assert code == 130
+    assert err == (
+        f"interrupted at step 1 of 100000, at 32x24; the image so far is in {files[2]}; "
+        "add --checkpoint FILE to resume it next time\n"
+    )
     assert (json.loads(out)["stopped_by"], json.loads(out)["steps"]) == ("interrupt", 1)
     with Image.open(files[2]) as saved:
         assert saved.size == (32, 24)
+
+
+def test_an_interrupted_run_with_a_checkpoint_is_resumed_by_the_same_command(run, files, monkeypatch, tmp_path):
+    options = [*FAST, "--checkpoint", str(tmp_path / "run.npz"), "--save-every", "1"]
+    with monkeypatch.context() as patched:
+        patched.setattr(SaveEvery, "__call__", lambda self, step: signal.raise_signal(signal.SIGTERM))
+        code, _, err = run(*options)
+    assert code == 130
+    assert err.startswith("interrupted at step 1 of 2, at 32x24; ")
+    assert err.endswith("; the same command resumes it\n")
+    assert run(*options)[0] == 0
+    resumed = Path(files[2]).read_bytes()
+    assert run(*FAST)[0] == 0
+    assert Path(files[2]).read_bytes() == resumed
 
 
 def test_every_signal_ends_a_run_without_an_image(run, monkeypatch):

@@ -4,6 +4,6 @@
 """
 
 from neural_style.cli.app.page import build
-from neural_style.cli.app.server import main
+from neural_style.cli.app.server import main, make_parser
 
-__all__ = ["build", "main"]
+__all__ = ["build", "main", "make_parser"]

@@ -21,25 +21,26 @@ from neural_style.cli.access import MAX_BYTES, OwnPageOnly
 from neural_style.cli.app.page import build, import_gradio
 from neural_style.cli.command import BAD_INPUT, report, run_command
 from neural_style.cli.messages import say
+from neural_style.cli.parsing import Parser, parse
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 HOST = "127.0.0.1"
-PORT = 7860
 CSS = Path(__file__).with_name("page.css")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="neural-style app",
-        description="Paint in a browser. Only this machine can open the page; press Ctrl-C to stop.",
-    )
-    parser.add_argument("--port", type=int, default=PORT, help="port of the server (default: %(default)s)")
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.set_defaults(debug=False)
-    options = parser.parse_args(arguments)
+    options = parse(make_parser(), arguments)
     return run_command(_serve, options, interrupted="interrupted", bad_input=(*BAD_INPUT, OSError))
+
+
+def make_parser() -> Parser:
+    """The parser of the command."""
+    description = "Paint in a browser. Only this machine can open the page; press Ctrl-C to stop."
+    parser = Parser("app", "[options]", description)
+    parser.set_defaults(debug=False)
+    return parser
 
 
 def _serve(options: argparse.Namespace) -> int:
