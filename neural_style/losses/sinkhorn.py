@@ -91,13 +91,19 @@ class Sinkhorn(PointSetLoss):
         costs = _half_squares(vectors, goal) / (energy + 1e-8)
         fixed, final = tf.stop_gradient(costs), self.blur**2
         source, sink = (tf.zeros(tf.shape(fixed)[axis : axis + 1]) for axis in (0, 1))
-        for step in range(self.steps):
-            # From 1, the order of magnitude of the costs, to its value after half of the steps.
-            epsilon = max(final, final ** min(1.0, 2.0 * step / self.steps))
-            source, sink = (
+        # From 1, the order of magnitude of the costs, to its value after half of the steps.
+        blurs = [max(final, final ** min(1.0, 2.0 * step / self.steps)) for step in range(self.steps)]
+
+        def renew(step: tf.Tensor, source: tf.Tensor, sink: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            epsilon = tf.gather(tf.constant(blurs), step)
+            return (
+                step + 1,
                 0.5 * (source + _softmin(fixed - sink, epsilon, axis=1)),
                 0.5 * (sink + _softmin(fixed - source[:, None], epsilon, axis=0)),
             )
+
+        # A loop in the graph, since one written out takes seconds to compile.
+        _, _, sink = tf.while_loop(lambda step, *_: step < self.steps, renew, (0, source, sink))
         # As a function of one potential the cost is exact for the other, and its derivative there is 0.
         return tf.reduce_mean(_softmin(costs - sink, final, axis=1)) + tf.reduce_mean(sink)
 
@@ -112,7 +118,7 @@ def _half_squares(vectors: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
     return tf.nn.relu(halves[0][:, None] + halves[1] - tf.matmul(vectors, goal, transpose_b=True))
 
 
-def _softmin(costs: tf.Tensor, epsilon: float, axis: int) -> tf.Tensor:
+def _softmin(costs: tf.Tensor, epsilon: float | tf.Tensor, axis: int) -> tf.Tensor:
     """Smooth minimum of the costs along an axis; the minimum of equal costs is that cost."""
     count = tf.cast(tf.maximum(1, tf.shape(costs)[axis]), tf.float32)
     return -epsilon * (tf.reduce_logsumexp(-costs / epsilon, axis=axis) - tf.math.log(count))
