@@ -6,7 +6,7 @@ from neural_style import StyleTransfer, plotting, samples
 from neural_style.callbacks import Timelapse
 
 DOCS = Path(__file__).parent
-PHOTO, PAINTING = samples.path("astronaut"), samples.path("nocturne")
+PHOTO, PAINTING = samples.path("chenonceau"), samples.path("starry_night")
 PLOTS = DOCS / "gallery" / "plots"
 
 
