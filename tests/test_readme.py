@@ -29,8 +29,8 @@ def commands(text):
 SHELL = commands((ROOT / "docs" / "howto" / "shell.md").read_text())
 
 
-def test_there_are_five_of_each():
-    assert len(commands(README)) == 5
+def test_nothing_is_left_out():
+    assert len(commands(README)) == 6
     assert len(blocks(README, "python")) == 1 + 5  # the first is on the first screen
 
 
@@ -38,6 +38,7 @@ def test_there_are_five_of_each():
 def place(tmp_path, monkeypatch):
     """A folder with every file that the commands name."""
     put_files(tmp_path, ROOT / "docs")
+    samples.copy_to(tmp_path / "samples")
     moving.write(tmp_path / "clip.mp4", moving.scenes(samples.path("astronaut"), (48, 32), 2))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -45,11 +46,14 @@ def place(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("line", dict.fromkeys(commands(README) + SHELL))
 def test_a_command_paints(line, place, capsys):
-    program, *arguments = shlex.split(line.removeprefix("python -m "))
-    assert program == "neural_style"
-    if arguments[0] == "batch":
+    program, *arguments = shlex.split(line.replace("python -m neural_style", "neural-style"))
+    assert program == "neural-style"
+    if arguments[0] == "samples":
+        small, expected = [], []
+    elif arguments[0] == "batch":
         small = [*SMALL, "--workers", "1"]
-        expected = [place / "painted" / "a.png", place / "painted" / "b.png"]
+        names = ("cat", "chenonceau") if "samples" in arguments else ("a", "b")
+        expected = [place / "painted" / f"{name}.png" for name in names]
     elif arguments[0] == "video":
         assert cli.main([*arguments, *SMALL, "--frame-steps", "1"]) == 0
         assert [frame.shape for frame in clips.frames(place / "painted.mp4")] == [(20, 32, 3)] * 2
