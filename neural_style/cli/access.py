@@ -64,10 +64,18 @@ class OwnPageOnly:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", ())}
         refused = None if scope["type"] == "lifespan" else refusal(scope.get("method", "GET"), headers)
         if refused is None:
-            await self._app(scope, receive, send)
+            await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refused[1]})
         else:
             text = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
             await send({"type": "http.response.start", "status": refused[0], "headers": text})
             await send({"type": "http.response.body", "body": refused[1].encode()})
+
+    async def _answer(self, *connection: Any) -> None:
+        """Answer a request; one whose page was closed during an upload is nothing to report."""
+        try:
+            await self._app(*connection)
+        except Exception as error:
+            if type(error).__name__ != "ClientDisconnect":  # of Starlette, which is not imported for this
+                raise

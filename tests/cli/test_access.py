@@ -94,3 +94,18 @@ def test_refused_requests_are_answered():
     assert (seen, start["status"], body["body"]) == (0, 403, b"Open this page as 127.0.0.1 or localhost.")
     seen, (close,) = requests("websocket", {"Host": "example.org"})
     assert (seen, close["type"], close["code"]) == (0, "websocket.close", 1008)
+
+
+def fail(error):
+    """What happens to an error of the application behind the middleware."""
+
+    async def application(scope, receive, send):
+        raise error
+
+    asyncio.run(OwnPageOnly(application)({"type": "http", "headers": [(b"host", HOST.encode())]}, None, None))
+
+
+def test_a_page_that_is_closed_during_an_upload_is_no_error():
+    fail(type("ClientDisconnect", (Exception,), {})())
+    with pytest.raises(KeyError, match="another"):
+        fail(KeyError("another"))

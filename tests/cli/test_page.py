@@ -56,7 +56,7 @@ def field(page, label):
 
 def choose_small(page):
     """64 pixels in one pass, without previews on the way."""
-    page.get_by_label("Preview at once").uncheck()
+    page.get_by_label("Instant preview").uncheck()
     page.get_by_label("instant", exact=True).check()
     field(page, "Size").fill("128")
     field(page, "Size").press("Enter")
@@ -93,7 +93,7 @@ def test_a_preset_sets_several_controls(page):
 
 def test_an_example_is_shown_at_once_and_again_as_a_control_moves(page):
     page.locator("#pairs button").first.click()
-    expect(page.locator("#status")).to_contain_text("preview: ", timeout=60_000)
+    expect(page.locator("#status")).to_contain_text("Preview in ", timeout=60_000)
     before = page.locator("#painting img").get_attribute("src")
     page.get_by_label("range slider for Strength").press("ArrowRight")
     expect(page.locator("#painting img")).not_to_have_attribute("src", before, timeout=60_000)
@@ -134,7 +134,7 @@ def test_a_file_that_is_no_image_is_refused_beside_its_field(page, tmp_path):
 @pytest.mark.parametrize("page", [(390, 844)], indirect=True)
 def test_a_phone_shows_paint_and_the_result_on_its_first_screen(page):
     page.locator("#pairs button").first.click()
-    expect(page.locator("#status")).to_contain_text("preview: ", timeout=60_000)
+    expect(page.locator("#status")).to_contain_text("Preview in ", timeout=60_000)
     expect(page.locator("#painting img")).to_be_in_viewport(ratio=0.99)
     expect(page.locator("#paint")).to_be_in_viewport(ratio=1)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -28,7 +28,10 @@ PRESET_FIELDS = ("strength", "style_scale", "color", "quality", "size")
 SECONDS_BETWEEN_LOOKS = 1.0
 """How often who waits is shown their place in the line."""
 
-EDITOR_SIDE = 768
+MAX_SESSIONS = 64
+"""Whose last preview is remembered."""
+
+EDITOR_SIDE = 512
 """Long side in pixels of the photo that is brushed over."""
 
 
@@ -43,11 +46,13 @@ class Events:
         self._gradio = gradio
         self._line, self._history = Line(), History()
         self._stops: dict[str, threading.Event] = {}  # of the sessions that wait or paint
+        self._previewed: dict[str, object] = {}  # what each session's preview shows
 
     def paint(self, request: Any, visitor: str | None, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Paint, and show the image as it develops."""
         form, session = Form(*values), str(request.session_hash)
         stopped = self._stops[session] = threading.Event()
+        self._previewed.pop(session, None)
         try:
             form.check()
             with self._line.place() as ticket:
@@ -70,7 +75,7 @@ class Events:
     def preview(self, request: Any, wanted: bool, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Paint a small image in one pass, if there is something to paint and the visitor wants it."""
         form, session = Form(*values).preview(), str(request.session_hash)
-        if not wanted or not form.is_ready or session in self._stops:
+        if not wanted or not form.is_ready or session in self._stops or self._previewed.get(session) == form.key:
             yield self._changes()
             return
         try:
@@ -80,11 +85,10 @@ class Events:
             if session in self._stops:  # Paint was pressed meanwhile
                 yield self._changes()
                 return
+            caption = f"Preview in {text.split(', ')[-1]}. Press Paint for full quality."
             with tempfile.TemporaryDirectory() as folder:
-                entry = self._entry(
-                    Path(folder) / "preview", image, form, f"preview: {text.split(', ')[-1]}. Press Paint for more."
-                )
-                yield self._changes(**self._shown(entry))
+                yield self._changes(**self._shown(self._entry(Path(folder) / "preview", image, form, caption)))
+            self._remember(session, form)
         except Problem as problem:
             yield self._changes(status=_note(explain(problem)))  # the visitor is not done yet
         except Exception as error:
@@ -132,8 +136,10 @@ class Events:
 
     def open_editor(self, photo: str | None, where: str) -> Any:
         """The photo, to brush over, if styles do not go everywhere."""
-        if where == "everywhere" or not photo:
-            return self._gradio.ImageEditor(visible=where != "everywhere")
+        if where == "everywhere":
+            return self._gradio.ImageEditor(visible=False)
+        if not photo:
+            return self._gradio.ImageEditor(value=None, visible=True)
         from neural_style import images
 
         background = images.to_pil(images.load(photo, size=EDITOR_SIDE))
@@ -141,6 +147,11 @@ class Events:
         return self._gradio.ImageEditor(
             value={"background": background, "layers": [], "composite": background}, visible=True
         )
+
+    def _remember(self, session: str, form: Form) -> None:
+        self._previewed[session] = form.key
+        for oldest in list(self._previewed)[:-MAX_SESSIONS]:
+            self._previewed.pop(oldest, None)
 
     def _wait(self, ticket: object, stopped: threading.Event) -> Iterator[tuple[Any, ...]]:
         """Wait in the line, and show how many are ahead."""
@@ -172,8 +183,8 @@ class Events:
         }
 
     def _thumbnails(self, visitor: str) -> Any:
-        entries = self._history.of(visitor)
-        return self._gradio.Gallery([str(each.thumbnail) for each in entries], visible=True, selected_index=None)
+        shown = [str(entry.thumbnail) for entry in self._history.of(visitor)]
+        return self._gradio.Gallery(shown, visible=True, selected_index=None)
 
     def _buttons(self, *, busy: bool) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from neural_style.cli.app.form import Form
 __all__ = ["as_command", "as_python", "file_name"]
 
 SAMPLES_FOLDER = "samples"
-"""Where the command copies the sample images."""
+"""Where `neural-style samples` copies the sample images."""
 
 MAX_NAME = 40
 """Letters of a file's name that a painting's name repeats."""
@@ -44,7 +44,7 @@ def as_command(form: Form, masks: Sequence[str] = ()) -> str:
     words += [word for mask in masks for word in ("--mask", mask)]
     line = shlex.join(words)
     has_samples = any(map(_sample, (str(form.photo), *(path for path, _ in form.styles))))
-    return f"neural-style samples {SAMPLES_FOLDER}\n{line}" if has_samples else line
+    return f"neural-style samples\n{line}" if has_samples else line
 
 
 def as_python(form: Form, masks: Sequence[str] = ()) -> str:

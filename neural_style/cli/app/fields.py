@@ -16,7 +16,7 @@ COLORS = {
     "match": "of the painting, shifted towards the photo",
     "histogram": "of the painting, fitted to the photo's palette",
 }
-QUALITY_HELP = "at 512 pixels on two cores: best a minute, fast a third of it, instant a second"
+QUALITY_HELP = "at 512 pixels on two cores: best a minute, fast a fraction of it, instant a second or two"
 SIZE_HELP = "long side in pixels; 3000 print 25 cm. Time grows with the square"
 
 

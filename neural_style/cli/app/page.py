@@ -11,6 +11,7 @@ from neural_style import _optional, samples
 from neural_style.cli.app import fields
 from neural_style.cli.app.events import OUTPUTS, PRESET_FIELDS, Events
 from neural_style.cli.app.form import STYLES, Form
+from neural_style.cli.app.painting import warm_up
 from neural_style.cli.app.presets import PRESETS, paintings_strip, pairs_strip
 
 __all__ = ["build", "import_gradio"]
@@ -19,7 +20,7 @@ DAY = 86400
 TITLE = "<h1>Neural style</h1><p>Paint a photo in the style of a painting. Nothing leaves this machine.</p>"
 STYLE_FIELDS = tuple(f"style_{number}" for number in range(1, STYLES + 1))
 WEIGHT_FIELDS = tuple(f"weight_{number}" for number in range(1, STYLES + 1))
-PREVIEWED = ("photo", *STYLE_FIELDS, *WEIGHT_FIELDS, "brush", "strength", "style_scale", "color")
+PREVIEWED = ("photo", *STYLE_FIELDS, *WEIGHT_FIELDS, "where", "strength", "style_scale", "color")
 """Fields whose changes are shown at once."""
 
 CLICKED = """element.addEventListener("click", event => {
@@ -93,8 +94,9 @@ def _add_easel(gradio: Any) -> dict[str, Any]:
             )
     parts["download"] = gradio.DownloadButton("Download", interactive=False, elem_id="download")
     parts["history"] = gradio.Gallery(
-        label="Painted today",
+        label="Painted today: click to see it again",
         columns=6,
+        fit_columns=False,
         allow_preview=False,
         interactive=False,
         object_fit="cover",
@@ -115,7 +117,9 @@ def _add_controls(gradio: Any) -> dict[str, Any]:
     with gradio.Row(elem_id="presets"):
         for name in PRESETS:
             parts["presets"][name] = gradio.Button(name, size="sm", min_width=70)
-    parts["wanted"] = gradio.Checkbox(True, label="Preview at once", info="in one pass, while you choose and move")
+    parts["wanted"] = gradio.Checkbox(
+        True, label="Instant preview", info="in one pass, as you choose, brush and move sliders"
+    )
     parts |= fields.add_controls(gradio)
     with gradio.Accordion("Several styles", open=False, elem_id="several"):
         parts |= fields.add_styles(gradio)
@@ -135,7 +139,7 @@ def _connect_painting(gradio: Any, events: Events, parts: dict[str, Any]) -> Non
     parts["start"].click(paint, [parts["visitor"], *form], outputs, api_name="paint", **how)
     parts["stop"].click(stop, None, None, api_name="stop", queue=False)
     # While a preview is painted, only the latest position of a control waits.
-    moved = [parts[name].change for name in PREVIEWED]
+    moved = [parts["brush"].input, *(parts[name].change for name in PREVIEWED)]
     how = {"concurrency_limit": 1, "concurrency_id": "preview", "show_progress": "hidden"}
     preview = _asking(gradio, events.preview)
     gradio.on(moved, preview, [parts["wanted"], *form], outputs, api_name="preview", trigger_mode="always_last", **how)
@@ -144,6 +148,7 @@ def _connect_painting(gradio: Any, events: Events, parts: dict[str, Any]) -> Non
 def _connect_choices(gradio: Any, events: Events, parts: dict[str, Any]) -> None:
     visitor, outputs = parts["visitor"], [parts[name] for name in OUTPUTS]
     quiet = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+    gradio.on(None, warm_up, None, None, **quiet)
     gradio.on(None, events.load, visitor, [visitor, *outputs], **quiet)
     parts["history"].select(_selecting(gradio, events.show), visitor, outputs, **quiet)
     pair = [parts["photo"], parts["style_1"]]

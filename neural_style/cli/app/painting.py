@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from neural_style import samples
 from neural_style.cli.app.form import Form
 
 if TYPE_CHECKING:
     from neural_style.transfer.result import Step
 
-__all__ = ["Update", "run"]
+__all__ = ["Update", "run", "warm_up"]
 
 SECONDS_BETWEEN_UPDATES = 0.7
 
@@ -57,6 +60,19 @@ def run(form: Form, stopped: threading.Event) -> Iterator[Update]:
     seconds = result.settings["seconds"]
     took = f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
     yield Update(result.image, 1.0, f"{end}: {width} x {height}, {result.work}, {took}")
+
+
+@functools.cache
+def warm_up() -> None:
+    """Load TensorFlow and the network of one pass, in a thread and once, while the first visitor still chooses."""
+    threading.Thread(target=_paint_tiny, name="neural_style-warm-up", daemon=True).start()
+
+
+def _paint_tiny() -> None:
+    from neural_style.api import stylize
+
+    with contextlib.suppress(Exception):  # a visitor's own run will report it
+        stylize(samples.path("cat"), samples.path("harvest"), size=64, quality="instant", progress=False)
 
 
 class _Watcher:

@@ -1,6 +1,5 @@
 """Commands and code that the page offers: read by the real parser and by Python."""
 
-import importlib
 import shlex
 import shutil
 
@@ -10,11 +9,11 @@ from PIL import Image
 
 from neural_style import samples
 from neural_style.cli.app.export import as_command, as_python, file_name
-from neural_style.cli.options import stylize_arguments
+from neural_style.cli.arguments import stylize_arguments
+from neural_style.cli.image import make_parser
+from neural_style.cli.parsing import parse
 from tests.cli.app.forms import form
 from tests.cli.app.test_form import stroke
-
-command = importlib.import_module("neural_style.cli.main")  # the package has a function of this name
 
 WAVE = str(samples.path("great_wave"))
 
@@ -42,17 +41,15 @@ def expected(chosen):
 
 
 @pytest.mark.parametrize("changed", FORMS.values(), ids=FORMS)
-def test_the_command_has_the_same_options(changed, monkeypatch):
+def test_the_command_has_the_same_options(changed):
     chosen = form(**changed)
     copied, line = as_command(chosen, mask_names(chosen)).splitlines()
-    assert copied == "neural-style samples samples"
-    parsed = []
-    monkeypatch.setattr(command, "run_command", lambda run, options, **_: parsed.append(options) or 0)
+    assert copied == "neural-style samples"
     name, *arguments = shlex.split(line)
-    assert (name, command.main(arguments)) == ("neural-style", 0)
-    given = stylize_arguments(parsed[0])
-    assert parsed[0].content == "samples/astronaut.jpg"
-    assert str(parsed[0].output) == file_name(chosen)
+    options = parse(make_parser(), arguments)
+    given = stylize_arguments(options)
+    assert (name, options.content) == ("neural-style", "samples/astronaut.jpg")
+    assert str(options.output) == file_name(chosen)
     weights = [weight for _, weight in given.pop("style")]
     assert weights == [weight for _, weight in chosen.styles]
     assert {name: given[name] for name in expected(chosen)} == expected(chosen)
@@ -78,14 +75,12 @@ def test_the_code_has_the_same_options(changed, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["my photo's.jpg", "-x.jpg", "a b;rm -rf.png", "$(date).jpg"])
-def test_names_of_uploads_survive_shell_and_python(name, tmp_path, monkeypatch):
+def test_names_of_uploads_survive_shell_and_python(name, tmp_path):
     upload = shutil.copy(samples.path("cat"), tmp_path / name)
     chosen = form(photo=str(upload))
     _, line = as_command(chosen).splitlines()
-    parsed = []
-    monkeypatch.setattr(command, "run_command", lambda run, options, **_: parsed.append(options) or 0)
-    command.main(shlex.split(line)[1:])
-    assert parsed[0].content.removeprefix("./") == name
+    options = parse(make_parser(), shlex.split(line)[1:])
+    assert options.content.removeprefix("./") == name
     assert repr(name) in as_python(chosen)
     assert set(file_name(chosen)) <= set("abcdefghijklmnopqrstuvwxyz_-.")
 
