@@ -25,7 +25,7 @@ extensions = [
 ]
 default_role = "py:obj"  # `name` in a docstring is code, and a link if such a name exists
 exclude_patterns = ["_build", "images/README.md"]
-myst_enable_extensions = ["deflist", "dollarmath", "fieldlist"]
+myst_enable_extensions = ["attrs_block", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.xref_missing"]  # links into the repository
 
@@ -67,6 +67,12 @@ def add_pages(app, what, name, obj, options, lines) -> None:
         lines += ["", "Used in: " + ", ".join(f":doc:`/{page}`" for page in pages) + "."]
 
 
+def add_pictures(app, docname, source) -> None:
+    """List the pages of the gallery under its index, which a script writes for readers on a code host as well."""
+    if docname == "gallery/pictures/README":
+        source[0] += "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+
+
 def write_formula(display):
     """Write formulas as MathML, which browsers render without a script or a network connection."""
 
@@ -89,5 +95,6 @@ def write_llms(app, error) -> None:
 def setup(app) -> None:
     """Register the extensions of this file with Sphinx."""
     app.add_html_math_renderer("mathml", (write_formula("inline"), None), (write_formula("block"), None))
+    app.connect("source-read", add_pictures)
     app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon
     app.connect("build-finished", write_llms)
