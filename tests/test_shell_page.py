@@ -18,7 +18,7 @@ BLOCKS = {
     section.partition("\n")[0]: re.findall(r"^```bash\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)
 }
-SECTIONS = {title: "".join(blocks).splitlines() for title, blocks in BLOCKS.items() if blocks}
+SECTIONS = {title: "".join(blocks).replace("\\\n", "").splitlines() for title, blocks in BLOCKS.items() if blocks}
 SIZE = ["--size", "32"]
 
 

@@ -1,4 +1,4 @@
-"""Command-line interface, `python -m neural_style`: a thin cover over the library."""
+"""Command-line interface, `neural-style`: a thin cover over the library."""
 
 from neural_style.cli.main import main
 

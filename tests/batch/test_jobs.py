@@ -70,6 +70,15 @@ def test_a_broken_image_is_reported_and_stops_no_other(folder):
     assert pixels_of(folder / "out" / "a.png").shape == (27, 32, 3)
 
 
+def test_no_bar_is_shown_for_an_image_among_many(folder, monkeypatch):
+    """Bars of several workers would overwrite each other; `batch` has one for all."""
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert statuses(stylize_many(jobs_of(folder)[:1], **SMALL)) == {"a.png": "done"}
+    assert terminal.getvalue() == ""
+
+
 def test_a_second_call_does_only_what_is_missing(folder):
     record = folder / "out" / "record.jsonl"
     first = list(stylize_many(jobs_of(folder), record=record, **SMALL))

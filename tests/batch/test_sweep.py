@@ -67,6 +67,16 @@ def test_two_axes_make_a_grid_whose_last_axis_runs_along_the_rows(quick):
             assert caption[:, gap + column * across :][:, :40].min() < 100  # something is written there
 
 
+@pytest.mark.parametrize(("progress", "shown"), [(None, True), (True, True), (False, False)])
+def test_one_bar_counts_the_images(quick, monkeypatch, progress, shown):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    sweep("photo", "painting", strength=[0.1, 0.2, 0.3], progress=progress)
+    assert ("3/3" in terminal.getvalue()) is shown
+    assert [call["progress"] for call in quick] == [False] * 3  # no bar of its own for each
+
+
 def test_one_axis_is_a_row_and_three_are_rows_of_every_mixture(quick):
     row = sweep("photo", "painting", strength=[0.1, 0.2, 0.3, 0.4]).image
     assert (row.size[0] - sweep_module.GAP) % 4 == 0
