@@ -56,7 +56,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
         return list(arguments)
     record = _read(given.replay)
     for path, sha256 in record["inputs"].items():
-        if os.path.exists(path) and hashes([path])[path] != sha256:
+        if os.path.isfile(path) and os.access(path, os.R_OK) and hashes([path])[path] != sha256:
             say(f"warning: {path!r} is no longer the file of the recorded run", sys.stderr)
     now = _versions()
     changed = [
