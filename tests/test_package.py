@@ -192,6 +192,18 @@ def test_changelog_and_citation_know_the_version():
     assert f"\nversion: {version}\n" in (ROOT.parent / "CITATION.cff").read_text()
 
 
+def test_readme_manual_and_citation_file_cite_alike():
+    """The BibTeX of the README is that of docs/cite.md, and says what CITATION.cff says."""
+    readme, page, cff = ((ROOT.parent / name).read_text() for name in ("README.md", "docs/cite.md", "CITATION.cff"))
+    (entry,) = re.findall(r"^@software\{.*?^\}\n", page, re.MULTILINE | re.DOTALL)
+    assert entry in readme
+    cited = dict(re.findall(r"^ +(\w+) += \{+(.*?)\}+,?$", entry.replace("\\_", "_"), re.MULTILINE))
+    stated = dict(re.findall(r'^(?:  - )?(\w+): "?(.*?)"?$', cff, re.MULTILINE))
+    assert [cited[name] for name in ("title", "author", "version")] == [
+        stated[name] for name in ("title", "name", "version")
+    ]
+
+
 def test_the_installed_command_is_the_command_of_the_package(capsys):
     """`neural-style` runs what `python -m neural_style` runs."""
     scripts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]["scripts"]

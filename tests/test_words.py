@@ -107,7 +107,7 @@ def test_nothing_tells_people_to_install_a_name_that_is_on_no_index():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     there = {re.match(r"[\w-]+", each)[0] for names in lists for each in names}
-    there |= {"ipywidgets", "lpips", "playwright", "torch"}
+    there |= {"ipywidgets", "lpips", "playwright", "tensorflow-cpu", "torch"}
     found = [
         (name, word)
         for name, text in texts()
