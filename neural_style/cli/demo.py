@@ -51,7 +51,8 @@ def _paint(options: argparse.Namespace) -> int:
     names = [options.content, *(name for name, _ in map(split_weight, options.styles or [STYLE]))]
     photograph, *paintings = (f"{name} ({samples.get(name).title})" for name in names)
     resolved = _resolve(options)
-    say(f"painting {photograph} in the style of {' and '.join(paintings)}", sys.stderr)
+    if not options.quiet:
+        say(f"painting {photograph} in the style of {' and '.join(paintings)}", sys.stderr)
     code = image.paint(resolved)
     if code == 0 and not options.quiet:
         files = ["photo.jpg", *(f"painting{number}.jpg" for number in ("", *range(2, len(paintings) + 1)))]

@@ -46,12 +46,13 @@ def _dispatch(arguments: Sequence[str]) -> int:
         from neural_style.cli import completion
 
         completion.answer({name: module.make_parser for name, module in MODULES.items()})
-    try:
-        arguments = replay.expand(arguments)
-    except ValueError as error:
-        image.make_parser().error(str(error))
+    if arguments and arguments[0] not in COMMANDS:
+        try:
+            arguments = replay.expand(arguments)
+        except ValueError as error:
+            image.make_parser().error(str(error))
     first = arguments[0] if arguments else ""
-    if first and first in MODULES:
+    if first in COMMANDS:
         return MODULES[first].main(arguments[1:])
     if first.isalpha() and not os.path.exists(first) and (meant := nearest(first, COMMANDS)):
         image.make_parser().error(f"there is no command and no image {first!r}{meant}")

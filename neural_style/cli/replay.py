@@ -47,11 +47,14 @@ def expand(arguments: Sequence[str]) -> list[str]:
         arguments: of the whole command.
 
     Raises:
-        ValueError: the file cannot be read, or is no record of a run.
+        ValueError: there is no file, it cannot be read, or it is no record of a run.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--replay", metavar="FILE")
-    given, own = parser.parse_known_args(arguments)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--replay")
+    try:
+        given, own = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        raise ValueError("--replay needs the file of a record that --json has printed") from None
     if given.replay is None:
         return list(arguments)
     record = _read(given.replay)

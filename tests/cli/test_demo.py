@@ -52,6 +52,12 @@ def test_a_demo_paints_other_samples_with_any_option(place, capsys):
     assert {*options, *SMALL} <= set(command)
 
 
+def test_a_quiet_demo_says_only_what_it_painted(place, capsys):
+    assert cli.main(["demo", *SMALL, "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (1, "")
+
+
 def test_a_sample_that_does_not_exist_is_reported_with_those_that_do(place, capsys):
     for names in (["dog"], ["cat", "monet"]):
         assert cli.main(["demo", *names]) == 2

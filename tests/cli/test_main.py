@@ -3,16 +3,19 @@
 import inspect
 import os
 import re
+import shlex
 import sys
 import tempfile
 import types
+from pathlib import Path
 
 import pytest
 
-from neural_style import __version__, cli, plugins, recipes, stylize
+from neural_style import __version__, cli, plugins, recipes, samples, stylize
+from neural_style.cli.arguments import split_weight
 from neural_style.cli.main import MODULES
 from neural_style.cli.options import COMMANDS, GROUPS, options
-from neural_style.cli.parsing import program
+from neural_style.cli.parsing import parse, program
 from neural_style.cli.recipes import DESCRIPTIONS
 
 PAINTING = ["", "demo", "batch", "video"]
@@ -52,6 +55,18 @@ def test_help_shows_every_argument_of_stylize_with_its_default(capsys):
     assert "(default: 0.5)" in text
 
 
+def test_the_examples_of_the_help_are_commands_on_samples(capsys):
+    text = ended(["--help"], capsys)[1].partition("examples, after 'neural-style samples':\n")[2].replace("\\\n", "")
+    lines = [line.partition("neural-style ")[2].partition(" >")[0] for line in text.splitlines()]
+    assert len(lines) == 9
+    for line in lines:
+        first, *others = shlex.split(line)
+        command, arguments = (first, others) if first in COMMANDS else ("", [first, *others])
+        parsed = parse(MODULES[command].make_parser(), arguments)
+        files = [path for path, _ in map(split_weight, parsed.styles)] + (parsed.masks or [])
+        assert {Path(path).name for path in files} <= {samples.path(name).name for name in samples.names()}
+
+
 def test_help_names_every_recipe():
     """It has its own list: the recipes themselves take seconds to import."""
     assert list(DESCRIPTIONS) == list(recipes.RECIPES)
@@ -88,9 +103,11 @@ def test_recipes_are_listed_with_their_papers(capsys, monkeypatch):
         ("a.png b.png -output c.png", "there is no option -output; did you mean --output?"),
         ("a.png b.png -o c.png --xyz", "there is no option --xyz;"),
         ("a.png b.png -o c.png --workers 2", "--workers is an option of neural-style batch;"),
+        ("--replay", "--replay needs the file of a record that --json has printed"),
+        ("batch --replay run.json", "--replay is an option of neural-style;"),
         ("batch a b -o c --save-every 2", "--save-every is an option of neural-style and neural-style demo;"),
         ("bach photos b.png -o out", "there is no command and no image 'bach'; did you mean batch?"),
-        ("batch a b -o c --quality god", "invalid choice: 'god' (choose from 'best', 'fast', 'instant')"),
+        ("batch a b -o c --quality god", "argument --quality: invalid choice: 'god'"),
     ],
 )
 def test_usage_errors_are_one_line(arguments, message, capsys, monkeypatch):
