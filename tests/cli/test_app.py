@@ -112,7 +112,7 @@ def test_it_paints_what_stylize_paints(client, arguments, content, style, folder
     from neural_style import stylize
 
     *_, last = client.submit(None, *arguments(), api_name="/paint")
-    assert "done: 128 x 96, 4 steps" in last[STATUS]
+    assert "Done: 128 x 96, 4 steps" in last[STATUS]
     expected = np.asarray(stylize(content, style, size=128, strength=0.6, steps=4, extractor="vgg16"))
     np.testing.assert_array_equal(painted(last), expected)
     assert saved(last).name == "photo_red.png"
@@ -160,17 +160,17 @@ def test_every_quality_and_color_mode_can_be_chosen(client):
 def test_the_image_is_shown_as_it_develops_and_stop_keeps_it(client, arguments):
     job = client.submit(None, *arguments(steps=400), api_name="/paint")
     deadline = time.monotonic() + 120
-    while sum("step " in str(update[STATUS]) for update in job.outputs()) < 2:
+    while sum("Step " in str(update[STATUS]) for update in job.outputs()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     client.predict(api_name="/stop")
     last = job.result(timeout=120)
-    seen = [update for update in job.outputs() if "step " in str(update[STATUS])]
+    seen = [update for update in job.outputs() if "Step " in str(update[STATUS])]
     assert "of 400" in seen[0][STATUS]
-    assert "stopped: 128 x 96" in last[STATUS]
+    assert "Stopped: 128 x 96" in last[STATUS]
     assert painted(last).shape == (96, 128, 3)
     *_, after = client.submit(None, *arguments(), api_name="/paint")
-    assert "done: 128 x 96, 4 steps" in after[STATUS]
+    assert "Done: 128 x 96, 4 steps" in after[STATUS]
 
 
 def test_who_waits_sees_how_many_are_ahead(server, client, arguments, tmp_path):
@@ -178,15 +178,15 @@ def test_who_waits_sees_how_many_are_ahead(server, client, arguments, tmp_path):
     other = gradio_client.Client(server, verbose=False, download_files=str(tmp_path), analytics_enabled=False)
     first = client.submit(None, *arguments(steps=4000), api_name="/paint")
     deadline = time.monotonic() + 120
-    while not any("step " in str(update[STATUS]) for update in first.outputs()):
+    while not any("Step " in str(update[STATUS]) for update in first.outputs()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     second = other.submit(None, *arguments(), api_name="/paint")
-    while not any("waiting: one painting is ahead of yours" in str(update[STATUS]) for update in second.outputs()):
+    while not any("Waiting: one painting is ahead of yours" in str(update[STATUS]) for update in second.outputs()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     client.predict(api_name="/stop")
-    assert "done: 128 x 96, 4 steps" in second.result(timeout=120)[STATUS]
+    assert "Done: 128 x 96, 4 steps" in second.result(timeout=120)[STATUS]
     other.close()
 
 
@@ -253,7 +253,7 @@ def test_an_empty_number_of_steps_is_the_recipes_own(events, call, given, steps)
     """Gradio sends None, or 0 once the field has been shown."""
     updates = call(events.paint, None, steps=given, seed=given)
     assert [(run["steps"], run["seed"]) for run in events.runs] == [(steps, given or 0)]
-    assert "done: 128 x 96, 0 steps, 13 s" in updates[-1]["status"]
+    assert "Done: 128 x 96, 0 steps, 13 s" in updates[-1]["status"]
 
 
 def test_a_preview_is_painted_only_if_there_is_something_to_see(events, call):
@@ -282,7 +282,7 @@ def test_a_page_that_is_closed_gives_up_its_place(events, call):
     next(first)
     next(second)
     first.close()
-    assert "done: " in dict(zip(OUTPUTS, list(second)[-1], strict=True))["status"]
+    assert "Done: " in dict(zip(OUTPUTS, list(second)[-1], strict=True))["status"]
 
 
 def test_paintings_are_shown_again_after_a_reload(events, call):
@@ -292,7 +292,7 @@ def test_paintings_are_shown_again_after_a_reload(events, call):
     same, *shown = events.load(visitor)
     changes = dict(zip(OUTPUTS, shown, strict=True))
     assert same == visitor
-    assert "done: " in changes["status"]
+    assert "Done: " in changes["status"]
     assert Path(changes["painting"]).exists()
     assert changes["history"].value
     assert events.load("0" * 32)[1:] == tuple(nothing), "another visitor sees none of it"

@@ -64,7 +64,7 @@ def choose_small(page):
 
 def paint(page):
     page.locator("#paint").click()
-    expect(page.locator("#status")).to_contain_text("done: ", timeout=60_000)
+    expect(page.locator("#status")).to_contain_text("Done: ", timeout=60_000)
 
 
 def test_an_example_is_painted_and_is_still_there_after_a_reload(page):

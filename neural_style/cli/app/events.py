@@ -56,7 +56,7 @@ class Events:
         try:
             form.check()
             with self._line.place() as ticket:
-                yield self._changes(status=_progress_bar(0.0, "preparing"), **self._buttons(busy=True))
+                yield self._changes(status=_progress_bar(0.0, "Preparing"), **self._buttons(busy=True))
                 yield from self._wait(ticket, stopped)
                 for image, share, text in run(form, stopped):
                     if share < 1.0:
@@ -80,7 +80,7 @@ class Events:
             return
         try:
             form.check()
-            yield self._changes(status=_progress_bar(None, "preview"))
+            yield self._changes(status=_progress_bar(None, "Preview"))
             *_, (image, _, text) = run(form, threading.Event())
             if session in self._stops:  # Paint was pressed meanwhile
                 yield self._changes()
@@ -157,7 +157,7 @@ class Events:
         """Wait in the line, and show how many are ahead."""
         while (others := self._line.position(ticket)) and not stopped.is_set():
             count = "one painting is" if others == 1 else f"{others} paintings are"
-            yield self._changes(status=_progress_bar(None, f"waiting: {count} ahead of yours"))
+            yield self._changes(status=_progress_bar(None, f"Waiting: {count} ahead of yours"))
             self._line.wait(SECONDS_BETWEEN_LOOKS)
         if stopped.is_set():
             raise Problem("Stopped before it was your turn.")

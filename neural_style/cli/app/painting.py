@@ -6,6 +6,7 @@ import contextlib
 import functools
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,9 +16,13 @@ from neural_style.cli.app.form import Form
 if TYPE_CHECKING:
     from neural_style.transfer.result import Step
 
-__all__ = ["Update", "run", "warm_up"]
+__all__ = ["Update", "close", "run", "warm_up"]
 
 SECONDS_BETWEEN_UPDATES = 0.7
+SECONDS_TO_CLOSE = 20.0
+
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_closing = threading.Event()
 
 
 class Update(NamedTuple):
@@ -50,13 +55,13 @@ def run(form: Form, stopped: threading.Event) -> Iterator[Update]:
         except BaseException as error:
             updates.put(error)
 
-    threading.Thread(target=paint, name="neural_style-app", daemon=True).start()
+    _start(paint)
     while isinstance(result := updates.get(), Update):
         yield result
     if isinstance(result, BaseException):
         raise result
     width, height = result.image.size
-    end = "done" if result.stopped_by == "steps" else "stopped"
+    end = "Done" if result.stopped_by == "steps" else "Stopped"
     seconds = result.settings["seconds"]
     took = f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
     yield Update(result.image, 1.0, f"{end}: {width} x {height}, {result.work}, {took}")
@@ -65,7 +70,21 @@ def run(form: Form, stopped: threading.Event) -> Iterator[Update]:
 @functools.cache
 def warm_up() -> None:
     """Load TensorFlow and the network of one pass, in a thread and once, while the first visitor still chooses."""
-    threading.Thread(target=_paint_tiny, name="neural_style-warm-up", daemon=True).start()
+    _start(_paint_tiny)
+
+
+def close() -> None:
+    """End all runs, and wait for their threads: TensorFlow aborts a process that ends while they are in it."""
+    _closing.set()
+    for thread in list(_threads):
+        thread.join(SECONDS_TO_CLOSE)
+    _closing.clear()
+
+
+def _start(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function, name="neural_style-app", daemon=True)
+    _threads.add(thread)
+    thread.start()
 
 
 def _paint_tiny() -> None:
@@ -89,8 +108,8 @@ class _Watcher:
         if step.seconds - self._sent_at > SECONDS_BETWEEN_UPDATES and step.progress < 1.0:
             self._sent_at = step.seconds
             width, height = step.scale
-            text = f"step {step.step} of {step.steps}, {width} x {height}"
+            text = f"Step {step.step} of {step.steps}, {width} x {height}"
             text = text if seconds is None else f"{text}, {seconds:.0f} s left"
             self._send(Update(step.image(), step.progress, text))
-        if self._stopped.is_set():
+        if self._stopped.is_set() or _closing.is_set():
             raise StopIteration

@@ -18,6 +18,7 @@ from typing import Any
 
 from neural_style import _optional
 from neural_style.cli.access import MAX_BYTES, OwnPageOnly
+from neural_style.cli.app import painting
 from neural_style.cli.app.page import build, import_gradio
 from neural_style.cli.command import BAD_INPUT, report, run_command
 from neural_style.cli.messages import say
@@ -54,6 +55,7 @@ def _serve(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             say("stopped", sys.stderr)
         finally:
+            painting.close()
             page.close(verbose=False)
     return 0
 
