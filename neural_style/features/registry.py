@@ -127,7 +127,7 @@ def _default() -> Extractor:
     except WeightsUnavailableError:
         warnings.warn(
             "VGG19's ImageNet weights are not available; using VGG16. "
-            "Pass extractor='vgg16' to hide this; 'vgg19' says why",
+            "Choose the extractor 'vgg16' to hide this, or 'vgg19' to see why",
             UserWarning,
             stacklevel=4,
         )
