@@ -1,6 +1,8 @@
 """Recipes: names, citations, the effect of strength, and layers of the bundled network."""
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,9 @@ from neural_style import recipes, stylize
 from neural_style.losses import Content
 from neural_style.metrics import LAYERS, content_distance, sliced_wasserstein
 from neural_style.recipes import RECIPES, Recipe
+
+PAGE = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text()
+SECTIONS = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
 
 @pytest.fixture(params=RECIPES)
@@ -26,6 +31,21 @@ def test_it_is_found_by_its_name(recipe):
 
 def test_it_has_a_citation(recipe):
     assert len(recipe.citation) > 40
+
+
+def test_the_manual_shows_it_and_tells_when_to_use_it(recipe):
+    section = SECTIONS[recipe.name]
+    assert f"(gallery/losses/recipe_{recipe.name}.jpg)" in section
+    assert f"| [`{recipe.name}`](#{recipe.name.replace('_', '-')}) |" in PAGE
+    for part in ("When to use it", "Paper", "Deviations"):
+        assert re.search(rf"^\*\*{part}\.\*\* \S", section, re.MULTILINE), part
+    name = rf'recipe="{recipe.name}"' if recipe.name != "default" else r'"painting\.jpg"\)'
+    assert re.search(rf"^```python\n(?:.*\n)*.*{name}", section, re.MULTILINE)
+    assert set(re.findall(r"\b(?:19|20)\d\d(?=[,.: ])", recipe.citation)) & set(re.findall(r"\b20\d\d\b", section))
+
+
+def test_the_manual_shows_no_recipe_that_is_gone():
+    assert set(SECTIONS) == set(RECIPES)
 
 
 def test_its_layers_exist_in_the_bundled_network(recipe, vgg16):
