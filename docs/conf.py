@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib import resources
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -39,7 +40,8 @@ napoleon_use_ivar = True
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_title = "neural_style"
-html_static_path = ["_static"]
+# ziamath carries STIX Two Math (SIL Open Font License 1.1), whose brackets grow with what is in them.
+html_static_path = ["_static", str(resources.files("ziamath") / "fonts")]
 html_css_files = ["manual.css"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
