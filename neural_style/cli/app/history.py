@@ -117,19 +117,26 @@ class History:
     def add(self, visitor: str, entry: Entry) -> None:
         """Keep a painting, and remove what it takes the room of."""
         with self._lock:
-            self._entries[visitor] = [entry, *self._entries.pop(visitor, [])]
-            kept = {each: self._recent(entries)[:MAX_ENTRIES] for each, entries in self._entries.items()}
-            kept = dict([(each, entries) for each, entries in kept.items() if entries][-MAX_VISITORS:])
-            places = {entry.painting.parent for entries in kept.values() for entry in entries}
-            former = {entry.painting.parent for entries in self._entries.values() for entry in entries}
-            self._entries = kept
-        for folder in former - places:
-            shutil.rmtree(folder, ignore_errors=True)
+            former = self._entries.pop(visitor, [])
+            self._replace({**self._entries, visitor: [entry, *former]})
 
     def of(self, visitor: str) -> list[Entry]:
         """The paintings of a visitor, the newest first."""
         with self._lock:
-            return self._recent(self._entries.get(visitor, []))
+            self._replace(self._entries)
+            return list(self._entries.get(visitor, []))
 
-    def _recent(self, entries: Sequence[Entry]) -> list[Entry]:
-        return [entry for entry in entries if time.monotonic() - entry.made < MAX_SECONDS]
+    def _replace(self, entries: dict[str, list[Entry]]) -> None:
+        """Keep what is recent and has room, and remove the files of the rest."""
+        kept = {
+            visitor: [each for each in given if _is_recent(each)][:MAX_ENTRIES] for visitor, given in entries.items()
+        }
+        kept = dict([(visitor, given) for visitor, given in kept.items() if given][-MAX_VISITORS:])
+        places = {each.painting.parent for given in kept.values() for each in given}
+        for folder in {each.painting.parent for given in entries.values() for each in given} - places:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._entries = kept
+
+
+def _is_recent(entry: Entry) -> bool:
+    return time.monotonic() - entry.made < MAX_SECONDS

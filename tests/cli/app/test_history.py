@@ -72,7 +72,6 @@ def test_paintings_are_kept_for_a_day(kept, monkeypatch):
     entry = add(kept, "me")
     monkeypatch.setattr("time.monotonic", lambda: entry.made + history.MAX_SECONDS + 1)
     assert kept.of("me") == []
-    add(kept, "you")
     assert not entry.painting.exists()
 
 
