@@ -43,21 +43,21 @@ def real(
         >>> real("strength", float("nan"), at_least=0, at_most=1)
         Traceback (most recent call last):
             ...
-        ValueError: strength is between 0 and 1, not nan
+        ValueError: strength must be between 0 and 1, not nan
         >>> real("strength", "0.5")
         Traceback (most recent call last):
             ...
-        TypeError: strength is a number, not '0.5' (str)
+        TypeError: strength must be a number, not '0.5' (str)
     """
     scalar = _scalar(value)
     if isinstance(scalar, bool) or not isinstance(scalar, Real):
-        raise TypeError(f"{name} is a number, not {_shown(value)}")
+        raise TypeError(f"{name} must be a number, not {_shown(value)}")
     number = _as_float(scalar)
     in_range = at_least <= number <= at_most and (above < number or above == -math.inf)
     if not (in_range and (number < below or below == math.inf)) or (finite and math.isinf(number)):
         limits = _range(at_least=at_least, above=above, at_most=at_most, below=below)
         limits += ["finite"] if finite and len(limits) < 2 else []
-        raise ValueError(f"{name} is {' and '.join(limits) or 'a number'}, not {value!r}")
+        raise ValueError(f"{name} must be {' and '.join(limits) or 'a number'}, not {value!r}")
     return number
 
 
@@ -78,17 +78,17 @@ def whole(name: str, value: object, *, at_least: int | None = None, at_most: int
         >>> whole("size", "512")
         Traceback (most recent call last):
             ...
-        TypeError: size is a whole number, not '512' (str)
+        TypeError: size must be a whole number, not '512' (str)
     """
     scalar = _scalar(value)
     is_whole = isinstance(scalar, float) and scalar.is_integer()
     if isinstance(scalar, bool) or not (is_whole or hasattr(scalar, "__index__")) or _is_array(scalar):
-        raise TypeError(f"{name} is a whole number, not {_shown(value)}")
+        raise TypeError(f"{name} must be a whole number, not {_shown(value)}")
     number = int(scalar) if isinstance(scalar, float) else operator.index(scalar)  # type: ignore[arg-type]
     if at_least is not None and number < at_least:
-        raise ValueError(f"{name} is at least {at_least}, not {value!r}")
+        raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
     if at_most is not None and number > at_most:
-        raise ValueError(f"{name} is at most {at_most:,}, not a number of {number.bit_length()} bits")
+        raise ValueError(f"{name} must be at most {at_most:,}, not a number of {number.bit_length()} bits")
     return number
 
 
@@ -105,7 +105,7 @@ def flag(name: str, value: object) -> bool:
     """
     scalar = _scalar(value)
     if not isinstance(scalar, bool):
-        raise TypeError(f"{name} is True or False, not {_shown(value)}")
+        raise TypeError(f"{name} must be True or False, not {_shown(value)}")
     return scalar
 
 
@@ -135,11 +135,11 @@ def choice(name: str, value: object, choices: Iterable[str]) -> str:
         >>> choice("quality", "good", ["best", "fast"])
         Traceback (most recent call last):
             ...
-        ValueError: quality is one of 'best', 'fast', not 'good'
+        ValueError: quality must be one of 'best', 'fast', not 'good'
     """
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        raise ValueError(f"{name} is one of {', '.join(map(repr, known))}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, known))}, not {value!r}")
     return value
 
 

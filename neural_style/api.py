@@ -324,11 +324,11 @@ def _refine(
     began = time.perf_counter()
     for name, given in (("content", content), ("style", style)):
         if given is None:
-            raise ValueError(f"init='instant' paints the content in the style first, and there is no {name}")
+            raise ValueError(f"init='instant' first paints the content in the style, but there is no {name}")
     if any(isinstance(each, StyleTarget) for each, _ in with_weights(style)):
         raise ValueError(
-            "init='instant' paints with the style's image first, which a StyleTarget does not hold: give the image, or "
-            "another init"
+            "init='instant' first paints with the style's image, which a StyleTarget does not contain: pass the image, "
+            "or another init"
         )
     content, style = _reread(content), _reread(style)
     shared = shared | {name: _reread(shared[name]) for name in ("masks", "style_masks")}
@@ -367,7 +367,7 @@ def check_one_pass(recipe: str | Recipe, needed: Mapping[str, object], **refused
     for name, given in {"recipe": other, **refused}.items():
         if given is not None:
             raise ValueError(
-                f"quality='instant' paints in one pass, which takes no {name}; leave it out, or use 'best' or 'fast'"
+                f"quality='instant' paints in one pass, so it accepts no {name}; omit it, or use 'best' or 'fast'"
             )
 
 
@@ -388,7 +388,7 @@ def choose_recipe(recipe: str | Recipe, quality: str, preview: bool = False) -> 
 
     chosen = recipes.get(recipe)
     if choice("quality", quality, QUALITIES) == "instant":
-        raise ValueError("quality='instant' paints in one pass, which follows no recipe; use 'best' or 'fast'")
+        raise ValueError("quality='instant' paints in one pass and follows no recipe; use 'best' or 'fast'")
     chosen = recipes.quick(chosen) if quality == "fast" else chosen
     return _preview_recipe(chosen) if preview else chosen
 

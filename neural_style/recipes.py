@@ -78,7 +78,7 @@ class Recipe:
             ValueError: `strength` is outside [0, 1].
         """
         if not 0.0 <= strength <= 1.0:
-            raise ValueError(f"strength is between 0 (keep the content) and 1 (full style), not {strength!r}")
+            raise ValueError(f"strength must be between 0 (keep the content) and 1 (full style), not {strength!r}")
         return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
 
     def detail_strength_at(self, strength: float = 0.5) -> float:
@@ -242,7 +242,7 @@ def get(name: str | Recipe) -> Recipe:
     if isinstance(name, Recipe):
         return name
     if not isinstance(name, str):
-        raise TypeError(f"recipe is a name or a Recipe, not {type(name).__name__}")
+        raise TypeError(f"recipe must be a name or a Recipe, not {type(name).__name__}")
     if name in RECIPES:
         return RECIPES[name]
     if name not in plugins.names("recipes"):

@@ -223,6 +223,6 @@ def _share(total: int, wanted: Sequence[int]) -> list[int]:
     [5, 3, 2]
     """
     if total < 0:
-        raise ValueError(f"steps is at least 0, not {total}")
+        raise ValueError(f"steps must be at least 0, not {total}")
     marks = [round(total * sum(wanted[: i + 1]) / sum(wanted)) for i in range(len(wanted))]
     return [mark - before for mark, before in zip(marks, [0, *marks], strict=False)]

@@ -115,12 +115,12 @@ def test_nothing_is_printed(content, style, capfd):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"strength": 1.5}, ValueError, "strength is between 0"),
+        ({"strength": 1.5}, ValueError, "strength must be between 0"),
         ({"recipe": "monet"}, ValueError, "no recipe is called 'monet'"),
         ({"extractor": "resnet"}, ValueError, "no extractor is called 'resnet'"),
         ({"extractor": "vgg19"}, WeightsUnavailableError, "vgg19"),
         ({"size": 0}, ValueError, "at least 1"),
-        ({"steps": -1}, ValueError, "steps is at least 1"),
+        ({"steps": -1}, ValueError, "steps must be at least 1"),
         ({"size": 8}, ValueError, "too small"),
     ],
 )
@@ -142,34 +142,34 @@ def test_a_picture_that_cannot_be_read_is_named(content, side, tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"strength": "0.5"}, TypeError, r"strength is a number, not '0\.5' \(str\)"),
-        ({"size": "512"}, TypeError, r"size is a whole number, not '512' \(str\)"),
+        ({"strength": "0.5"}, TypeError, r"strength must be a number, not '0\.5' \(str\)"),
+        ({"size": "512"}, TypeError, r"size must be a whole number, not '512' \(str\)"),
         ({"size": 10**9}, ValueError, r"size is the long side in pixels, .* at most 1,048,576; not 1000000000"),
         ({"size": 10**400}, ValueError, r"at most 1,048,576; not a number of 1329 bits"),
-        ({"size": 32.5}, TypeError, r"size is a whole number, not 32\.5 \(float\)"),
-        ({"steps": "3"}, TypeError, r"steps is a whole number, not '3' \(str\)"),
-        ({"seed": None}, TypeError, r"seed is a whole number, not None"),
-        ({"steps": 0}, ValueError, "steps is at least 1, not 0"),
-        ({"seed": -1}, ValueError, "seed is at least 0, not -1"),
-        ({"tile": 7}, ValueError, "tile is at least 16 pixels, not 7"),
-        ({"max_seconds": float("nan")}, ValueError, "max_seconds is at least 0, not nan"),
-        ({"max_seconds": "3"}, TypeError, r"max_seconds is a number, not '3' \(str\)"),
-        ({"callbacks": print}, TypeError, "callbacks is a list of functions, not <built-in function print>"),
-        ({"callbacks": [None]}, TypeError, r"callbacks is a list of functions, not \[None\]"),
-        ({"steps": 10**400}, ValueError, "steps is at most 2,147,483,647"),
-        ({"preview": "no"}, TypeError, r"preview is True or False, not 'no' \(str\)"),
+        ({"size": 32.5}, TypeError, r"size must be a whole number, not 32\.5 \(float\)"),
+        ({"steps": "3"}, TypeError, r"steps must be a whole number, not '3' \(str\)"),
+        ({"seed": None}, TypeError, r"seed must be a whole number, not None"),
+        ({"steps": 0}, ValueError, "steps must be at least 1, not 0"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
+        ({"tile": 7}, ValueError, "tile must be at least 16 pixels, not 7"),
+        ({"max_seconds": float("nan")}, ValueError, "max_seconds must be at least 0, not nan"),
+        ({"max_seconds": "3"}, TypeError, r"max_seconds must be a number, not '3' \(str\)"),
+        ({"callbacks": print}, TypeError, "callbacks must be a list of functions, not <built-in function print>"),
+        ({"callbacks": [None]}, TypeError, r"callbacks must be a list of functions, not \[None\]"),
+        ({"steps": 10**400}, ValueError, "steps must be at most 2,147,483,647"),
+        ({"preview": "no"}, TypeError, r"preview must be True or False, not 'no' \(str\)"),
         ({"init": True}, TypeError, "init is 'content', .* or an image; an image cannot be a bool"),
-        ({"style_scale": "2"}, TypeError, r"style_scale is a number, not '2' \(str\)"),
-        ({"color_strength": "1"}, TypeError, r"color_strength is a number, not '1' \(str\)"),
-        ({"color": "hue"}, ValueError, r"color is one of 'style', 'content', 'match', 'histogram', not 'hue'"),
-        ({"quality": "good"}, ValueError, r"quality is one of 'best', 'fast', 'instant', not 'good'"),
+        ({"style_scale": "2"}, TypeError, r"style_scale must be a number, not '2' \(str\)"),
+        ({"color_strength": "1"}, TypeError, r"color_strength must be a number, not '1' \(str\)"),
+        ({"color": "hue"}, ValueError, r"color must be one of 'style', 'content', 'match', 'histogram', not 'hue'"),
+        ({"quality": "good"}, ValueError, r"quality must be one of 'best', 'fast', 'instant', not 'good'"),
         ({"recipe": "fancy"}, ValueError, r"no recipe is called 'fancy'; there are default, "),
-        ({"recipe": Gram()}, TypeError, r"recipe is a name or a Recipe, not Gram"),
-        ({"tile": "big"}, ValueError, r"tile is a positive number of pixels, 'auto' or None, not 'big'"),
+        ({"recipe": Gram()}, TypeError, r"recipe must be a name or a Recipe, not Gram"),
+        ({"tile": "big"}, ValueError, r"tile must be a positive number of pixels, 'auto' or None, not 'big'"),
         (
             {"optimizer": keras.optimizers.Adam()},
             TypeError,
-            r"an optimizer is 'adam', 'lbfgs' or an object with start, .*, not a 'Adam' object, which lacks",
+            r"an optimizer must be 'adam', 'lbfgs' or an object with start, .*, not a 'Adam' object, which lacks",
         ),
         (
             {"extractor": keras.Sequential([keras.Input((None, None, 3))])},
@@ -185,17 +185,20 @@ def test_a_slip_names_the_argument_the_value_and_what_is_expected(content, style
 
 
 def test_a_tuple_of_styles_is_told_from_a_weighted_style(content, style):
-    with pytest.raises(TypeError, match=r"a tuple is \(style, weight\), for several styles give a list"):
+    with pytest.raises(TypeError, match=r"a tuple must be \(style, weight\); for several styles pass a list"):
         stylize(content, (style, style), **FAST)
-    with pytest.raises(TypeError, match=r"style as a tuple is \(style, weight\), not \(str, str\); .* give a list"):
+    with pytest.raises(TypeError, match=r"a tuple must be \(style, weight\), not \(str, str\); .* pass a list"):
         stylize(content, ("a.jpg", "b.jpg"), **FAST)
 
 
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ([Gram()], r"loss is a Loss or a sum of losses, not list; add losses, as in"),
-        (recipes.DEFAULT, r"loss is a Loss or a sum of losses, not Recipe; for a recipe write StyleTransfer\(recipe="),
+        ([Gram()], r"loss must be a Loss or a sum of losses, not list; add losses, as in"),
+        (
+            recipes.DEFAULT,
+            r"loss must be a Loss or a sum of losses, not Recipe; for a recipe write StyleTransfer",
+        ),
         ("nnst", r"for a recipe write StyleTransfer\(recipe="),
     ],
 )
@@ -264,7 +267,7 @@ def test_an_instant_result_says_how_it_was_made(instant):
     ],
 )
 def test_what_one_pass_does_not_have_is_refused_by_name(content, style, name, value):
-    with pytest.raises(ValueError, match=rf"^quality='instant' paints in one pass, which takes no {name}; leave it"):
+    with pytest.raises(ValueError, match=rf"^quality='instant' paints in one pass, so it accepts no {name}; omit it"):
         stylize(content, style, quality="instant", **{name: value})
 
 
@@ -288,7 +291,7 @@ def test_an_instant_preview_is_small(content, style):
 
 
 def test_one_pass_has_no_recipe():
-    with pytest.raises(ValueError, match="one pass, which follows no recipe"):
+    with pytest.raises(ValueError, match="one pass and follows no recipe"):
         choose_recipe("default", "instant")
 
 
@@ -369,10 +372,12 @@ def test_open_files_are_read_once_for_the_guess_and_the_run(content, style):
 
 def test_a_guess_that_cannot_be_painted_is_refused(content, style, vgg16):
     for name, images in (("content", (None, style)), ("style", (content, None))):
-        with pytest.raises(ValueError, match=f"init='instant' paints the content in the style .* no {name}"):
+        with pytest.raises(
+            ValueError, match=f"init='instant' first paints the content in the style, but there is no {name}"
+        ):
             stylize(*images, init="instant", **FAST)
     target = StyleTransfer(extractor=vgg16).target(style, size=32)
-    with pytest.raises(ValueError, match="style's image first, which a StyleTarget does not hold"):
+    with pytest.raises(ValueError, match="style's image, which a StyleTarget does not contain"):
         stylize(content, [style, target], init="instant", **FAST)
-    with pytest.raises(ValueError, match="init='instant' is for stylize"):
+    with pytest.raises(ValueError, match="init='instant' works only in stylize"):
         StyleTransfer(extractor=vgg16).run(content, style, init="instant")

@@ -19,43 +19,43 @@ def test_scalars_of_any_kind_are_numbers(value):
 @pytest.mark.parametrize("value", ["0.5", True, None, [1.0], np.bool_(True), 1j])
 def test_what_is_no_number_is_named(value):
     for check in (real, whole):
-        with pytest.raises(TypeError, match="strength is a .*number, not"):
+        with pytest.raises(TypeError, match="strength must be a .*number, not"):
             check("strength", value)
 
 
 def test_arrays_and_enormous_numbers_are_no_counts():
     for check in (real, whole, count):
-        with pytest.raises(TypeError, match="steps is a .*number, not"):
+        with pytest.raises(TypeError, match="steps must be a .*number, not"):
             check("steps", np.array([1, 2]))
-    with pytest.raises(ValueError, match="steps is at most 2,147,483,647, not a number of 1329 bits"):
+    with pytest.raises(ValueError, match="steps must be at most 2,147,483,647, not a number of 1329 bits"):
         count("steps", 10**400)
     for value in (10**400, -(10**400)):
-        with pytest.raises(ValueError, match="^seconds is between 0 and 1"):
+        with pytest.raises(ValueError, match="^seconds must be between 0 and 1"):
             real("seconds", value, at_least=0, at_most=1)
-    with pytest.raises(ValueError, match="^seconds is at least 0"):
+    with pytest.raises(ValueError, match="^seconds must be at least 0"):
         real("seconds", -(10**400), at_least=0, finite=False)
 
 
 def test_text_and_numbers_are_no_flags():
     assert [flag("preview", value) for value in (True, np.False_)] == [True, False]
     for value in ("no", 1, 0.0, None, [True]):
-        with pytest.raises(TypeError, match="preview is True or False, not"):
+        with pytest.raises(TypeError, match="preview must be True or False, not"):
             flag("preview", value)
 
 
 def test_a_fraction_is_no_whole_number():
-    with pytest.raises(TypeError, match=r"size is a whole number, not 512\.5 \(float\)"):
+    with pytest.raises(TypeError, match=r"size must be a whole number, not 512\.5 \(float\)"):
         whole("size", 512.5)
 
 
 RANGES = [
-    ({}, "is finite"),
-    ({"at_least": 0}, "is at least 0 and finite"),
-    ({"above": 0}, "is above 0 and finite"),
-    ({"at_least": 0, "below": 1}, "is at least 0 and below 1"),
-    ({"at_least": 0, "at_most": 1}, "is between 0 and 1"),
-    ({"at_least": 0, "finite": False}, "is at least 0"),
-    ({"finite": False}, "is a number"),
+    ({}, "must be finite"),
+    ({"at_least": 0}, "must be at least 0 and finite"),
+    ({"above": 0}, "must be above 0 and finite"),
+    ({"at_least": 0, "below": 1}, "must be at least 0 and below 1"),
+    ({"at_least": 0, "at_most": 1}, "must be between 0 and 1"),
+    ({"at_least": 0, "finite": False}, "must be at least 0"),
+    ({"finite": False}, "must be a number"),
 ]
 
 
@@ -76,10 +76,10 @@ def test_bounds_and_infinity_are_allowed_where_they_are_said_to_be():
     assert real("rate", float("inf"), at_least=0, finite=False) == float("inf")
     assert whole("size", 1, at_least=1) == 1
     for value in (0, -3, 0.0, np.int8(-1)):
-        with pytest.raises(ValueError, match="^size is at least 1, not"):
+        with pytest.raises(ValueError, match="^size must be at least 1, not"):
             whole("size", value, at_least=1)
     for value in (float("nan"), float("inf"), np.nan):
-        with pytest.raises(TypeError, match="^size is a whole number, not"):
+        with pytest.raises(TypeError, match="^size must be a whole number, not"):
             whole("size", value, at_least=1)
 
 
@@ -92,7 +92,7 @@ def test_a_long_value_is_shortened():
 def test_a_choice_lists_what_there_is():
     assert choice("quality", "fast", ["best", "fast"]) == "fast"
     for value in ("good", None, 3):
-        with pytest.raises(ValueError, match=r"quality is one of 'best', 'fast', not"):
+        with pytest.raises(ValueError, match=r"quality must be one of 'best', 'fast', not"):
             choice("quality", value, ["best", "fast"])
 
 
@@ -148,7 +148,7 @@ CASES = [(make, name, wrong) for make, names in NUMBERS.items() for name, wrong 
 def test_no_public_class_takes_a_number_that_means_nothing(make, name, wrong):
     strange = [float("nan"), float("inf"), np.float32("nan"), True, np.bool_(True), "3", [1.0], 1j]
     for value in (*strange, *wrong, *map(np.float64, wrong)):
-        with pytest.raises((TypeError, ValueError), match=rf"^{name} is "):
+        with pytest.raises((TypeError, ValueError), match=rf"^{name} must be "):
             make(**{name: value})
 
 
@@ -162,11 +162,11 @@ def test_numbers_of_numpy_are_kept_as_pythons(number):
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), np.float32("nan")])
 def test_weights_that_mean_nothing_are_refused(weight):
-    with pytest.raises(ValueError, match="a loss's weight is at least 0 and finite, not"):
+    with pytest.raises(ValueError, match="a loss's weight must be at least 0 and finite, not"):
         weight * losses.Gram()
-    with pytest.raises(ValueError, match="a loss's weight is at least 0 and finite, not"):
+    with pytest.raises(ValueError, match="a loss's weight must be at least 0 and finite, not"):
         losses.Term(weight, losses.Gram())
-    with pytest.raises(ValueError, match="a layer's weight is at least 0 and finite, not"):
+    with pytest.raises(ValueError, match="a layer's weight must be at least 0 and finite, not"):
         losses.Gram(("deep",), layer_weights=(weight,))
 
 
@@ -183,9 +183,9 @@ OTHERS = [
 def test_a_dict_of_layers_gives_their_weights(kind):
     made = kind({"shallow": 0.5, "deep": 9})
     assert made == kind(("shallow", "deep"), layer_weights=(0.5, 9.0))
-    with pytest.raises(ValueError, match="the weights come as the dict .* or as layer_weights, not both"):
+    with pytest.raises(ValueError, match="pass the weights as the dict .* or as layer_weights, not both"):
         kind({"deep": 1.0}, layer_weights=(1.0,))
-    with pytest.raises(TypeError, match="layer_weights are one number for each layer, in their order"):
+    with pytest.raises(TypeError, match="layer_weights must be one number for each layer, in their order"):
         kind(("deep",), layer_weights={"deep": 1.0})
 
 
@@ -196,15 +196,15 @@ def test_a_dict_of_layers_replaces_weights_that_are_a_default():
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_loss_without_layer_weights_refuses_a_dict(kind):
-    with pytest.raises(TypeError, match="layers are names, not a dict"):
+    with pytest.raises(TypeError, match="layers must be names, not a dict"):
         kind({"deep": 0.5})
 
 
 @pytest.mark.parametrize("kind", [*BY_LAYER, *OTHERS])
 def test_layers_are_names_in_an_order(kind):
     for layers in ((), ("deep", "deep")):
-        with pytest.raises(ValueError, match="layers are at least one name, each once"):
+        with pytest.raises(ValueError, match="layers must be at least one name, each only once"):
             kind(layers)
     for layers in ({"deep", "shallow"}, (1, 2), b"deep", 3, None):
-        with pytest.raises(TypeError, match="layers are one name or a sequence of names"):
+        with pytest.raises(TypeError, match="layers must be one name or a sequence of names"):
             kind(layers)

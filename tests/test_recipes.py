@@ -79,7 +79,7 @@ def test_more_strength_means_more_style_and_less_content(recipe):
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), 50])
 def test_strength_outside_its_range_is_refused(recipe, strength):
-    with pytest.raises(ValueError, match=r"strength is between 0 .* and 1"):
+    with pytest.raises(ValueError, match=r"strength must be between 0 .* and 1"):
         recipe.loss(strength)
 
 

@@ -32,7 +32,7 @@ def test_each_stage_has_a_network(relay, expected):
 
 @pytest.mark.parametrize("wrong", [{"sketch": -1}, {"polish": -1}])
 def test_negative_arguments_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"is at least 0, not -1"):
+    with pytest.raises(ValueError, match=r"must be at least 0, not -1"):
         Relay(**wrong)
 
 
@@ -126,5 +126,5 @@ def test_a_preview_does_not_use_the_other_network(content, style):
 
 
 def test_an_unknown_quality_is_refused_with_the_known_ones(content, style):
-    with pytest.raises(ValueError, match="quality is one of 'best', 'fast', 'instant', not 'good'"):
+    with pytest.raises(ValueError, match="quality must be one of 'best', 'fast', 'instant', not 'good'"):
         stylize(content, style, quality="good")

@@ -81,13 +81,13 @@ def test_a_single_scale_makes_every_step():
 
 @pytest.mark.parametrize("schedule", [CoarseToFine(), SingleScale()])
 def test_a_negative_number_of_steps_is_refused(schedule):
-    with pytest.raises(ValueError, match="steps is at least 0, not -1"):
+    with pytest.raises(ValueError, match="steps must be at least 0, not -1"):
         schedule((64, 64), -1)
 
 
 @pytest.mark.parametrize("setting", [{"factor": 1.0}, {"smallest": 0}, {"grid": 0}, {"min_side": 0}, {"min_steps": -1}])
 def test_settings_out_of_range_are_refused(setting):
-    with pytest.raises(ValueError, match=rf"^{next(iter(setting))} is at least"):
+    with pytest.raises(ValueError, match=rf"^{next(iter(setting))} must be at least"):
         CoarseToFine(**setting)
 
 

@@ -43,7 +43,7 @@ def processes(count: int, *, threads: int | None = None, gpus: Sequence[int | st
     """
     count, threads = _arguments.count("count", count), None if threads is None else _arguments.count("threads", threads)
     if gpus is not None and not gpus:
-        raise ValueError("gpus is an empty list; leave it out to let every process see all GPUs")
+        raise ValueError("gpus is an empty list; omit it to let every process see all GPUs")
     each = max(1, _available_cores() // count) if threads is None else threads
     return _Processes(count, each, [None if gpus is None else str(gpus[number % len(gpus)]) for number in range(count)])
 
@@ -104,7 +104,7 @@ def devices(names: Sequence[str] | None = None) -> Executor:
         if name.removeprefix("/device:") not in known:
             raise ValueError(f"no device {name!r}; there are {', '.join(known)}")
     if not chosen:
-        raise ValueError("names is an empty list; leave it out for all devices")
+        raise ValueError("names is an empty list; omit it to use all devices")
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in chosen:
         free.put(name)

@@ -79,7 +79,7 @@ def jobs_in(
     if not root.is_dir():
         raise ValueError(f"{os.fspath(folder)!r} is not a folder")
     if ".." in Path(pattern).parts:
-        raise ValueError(f"the pattern {pattern!r} leaves the folder; name the folder above and a pattern in it")
+        raise ValueError(f"the pattern {pattern!r} leads out of the folder; pass the parent folder instead")
     check_suffix(suffix)
     kinds = {*Image.registered_extensions(), ".heic", ".heif"}
     named = set(Path(pattern).parts)

@@ -19,7 +19,7 @@ def outputs_for(contents: Sequence[Path], folder: Path, output: str | os.PathLik
     An image keeps its name without suffix, unless that is also another's name, with or without suffix, in any case.
 
     Raises:
-        ValueError: an output would lie among the images of the folder.
+        ValueError: an output would be stored among the images of the folder.
     """
     places = [(path.parent.relative_to(folder), path) for path in contents]
     names = Counter((place, name.casefold()) for place, path in places for name in {path.name, path.stem})
@@ -31,8 +31,8 @@ def outputs_for(contents: Sequence[Path], folder: Path, output: str | os.PathLik
     for place in () if is_inside else {each.parent for each in outputs}:
         if _lies_in(place, folder):
             raise ValueError(
-                f"results in {os.fspath(place)!r} would lie among the images of {os.fspath(folder)!r}, replace those "
-                "of the same name and be painted by the next call; choose another output folder"
+                f"results in {os.fspath(place)!r} would be stored among the images of {os.fspath(folder)!r}, replace "
+                "images of the same name, and be painted by the next call; choose another output folder"
             )
     return outputs
 

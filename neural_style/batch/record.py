@@ -99,9 +99,9 @@ class Record:
     def _check(self, handle: IO[bytes]) -> None:
         """Refuse a file that is something else, an image for instance, before a line is appended to it."""
         if (length := os.fstat(handle.fileno()).st_size) > MAX_BYTES:
-            raise ValueError(f"{str(self._path)!r} is {length:,} bytes long, which no record is; name another file")
+            raise ValueError(f"{str(self._path)!r} is {length:,} bytes, too long for a record; choose another file")
         if handle.read(1) not in (b"", b"{"):
-            raise ValueError(f"{str(self._path)!r} is not a record of earlier outcomes; name another file")
+            raise ValueError(f"{str(self._path)!r} is not a record of earlier outcomes; choose another file")
         handle.seek(0)
 
     def _read(self, handle: IO[bytes]) -> None:

@@ -106,9 +106,9 @@ def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, progress: bool 
     given = {"content": content, "style": style, "size": size, **options}
     varied = {name: list(_choices(name, value)) for name, value in given.items() if _is_axis(name, value)}
     if not varied or not all(varied.values()):
-        raise ValueError("a sweep varies at least one option: give it a list of values, such as strength=[0.3, 0.7]")
+        raise ValueError("a sweep varies at least one option: pass a list of values, such as strength=[0.3, 0.7]")
     if options.get("checkpoint") is not None:
-        raise ValueError("a checkpoint holds one run, and a sweep is many: leave checkpoint out")
+        raise ValueError("a checkpoint stores one run, but a sweep makes many: omit checkpoint")
     settings: list[dict[str, Any]] = []
     stylized: list[Image.Image] = []
     combinations = list(itertools.product(*varied.values()))

@@ -110,7 +110,7 @@ class Timelapse:
         seconds = _arguments.real("seconds", seconds, above=0)
         frames = [frame.image for frame in self.frames]
         if not frames:
-            raise ValueError("there are no images yet: pass this object to a run, in callbacks=[...]")
+            raise ValueError("there are no images yet: pass this object to a run with callbacks=[...]")
         if not 0.001 <= seconds / len(frames) <= 600:
             raise ValueError(f"seconds gives each of {len(frames)} images from 0.001 to 600, not {seconds:g} in all")
         animation = _ANIMATIONS.get(Path(path).suffix.lower())

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = make_parser()
     options = parse(parser, arguments)
     if options.workers < 1:
-        parser.error(f"--workers is at least 1, not {options.workers}")
+        parser.error(f"--workers must be at least 1, not {options.workers}")
     options.total, options.counts = 0, {"done": 0, "skipped": 0, "failed": 0}
 
     def interrupted() -> str:

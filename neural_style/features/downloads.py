@@ -68,7 +68,7 @@ def imagenet_path(network: str) -> Path:
         home = Path(os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser())
     except RuntimeError as error:  # neither HOME nor an entry in the list of users, as in some containers
         raise WeightsUnavailableError(
-            f"{network}'s ImageNet weights have no place, since this user has no home folder. Set KERAS_HOME to a "
+            f"{network}'s ImageNet weights cannot be stored, because this user has no home folder. Set KERAS_HOME to a "
             f"folder, or pass weights=PATH (MD5 {file.md5}; from {file.url}), or use extractor='vgg16', whose weights "
             "ship with neural_style."
         ) from error

@@ -246,9 +246,9 @@ def _check_model(model: Any, preprocess: Any) -> None:
             "KERAS_BACKEND=tensorflow before Keras is imported"
         )
     if preprocess is not None and not callable(preprocess):
-        raise TypeError(f"preprocess is a function of an image, or None, not {preprocess!r}")
+        raise TypeError(f"preprocess must be a function of an image, or None, not {preprocess!r}")
     if not isinstance(model, keras.Model):
-        raise TypeError(f"model is a Keras 3 model, such as keras.applications.VGG16(), not {_described(model)}")
+        raise TypeError(f"model must be a Keras 3 model, such as keras.applications.VGG16(), not {_described(model)}")
     if not isinstance(model, keras.Sequential) and not hasattr(model, "_run_through_graph"):
         raise TypeError(
             f"{type(model).__name__} is a model class of its own, whose layers Keras does not know; make a functional "

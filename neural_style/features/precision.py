@@ -29,7 +29,7 @@ def in_precision(extractor: Extractor, precision: str) -> Extractor:
         ValueError: an unknown precision, or one the extractor cannot compute in.
     """
     if precision not in PRECISIONS:
-        raise ValueError(f"precision is one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}")
+        raise ValueError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, not {precision!r}")
     convert: Any = getattr(extractor, "with_precision", None)
     if convert is None:
         if precision in ("auto", "float32"):

@@ -159,7 +159,7 @@ class VGG:
     ) -> None:
         check_process()
         if pooling not in ("max", "average", "l2"):
-            raise ValueError(f"pooling is 'max', 'average' or 'l2', not {pooling!r}")
+            raise ValueError(f"pooling must be 'max', 'average' or 'l2', not {pooling!r}")
         self.pooling: Pooling = pooling
         self.weights = weights
         names = convolution_names(self.convolutions)
@@ -236,7 +236,7 @@ class VGG:
 
     def _set_precision(self, precision: str) -> None:
         if precision not in ("float32", "bfloat16", "float16"):
-            raise ValueError(f"precision is 'float32', 'bfloat16' or 'float16', not {precision!r}")
+            raise ValueError(f"precision must be 'float32', 'bfloat16' or 'float16', not {precision!r}")
         self.precision = precision
         self._by_precision[precision] = self  # one object per precision, so that its compiled functions are found
 

@@ -212,7 +212,7 @@ class OnePass:
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
             if not isinstance(each, ImageStyle):
-                raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
+                raise ValueError("a target is made from images; to mix targets, write 0.3 * a + 0.7 * b")
             each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
         return measure_target(styles, self._programs.matching, self._programs.network.encoder, sides)

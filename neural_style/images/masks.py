@@ -124,8 +124,8 @@ def _without_numbers(mask: np.ndarray, name: str) -> np.ndarray:
         return np.where(mask > 0.0, np.float32(1.0), np.float32(0.0))
     shown = ", ".join(map(str, numbers[:6])) + (", ..." if len(numbers) > 6 else "")
     raise ValueError(
-        f"{name} has the levels {shown} of {full}, which look like class numbers and would hardly paint; give a mask "
-        "that is 1 (white) where its style applies, such as labels == 2, or a faint one as an array of floats"
+        f"{name} has the levels {shown} of {full}, which look like class numbers and would have almost no effect; pass "
+        "a mask that is 1 (white) where its style applies, such as labels == 2, or a faint one as an array of floats"
     )
 
 
@@ -138,11 +138,11 @@ def _check_visible(mask: np.ndarray, name: str, where: str = "") -> None:
     """Raise `ValueError` for a mask that covers nothing: no 8-bit image would show it."""
     largest = float(mask.max())
     if not largest > 0.0:
-        raise ValueError(f"{name} is 0 everywhere{where}; give one that is 1 (white) where its style applies")
+        raise ValueError(f"{name} is 0 everywhere{where}; pass a mask that is 1 (white) where its style applies")
     if largest <= MIN_LEVEL:
         raise ValueError(
-            f"{name} covers nothing{where}: it is nowhere above {largest:.2g}; give one that is 1 (white) where its "
-            "style applies"
+            f"{name} covers nothing{where}: its largest value is {largest:.2g}; pass a mask that is 1 (white) where "
+            "its style applies"
         )
 
 
@@ -182,7 +182,9 @@ def label_masks(labels: Any, style_labels: Any = None) -> list[Any]:
         return masks
     style_codes = _codes(images.load(style_labels))
     if missing := [f"#{color:06x}" for color in ordered if not (style_codes == color).any()]:
-        raise ValueError(f"the style's labels have no {', '.join(missing)}, which the content's have")
+        raise ValueError(
+            f"the style's label image lacks {', '.join(missing)}, which the content's label image contains"
+        )
     return [(mask, style_codes == color) for mask, color in zip(masks, ordered, strict=True)]
 
 
@@ -245,7 +247,7 @@ def mask_shares(masks: Sequence[Any], size: tuple[int, int], background: str | N
     logger.info("the masks cover %s of the image", ", ".join(f"{100.0 * share:.3g} %" for share in covered))
     if sum(covered) < MIN_PAINTED:
         warnings.warn(
-            f"the masks cover {100.0 * sum(covered):.2g} % of the image; the rest stays as it is in the content",
+            f"the masks cover {100.0 * sum(covered):.2g} % of the image; the rest of the content stays unchanged",
             UserWarning,
             stacklevel=2,
         )

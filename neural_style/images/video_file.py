@@ -141,7 +141,7 @@ def check_copy(clip: ClipPath, output: ClipPath, *, crf: int | None = None, size
         stream, sounds = video_stream(source, clip), sounds_of(source)
         if (size or max(stream.width, stream.height)) > MAX_SIDE:
             raise ValueError(
-                f"size is at most {MAX_SIDE:,} for videos, which is the encoders' limit; use a smaller size"
+                f"size must be at most {MAX_SIDE:,} for videos, which is the encoders' limit; use a smaller size"
             )
         try:
             with _av().open(io.BytesIO(), "w", format=encoding.container) as trial:

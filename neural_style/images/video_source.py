@@ -40,7 +40,7 @@ def opened(clip: str | os.PathLike[str]) -> Iterator[Any]:
     """
     av = _optional.require("av", extra="video")
     if not isinstance(clip, str | os.PathLike):
-        raise TypeError(f"a clip is the path of a video file, not {type(clip).__name__}")
+        raise TypeError(f"a clip must be the path of a video file, not {type(clip).__name__}")
     name = repr(os.fspath(clip))
     try:
         handle = open_regular(os.fspath(clip))
@@ -195,7 +195,8 @@ def warn_if_cut_short(source: Any, stream: Any, clip: str | os.PathLike[str]) ->
     if ends_early or is_incomplete:
         after = f"{end:.2f} of {stated:.2f} s" if ends_early else f"{end:.2f} s"
         warnings.warn(
-            f"{os.fspath(clip)!r} was cut short: it ends after {after}, and only what is there is painted", stacklevel=3
+            f"{os.fspath(clip)!r} was cut short: it ends after {after}, and only that part is painted",
+            stacklevel=3,
         )
 
 

@@ -99,7 +99,7 @@ class AssignedNeighbor(ByLayer):
         check_counts(self, "refresh", "max_vectors")
         convert_copies(self)
         if self.grid not in self.layers:
-            raise ValueError(f"grid is one of the layers {', '.join(self.layers)}, not {self.grid!r}")
+            raise ValueError(f"grid must be one of the layers {', '.join(self.layers)}, not {self.grid!r}")
         checked(self, anchor=share)
 
     @property

@@ -238,8 +238,8 @@ def _check_parameters(cls: type, method: str, names: tuple[str, ...]) -> None:
         inspect.signature(function).bind(None, *names)
     except TypeError:
         raise TypeError(
-            f"{cls.__name__}.{method} takes (self, {', '.join(names)}), not {inspect.signature(function)}; the content "
-            "and the guides are context.content and context.guides"
+            f"{cls.__name__}.{method} must take (self, {', '.join(names)}), not {inspect.signature(function)}; the "
+            "content and the guides are context.content and context.guides"
         ) from None
 
 
@@ -273,14 +273,14 @@ def layer_names(layers: Any) -> tuple[str, ...]:
         ValueError: there is none, or one comes twice.
     """
     if isinstance(layers, Mapping):
-        raise TypeError(f"layers are names, not a dict: {layers!r}; only a loss with layer_weights takes weights")
+        raise TypeError(f"layers must be names, not a dict: {layers!r}; only losses with layer_weights accept weights")
     if isinstance(layers, bytes) or not isinstance(layers, Iterable) or isinstance(layers, Set):
-        raise TypeError(f"layers are one name or a sequence of names, not {layers!r}")
+        raise TypeError(f"layers must be one name or a sequence of names, not {layers!r}")
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"layers are one name or a sequence of names, not {layers!r}")
+        raise TypeError(f"layers must be one name or a sequence of names, not {layers!r}")
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"layers are at least one name, each once, not {layers!r}")
+        raise ValueError(f"layers must be at least one name, each only once, not {layers!r}")
     return names
 
 
@@ -374,7 +374,7 @@ class Sum(_Composable):
         kept = [Term(weight, part) for weight, part in parts if part is not None and (style or not part.uses_style)]
         if len(kept) < len(terms) and not any(term.loss.uses_content or term.loss.uses_style for term in kept):
             missing = " and ".join(name for name, given in (("content", content), ("style", style)) if not given)
-            raise ValueError(f"without a {missing} no loss is left that reads an image: there is nothing to paint")
+            raise ValueError(f"without a {missing} no loss remains that reads an image: there is nothing to paint")
         return Sum(kept)
 
 
@@ -405,7 +405,7 @@ class Custom(Loss):
 
     def __post_init__(self) -> None:
         if not callable(self.function):
-            raise TypeError(f"a custom loss is made of a function, not {type(self.function).__name__}")
+            raise TypeError(f"a custom loss must be a function, not {type(self.function).__name__}")
         object.__setattr__(self, "layers", layer_names(self.layers))
 
     def __repr__(self) -> str:

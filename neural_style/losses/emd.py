@@ -60,7 +60,7 @@ class RelaxedEMD(PointSetLoss):
         object.__setattr__(self, "layers", layer_names(self.layers))
         check_counts(self, "stride", "max_vectors")
         if self.metric not in ("cosine", "euclidean"):
-            raise ValueError(f"metric is 'cosine' or 'euclidean', not {self.metric!r}")
+            raise ValueError(f"metric must be 'cosine' or 'euclidean', not {self.metric!r}")
 
     def feature_maps(self, features: Features, context: Context) -> dict[str, tf.Tensor]:
         return {self.layers[0]: hypercolumns(features, self.layers, self.stride)}

@@ -110,7 +110,7 @@ def convert_copies(loss: Any) -> None:
     for name in ("angles", "scales"):
         values = getattr(loss, name)
         if isinstance(values, str) or not isinstance(values, Iterable):
-            raise TypeError(f"{name} is a sequence of numbers, not {values!r}")
+            raise TypeError(f"{name} must be a sequence of numbers, not {values!r}")
         object.__setattr__(loss, name, tuple(real(f"a number in {name}", each) for each in values))
     all_copies(loss.angles, loss.scales)
 

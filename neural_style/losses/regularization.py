@@ -127,7 +127,7 @@ class Range(Loss):
     def __post_init__(self) -> None:
         checked(self, **dict.fromkeys(("low", "high"), functools.partial(real, finite=False)))
         if not self.low < self.high:
-            raise ValueError(f"low is below high, not {self.low} and {self.high}")
+            raise ValueError(f"low must be below high, not {self.low} and {self.high}")
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -142,20 +142,20 @@ def check_layer_weights(loss: Any) -> None:
     """
     if isinstance(loss.layers, Mapping):
         if loss.layer_weights != type(loss).__dataclass_fields__["layer_weights"].default:
-            raise ValueError(f"the weights come as the dict {loss.layers!r} or as layer_weights, not both")
+            raise ValueError(f"pass the weights as the dict {loss.layers!r} or as layer_weights, not both")
         object.__setattr__(loss, "layer_weights", tuple(loss.layers.values()))
         object.__setattr__(loss, "layers", tuple(loss.layers))
     object.__setattr__(loss, "layers", layer_names(loss.layers))
     if loss.layer_weights is None:
         return
     if isinstance(loss.layer_weights, str | Mapping) or not isinstance(loss.layer_weights, Iterable):
-        raise TypeError(f"layer_weights are one number for each layer, in their order, not {loss.layer_weights!r}")
+        raise TypeError(f"layer_weights must be one number for each layer, in their order, not {loss.layer_weights!r}")
     weights = tuple(real("a layer's weight", weight, at_least=0) for weight in loss.layer_weights)
     object.__setattr__(loss, "layer_weights", weights)
     if len(weights) != len(loss.layers):
-        raise ValueError(f"{len(loss.layers)} layers need as many weights, not {len(weights)}")
+        raise ValueError(f"{len(loss.layers)} layers need one weight each, not {len(weights)}")
     if not sum(weights) > 0:
-        raise ValueError(f"layer weights are at least 0 and not all 0, not {weights}")
+        raise ValueError(f"layer weights must be at least 0, and not all 0, not {weights}")
 
 
 def average_over_layers(loss: Any, distances: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -292,7 +292,7 @@ class Moments(_Distribution):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.spread not in _SPREADS:
-            raise ValueError(f"spread is one of {', '.join(map(repr, _SPREADS))}, not {self.spread!r}")
+            raise ValueError(f"spread must be one of {', '.join(map(repr, _SPREADS))}, not {self.spread!r}")
 
     def distance(self, sums: PositionSums, target: PositionSums) -> tf.Tensor:
         return _SPREADS[self.spread](sums, target)

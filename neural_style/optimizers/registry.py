@@ -40,5 +40,5 @@ def named_optimizer(choice: Optimizer | str) -> Optimizer:
         what = f"the class {choice.__name__}" if isinstance(choice, type) else f"a {type(choice).__name__!r} object"
         lacks = f", which lacks {', '.join(missing)}" if missing else ""
         names = ", ".join(map(repr, OPTIMIZERS))
-        raise TypeError(f"an optimizer is {names} or an object with {', '.join(METHODS)}, not {what}{lacks}")
+        raise TypeError(f"an optimizer must be {names} or an object with {', '.join(METHODS)}, not {what}{lacks}")
     return choice

@@ -74,7 +74,7 @@ class Checkpoint:
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike):
-            raise TypeError(f"a checkpoint is a path or a Checkpoint, not {type(self.path).__name__}")
+            raise TypeError(f"a checkpoint must be a path or a Checkpoint, not {type(self.path).__name__}")
         if self.every_steps is not None:
             checked(self, every_steps=count)
         if self.every_seconds is not None:
@@ -151,7 +151,7 @@ class Saver:
         self._check_place()
         for name, reason in self.unidentified().items():
             warnings.warn(
-                f"this run can be saved, but not resumed: its {name} cannot be identified ({reason}). Give it a method "
+                f"this run can be saved, but not resumed: its {name} cannot be identified ({reason}). Add a method "
                 "fingerprint() -> str.",
                 UserWarning,
                 stacklevel=2,
@@ -219,10 +219,11 @@ class Saver:
             position = self._read(self.backup)
         except (FileNotFoundError, DamagedError) as other:
             raise CheckpointError(
-                f"{self.path} is damaged or no checkpoint ({error}), and there is no other ({other}). {self._remedy()}"
+                f"{self.path} is damaged or not a checkpoint ({error}), and there is no previous copy ({other}). "
+                f"{self._remedy()}"
             ) from error
         aside = self._put_aside(self.path)
-        logger.warning("%s: %s; kept as %s, going on from %s", self.path, error, aside, self.backup.name)
+        logger.warning("%s: %s; kept as %s, resuming from %s", self.path, error, aside, self.backup.name)
         return position
 
     def _load_orphan(self) -> Position | None:
@@ -235,7 +236,7 @@ class Saver:
             aside = self._put_aside(self.backup)
             logger.warning("%s is left over and not used: %s; kept as %s", self.backup, error, aside)
             return None
-        logger.warning("%s is missing; going on from %s", self.path, self.backup.name)
+        logger.warning("%s is missing; resuming from %s", self.path, self.backup.name)
         return position
 
     def _put_aside(self, path: Path) -> str:
@@ -244,7 +245,7 @@ class Saver:
             return Path(_atomic.put_aside(path)).name
         except OSError as error:
             raise CheckpointError(
-                f"{path} is of no use and cannot be renamed: {error.strerror or error}. {self._remedy()}"
+                f"{path} cannot be used and cannot be renamed: {error.strerror or error}. {self._remedy()}"
             ) from error
 
     def _pack(self, position: Position) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -281,8 +282,8 @@ class Saver:
             raise DamagedError(f"{path.name} cannot be read: {error}") from error
         except Exception as error:  # an OSError; what memory lacks for may be anything, also TensorFlow's own
             raise CheckpointError(
-                f"{path} cannot be read now, and may be whole ({type(error).__name__}: {error}). Nothing was changed; "
-                "remove the cause and try again, or name another file."
+                f"{path} cannot be read at the moment, but may be intact ({type(error).__name__}: {error}). Nothing "
+                "was changed; remove the cause and try again, or choose another file."
             ) from error
 
     def _check(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -304,7 +305,7 @@ class Saver:
         except OSError as error:
             name = self.backup if error.filename == str(self.backup) else self.path
             raise CheckpointError(
-                f"{name} cannot be written to: {error.strerror or error}. Create its folder, or name another file."
+                f"{name} cannot be written to: {error.strerror or error}. Create its folder, or choose another file."
             ) from error
 
     def _remedy(self) -> str:
@@ -321,7 +322,7 @@ def _resolved(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(resolve(path))
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise CheckpointError(f"{os.fspath(path)!r} cannot be written to: {error}. Name another file.") from error
+        raise CheckpointError(f"{os.fspath(path)!r} cannot be written to: {error}. Choose another file.") from error
 
 
 def _unpack(about: Mapping[str, Any], stored: Archive) -> Position:

@@ -71,11 +71,11 @@ class Controls:
             object.__setattr__(self, name, tuple(masks.as_list(getattr(self, name))))
         self._split_pairs()
         if any(mask is None for mask in self.masks):
-            raise ValueError("every style needs a mask where there are masks; None is for style_masks")
+            raise ValueError("if there are masks, every style needs one; None is allowed in style_masks only")
         if self.background not in (None, "content"):
-            raise ValueError(f"background is 'content' or None, not {self.background!r}")
+            raise ValueError(f"background must be 'content' or None, not {self.background!r}")
         if self.background is not None and not self.masks:
-            raise ValueError("background='content' leaves what the masks do not cover as it is, so it needs masks")
+            raise ValueError("background='content' keeps the content where no mask covers it, so it needs masks")
         choice("color", self.color, COLOR_MODES)
         checked(self, color_strength=share, style_scale=functools.partial(real, above=0))
 
@@ -84,10 +84,10 @@ class Controls:
         if not any(isinstance(mask, tuple) for mask in self.masks):
             return
         if self.style_masks:
-            raise ValueError("style masks come in pairs with masks or in style_masks, not both")
+            raise ValueError("pass style masks in pairs with masks or in style_masks, not both")
         pairs = [mask if isinstance(mask, tuple) else (mask, None) for mask in self.masks]
         if any(len(pair) != 2 for pair in pairs):
-            raise ValueError("a mask is one mask, or a pair (mask over the content, mask over the style)")
+            raise ValueError("a mask must be one mask, or a pair (mask over the content, mask over the style)")
         object.__setattr__(self, "masks", tuple(mask for mask, _ in pairs))
         object.__setattr__(self, "style_masks", tuple(mask for _, mask in pairs))
 

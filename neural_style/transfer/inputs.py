@@ -144,9 +144,11 @@ def _check_size(size: Any, has_content: bool = True) -> int | tuple[int, int] | 
     if not isinstance(size, tuple):
         return side_of("size", size)
     if has_content:
-        raise ValueError(f"size is the long side in pixels; (width, height) is for a run without content, not {size}")
+        raise ValueError(
+            f"size must be the long side in pixels, not {size}; (width, height) is for runs without content"
+        )
     if len(size) != 2:
-        raise ValueError(f"size is the long side in pixels, or (width, height), not {size}")
+        raise ValueError(f"size must be the long side in pixels, or (width, height), not {size}")
     width, height = (side_of("size", side, "is (width, height) in pixels") for side in size)
     return width, height
 
@@ -197,7 +199,7 @@ def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | floa
     if init is None:
         return "content" if has_content and has_style else "noise"
     if isinstance(init, str) and init == "instant":
-        raise ValueError("init='instant' is for stylize; here give the pixels of a result of feedforward.OnePass")
+        raise ValueError("init='instant' works only in stylize; here, pass the pixels that feedforward.OnePass returns")
     if isinstance(init, str) and init in INITS:
         if (init == "content" and not has_content) or (init == "recolored" and not (has_content and has_style)):
             raise ValueError(f"init={init!r} needs {'a content' if not has_content else 'a style'}; try 'noise'")
@@ -209,9 +211,9 @@ def _read_init(init: InitLike, has_content: bool, has_style: bool) -> str | floa
             raise TypeError(f"init is {', '.join(map(repr, INITS))}, a share of noise or an image; {error}") from error
     share = real("init", init, finite=False)
     if not 0.0 <= share <= 1.0:
-        raise ValueError(f"init as a number is the share of noise, between 0 (content) and 1, not {init!r}")
+        raise ValueError(f"init as a number is the share of noise and must be between 0 (content) and 1, not {init!r}")
     if not has_content:
-        raise ValueError(f"init={init!r} mixes noise with the content, and there is none; try 'noise'")
+        raise ValueError(f"init={init!r} mixes noise with the content, but there is none; try 'noise'")
     return share
 
 

@@ -212,7 +212,7 @@ class _Run:
         if position.best is None or position.setbacks >= MAX_SETBACKS:
             tried = f" after halving the learning rate {position.setbacks} times" if position.setbacks else ""
             raise DivergenceError(f"{story}{tried}. Lower the learning rate, or the weight of that term.")
-        logger.warning("%s; going back to the best canvas of this scale with half the learning rate", story)
+        logger.warning("%s; returning to the best canvas of this scale with half the learning rate", story)
         state = stage.optimizer.start(position.best)
         self.position = dataclasses.replace(
             position, canvas=position.best, optimizer=state, setbacks=position.setbacks + 1

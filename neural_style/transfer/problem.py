@@ -343,7 +343,7 @@ def _check_masks(inputs: Inputs, losses: Sequence[Loss]) -> None:
         takes_masks = loss.additive or loss.guided or not loss.uses_style
         if not takes_masks and (inputs.controls.masks or inputs.controls.style_masks or is_seen_through):
             hint = "; the transparency of a style is one: give that style as an opaque image" if is_seen_through else ""
-            raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it takes no masks{hint}")
+            raise ValueError(f"the loss {loss.name!r} is no sum over positions, so it accepts no masks{hint}")
 
 
 def library_versions() -> dict[str, str]:

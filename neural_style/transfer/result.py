@@ -60,7 +60,7 @@ class Step:
             RuntimeError: the step comes from a history; its image is available in callbacks only.
         """
         if self._pixels is None:
-            raise RuntimeError("a step in a history has no image; take it in a callback")
+            raise RuntimeError("a step in a history has no image; it is available in callbacks only")
         return images.to_pil(self._pixels())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -279,7 +279,7 @@ class StyleTransfer:
         styles = read_styles(style, Controls(style_masks=style_masks, style_scale=style_scale), size, None)
         for each in styles:
             if not isinstance(each, ImageStyle):
-                raise ValueError("a target is made from images; targets are mixed by 0.3 * a + 0.7 * b")
+                raise ValueError("a target is made from images; to mix targets, write 0.3 * a + 0.7 * b")
             each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in own.scales((size, size), None)})
         objective = objective_for(tuple(term.loss for term in own.loss), own.extractor)
@@ -290,7 +290,7 @@ def _check_eager() -> None:
     check_process()
     if not tf.executing_eagerly():
         raise RuntimeError(
-            "a style transfer is a loop of its own and cannot run inside a tf.function; call it outside, or through "
+            "a style transfer is a Python loop and cannot run inside a tf.function; call it outside, or through "
             "tf.py_function"
         )
 
@@ -311,7 +311,7 @@ def _sum(loss: Any) -> Sum:
         remedy = "add losses, as in 0.1 * Content() + Gram()"
         if isinstance(loss, str | Recipe):
             remedy = "for a recipe write StyleTransfer(recipe=...)"
-        raise TypeError(f"loss is a Loss or a sum of losses, not {type(loss).__name__}; {remedy}")
+        raise TypeError(f"loss must be a Loss or a sum of losses, not {type(loss).__name__}; {remedy}")
     return Sum(tuple(term for term in loss.terms if term.weight > 0))
 
 
@@ -323,23 +323,23 @@ def _tile(tile: Any) -> TileSize:
     except TypeError:
         side = 0
     if side < 1:
-        raise ValueError(f"tile is a positive number of pixels, 'auto' or None, not {tile!r}")
+        raise ValueError(f"tile must be a positive number of pixels, 'auto' or None, not {tile!r}")
     if side < MIN_TILE:
-        raise ValueError(f"tile is at least {MIN_TILE} pixels, not {tile!r}; smaller ones would take as much memory")
+        raise ValueError(f"tile must be at least {MIN_TILE} pixels, not {tile!r}; smaller tiles need as much memory")
     return side
 
 
 def _callbacks(callbacks: Any) -> tuple[Callable[[Step], object], ...]:
     if not isinstance(callbacks, Iterable) or not all(map(callable, watchers := tuple(callbacks))):
-        raise TypeError(f"callbacks is a list of functions, not {callbacks!r}")
+        raise TypeError(f"callbacks must be a list of functions, not {callbacks!r}")
     return watchers
 
 
 def _scales(scales: Any) -> Schedule:
     if not callable(scales) or isinstance(scales, type):
         raise TypeError(
-            f"scales is a schedule, such as SingleScale(200) or CoarseToFine(), not {scales!r}; for one number of "
-            "pixels give size= to run()"
+            f"scales must be a schedule, such as SingleScale(200) or CoarseToFine(), not {scales!r}; to set the size "
+            "in pixels, pass size= to run()"
         )
     return scales
 
@@ -349,5 +349,5 @@ def _relay(relay: Relay | None, precision: str) -> Relay | None:
     if relay is None:
         return None
     if not isinstance(relay, Relay):
-        raise TypeError(f"relay is a Relay, as in Relay('lite', sketch=256), not {relay!r}")
+        raise TypeError(f"relay must be a Relay, as in Relay('lite', sketch=256), not {relay!r}")
     return dataclasses.replace(relay, extractor=in_precision(as_extractor(relay.extractor), precision))

@@ -62,7 +62,7 @@ def motion(before: ImageLike, after: ImageLike) -> Motion:
     """
     first, second = (_gray(frame) for frame in (before, after))
     if first.shape != second.shape:
-        raise ValueError(f"both frames must have one size, not {first.shape[::-1]} and {second.shape[::-1]}")
+        raise ValueError(f"both frames must have the same size, not {first.shape[::-1]} and {second.shape[::-1]}")
     search = _opencv().DISOpticalFlow_create(_opencv().DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)  # flow for every pixel, because strokes must follow the motion to less than one pixel
     backward, forward = search.calc(second, first, None), search.calc(first, second, None)

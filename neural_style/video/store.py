@@ -56,7 +56,7 @@ class FrameStore:
         if label.is_file():
             self._check(_read_label(label), identity)
         elif not all(_OURS.fullmatch(entry.name) and entry.suffix == ".part" for entry in folder.iterdir()):
-            raise CheckpointError(f"{os.fspath(folder)!r} is not this program's; frames would be kept there")
+            raise CheckpointError(f"{os.fspath(folder)!r} was not made by this program; frames would be stored there")
         _atomic.write_whole(label, lambda handle: handle.write(json.dumps(dict(identity)).encode()))
 
     def __enter__(self) -> Self:
@@ -78,12 +78,12 @@ class FrameStore:
         if all(reasons.values()):
             unknown = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
             raise CheckpointError(
-                f"{place} holds frames of a video, and whether this call painted them cannot be said ({unknown}). "
+                f"{place} contains frames of a video, but it is unknown whether this call painted them ({unknown}). "
                 f"{remedy}."
             )
         raise CheckpointError(
-            f"{place} holds frames of a video with another {', '.join(differing)}. {remedy}, or repeat the call that "
-            "painted them to resume."
+            f"{place} contains frames of a video with another {', '.join(differing)}. {remedy}, or repeat the call "
+            "that painted them to resume."
         )
 
     def _path(self, number: int) -> Path:
@@ -107,10 +107,10 @@ class FrameStore:
         try:
             frame = images.to_pil(images.load(path))
         except ImageError as error:
-            raise CheckpointError(f"{error}; remove this file, and the same call paints the frame again") from error
+            raise CheckpointError(f"{error}; delete this file; the same call then paints the frame again") from error
         if frame.size != self._size:
             raise CheckpointError(
-                f"{os.fspath(path)!r}: {frame.size} pixels, not {self._size}; remove this file, and the same call "
+                f"{os.fspath(path)!r}: {frame.size} pixels, not {self._size}; delete this file; the same call then "
                 "paints the frame again"
             )
         return np.asarray(frame)
@@ -121,7 +121,7 @@ class FrameStore:
             for path in [path for path in self._folder.iterdir() if _OURS.fullmatch(path.name)]:
                 path.unlink()
         except OSError as error:
-            warnings.warn(f"painted frames that are not needed any more could not be removed ({error})", stacklevel=2)
+            warnings.warn(f"painted frames that are no longer needed could not be deleted ({error})", stacklevel=2)
         with suppress(OSError):  # something else is in it
             self._folder.rmdir()
 
@@ -132,5 +132,5 @@ def _read_label(label: Path) -> dict[str, str]:
     except ValueError:  # neither JSON nor UTF-8
         found = None
     if not isinstance(found, dict):
-        raise CheckpointError(f"{os.fspath(label)!r} is damaged; remove its folder to start over")
+        raise CheckpointError(f"{os.fspath(label)!r} is damaged; delete its folder to start over")
     return found

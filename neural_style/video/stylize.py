@@ -187,7 +187,7 @@ def _check_output(output: _Path, inputs: Mapping[str, object]) -> None:
         files.add(value, name)
     if (owner := files.find(output)) is not None:
         raise ValueError(
-            f"{os.fspath(output)!r} is also read, as {owner}, and would be replaced; write to another file"
+            f"{os.fspath(output)!r} is also an input ({owner}) and would be replaced; choose another output"
         )
 
 

@@ -114,7 +114,7 @@ def test_a_batch_may_be_painted_in_one_pass(folder):
     assert statuses(outcomes) == {"a.png": "done", "c.png": "failed"}
     assert statuses(stylize_many(jobs[:1], **how)) == {"a.png": "skipped"}
     (refused,) = stylize_many(jobs[:1], steps=3, **how)
-    assert refused.error.startswith("ValueError: quality='instant' paints in one pass, which takes no steps; ")
+    assert refused.error.startswith("ValueError: quality='instant' paints in one pass, so it accepts no steps; ")
 
 
 def test_a_record_that_a_kill_cut_short_is_still_read(folder):
@@ -329,7 +329,7 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(folder):
         stylize_many(jobs_of(folder), sise=32)
     with pytest.raises(TypeError, match="no argument 'checkpoint'"):
         stylize_many(jobs_of(folder), checkpoint="run.npz")
-    with pytest.raises(ValueError, match="prefetch is at least 1"):
+    with pytest.raises(ValueError, match="prefetch must be at least 1"):
         stylize_many(jobs_of(folder), prefetch=0)
     with pytest.raises(ValueError, match="is not a folder"):
         jobs_in(folder / "style.png", "style.png", "out")

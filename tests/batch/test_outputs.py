@@ -76,7 +76,7 @@ def test_hidden_folders_are_ignored_and_a_pattern_stays_in_its_folder(photos):
     (photos / "a.jpg").rename(photos / ".trash" / "a.jpg")
     assert len(outputs("photos", None, "out", pattern="**/*.jpg")) == 2
     assert outputs("photos", None, "out", pattern=".trash/*") == ["out/.trash/a.png"]
-    with pytest.raises(ValueError, match="leaves the folder"):
+    with pytest.raises(ValueError, match="leads out of the folder"):
         jobs_in("photos", None, "out", pattern="../*.jpg")
 
 

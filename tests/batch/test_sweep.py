@@ -141,7 +141,7 @@ def test_nothing_to_vary_is_refused(options):
 
 
 def test_a_checkpoint_is_refused():
-    with pytest.raises(ValueError, match="a checkpoint holds one run"):
+    with pytest.raises(ValueError, match="a checkpoint stores one run"):
         sweep("photo", "painting", strength=[0.1, 0.2], checkpoint="run.npz")
 
 

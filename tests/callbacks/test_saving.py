@@ -39,5 +39,5 @@ def test_an_unwritable_path_is_refused_before_the_run(tmp_path, name):
 
 
 def test_an_interval_below_one_step_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="every is at least 1, not 0"):
+    with pytest.raises(ValueError, match="every must be at least 1, not 0"):
         SaveEvery(tmp_path / "out.png", 0)

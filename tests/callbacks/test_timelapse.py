@@ -93,7 +93,7 @@ def test_errors_name_what_is_wrong(tmp_path):
     timelapse = watched([1])
     with pytest.raises(ValueError, match="'.*run.avi' ends in none of .mp4"):
         timelapse.save(tmp_path / "run.avi")
-    with pytest.raises(ValueError, match="seconds is above 0 and finite, not 0"):
+    with pytest.raises(ValueError, match="seconds must be above 0 and finite, not 0"):
         timelapse.save(tmp_path / "run.gif", seconds=0)
     for suffix in (".gif", ".webp", ".mp4"):
         for seconds in (1e-6, 1e6, 1e300):

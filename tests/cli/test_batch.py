@@ -111,7 +111,7 @@ def test_a_warning_about_the_style_of_all_images_is_shown_once(run, folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--workers", "0"], "--workers is at least 1"),
+        (["--workers", "0"], "--workers must be at least 1"),
         (["--color", "none"], "invalid choice"),
     ],
 )
@@ -126,7 +126,7 @@ def test_bad_usage_is_reported(run, capsys, change, message):
     [
         (["--suffix", ".gif"], "unknown output format '.gif'; use one of .png"),
         (["--suffix", "png"], "use one of .png"),
-        (["--pattern", "../*.png"], "leaves the folder"),
+        (["--pattern", "../*.png"], "leads out of the folder"),
         (["-o", "photos"], "choose another output folder"),
         (["-o", "link"], "choose another output folder"),
         (["-o", "style.png"], "File exists"),

@@ -109,7 +109,7 @@ def test_size_content_keeps_the_contents_own(run, files):
 def test_no_steps_would_leave_the_start_and_are_refused(run):
     code, _, err = run("--size", "32", "--steps", "0", "--extractor", "vgg16")
     assert code == 2
-    assert "steps is at least 1, not 0" in err
+    assert "steps must be at least 1, not 0" in err
 
 
 # --- styles, masks, colors --------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_an_image_may_be_painted_in_one_pass(run, files, content, style):
 def test_what_one_pass_does_not_have_is_bad_usage(run):
     code, out, err = run("--quality", "instant", "--steps", "3")
     assert (code, out) == (2, "")
-    assert err.startswith("error: quality='instant' paints in one pass, which takes no steps; leave it out")
+    assert err.startswith("error: quality='instant' paints in one pass, so it accepts no steps; omit it")
     assert run("--quality", "instant", content="none")[2].startswith("error: quality='instant' paints in one pass and ")
 
 
@@ -309,20 +309,20 @@ def test_an_image_that_cannot_be_saved_at_last_is_kept_and_its_place_reported(ru
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--strength", "2"], "strength is between 0"),
+        (["--strength", "2"], "strength must be between 0"),
         (["--recipe", "monet"], "no recipe is called 'monet'"),
         (["--extractor", "resnet"], "no extractor is called 'resnet'"),
         (["--extractor", "vgg19"], "vgg19"),
         (["--size", "8"], "too small"),
         (["--size", "0"], "at least 1"),
-        (["--steps", "-1"], "steps is at least 1"),
-        (["--save-every", "0"], "every is at least 1"),
+        (["--steps", "-1"], "steps must be at least 1"),
+        (["--save-every", "0"], "every must be at least 1"),
         (["--init", "missing.png"], "missing.png"),
         (["--mask", "missing.png"], "missing.png"),
         (["--style", "missing.png:0.5"], "missing.png"),
         (["--style", "missing.npz"], "missing.npz"),
-        (["--style-scale", "0"], "style_scale is above 0"),
-        (["--color-strength", "2"], "color_strength is between 0 and 1"),
+        (["--style-scale", "0"], "style_scale must be above 0"),
+        (["--color-strength", "2"], "color_strength must be between 0 and 1"),
         (["--background", "content"], "needs masks"),
     ],
 )
@@ -337,7 +337,7 @@ def test_bad_options_are_reported_on_one_line(run, options, message, files, tmp_
 
 
 def test_debug_shows_where_it_happened(run):
-    with pytest.raises(ValueError, match="strength is between 0"):
+    with pytest.raises(ValueError, match="strength must be between 0"):
         run(*FAST, "--strength", "2", "--debug")
 
 

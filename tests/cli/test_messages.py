@@ -96,11 +96,11 @@ def test_warnings_and_the_librarys_log_are_shown_once_on_one_line(capsys):
             warnings.warn("VGG16\nis used", UserWarning, stacklevel=1)
             logger.warning("the checkpoint %s could not be written: %s", "run.npz", "No space left on device")
             logger.info("downloading")
-        logger.warning("going on from %s", "run.npz.bak")
+        logger.warning("resuming from %s", "run.npz.bak")
     assert capsys.readouterr().err.splitlines() == [
         "warning: VGG16 is used",
         "warning: the checkpoint run.npz could not be written: No space left on device",
-        "warning: going on from run.npz.bak",
+        "warning: resuming from run.npz.bak",
     ]
     assert (list(logger.handlers), warnings.showwarning) == before
 

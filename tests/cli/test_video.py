@@ -58,7 +58,7 @@ def test_messages_are_shown_once_and_every_signal_ends_alike(run, monkeypatch, n
     def paint(*_, **__):
         warnings.simplefilter("always")
         for _ in range(2):
-            logging.getLogger("neural_style").warning("going back with half the learning rate")
+            logging.getLogger("neural_style").warning("returning with half the learning rate")
             warnings.warn("the sound is left out", UserWarning, stacklevel=1)
         signal.raise_signal(getattr(signal, name, signal.SIGINT))
 
@@ -70,7 +70,7 @@ def test_messages_are_shown_once_and_every_signal_ends_alike(run, monkeypatch, n
         signal.signal(signal.SIGINT, before)
     assert (code, out) == (130, "")
     assert err.splitlines() == [
-        "warning: going back with half the learning rate",
+        "warning: returning with half the learning rate",
         "warning: the sound is left out",
         "interrupted; run the same command again to resume",
     ]

@@ -272,9 +272,9 @@ class Own(keras.Model):
         ),
         (lambda: keras.Sequential([Conv2D(2, 3)]), ValueError, "is not built and has no weights yet"),
         (Own, TypeError, "Own is a model class of its own, whose layers Keras does not know; make a functional"),
-        (lambda: Conv2D(2, 3), TypeError, "model is a Keras 3 model, .* not a keras Conv2D"),
+        (lambda: Conv2D(2, 3), TypeError, "model must be a Keras 3 model, .* not a keras Conv2D"),
         (lambda: keras.applications.VGG16, TypeError, r"not VGG16 itself; call it: VGG16\(\.\.\.\)"),
-        (lambda: "model.keras", TypeError, "model is a Keras 3 model, .* not a builtins str"),
+        (lambda: "model.keras", TypeError, "model must be a Keras 3 model, .* not a builtins str"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(make, error, message):
@@ -295,7 +295,7 @@ def test_fields_of_layers_that_the_model_lacks_are_refused(model):
 
 
 def test_a_preprocess_is_a_function(model):
-    with pytest.raises(TypeError, match="preprocess is a function of an image, or None, not 'rescale'"):
+    with pytest.raises(TypeError, match="preprocess must be a function of an image, or None, not 'rescale'"):
         KerasExtractor(model, "rescale")
 
 

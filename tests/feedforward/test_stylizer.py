@@ -209,19 +209,19 @@ def test_one_target_serves_every_strength_and_precision(content, targets):
 def test_a_target_for_losses_is_refused_and_cannot_be_mixed_in(content, targets):
     transfer = tiny.transfer()
     for_losses = transfer.target(OTHER, size=32)
-    with pytest.raises(ValueError, match=r"was made with Tiny\(\) and cannot serve Lite\("):
+    with pytest.raises(ValueError, match=r"was made with Tiny\(\) and cannot be used with Lite\("):
         paint(content, for_losses)
-    with pytest.raises(ValueError, match=r"was made with Lite\(.* and cannot serve Tiny\("):
+    with pytest.raises(ValueError, match=r"was made with Lite\(.* and cannot be used with Tiny\("):
         transfer.run(content, targets[0], size=32)
-    with pytest.raises(ValueError, match="targets of two extractors do not mix"):
+    with pytest.raises(ValueError, match="targets of different extractors cannot be mixed"):
         _ = targets[0] + for_losses
 
 
 def test_a_target_for_other_losses_on_the_same_network_is_refused_by_what_it_was_made_for(content, style, targets):
     transfer = StyleTransfer(Gram(("block1_conv1",)), Lite(), scales=SingleScale(1))
-    with pytest.raises(ValueError, match=r"was made for Gram\(.*cannot serve AssignedNeighbor\("):
+    with pytest.raises(ValueError, match=r"was made for Gram\(.*cannot be used with AssignedNeighbor\("):
         paint(content, transfer.target(style, size=64))
-    with pytest.raises(ValueError, match=r"was made for AssignedNeighbor\(.*, Moments\(.*cannot serve Gram\("):
+    with pytest.raises(ValueError, match=r"was made for AssignedNeighbor\(.*, Moments\(.*cannot be used with Gram\("):
         transfer.run(content, targets[0], size=64)
 
 
@@ -237,7 +237,7 @@ def test_a_target_needs_a_size(style, size):
 
 
 def test_a_target_is_made_from_images(targets):
-    with pytest.raises(ValueError, match="targets are mixed by"):
+    with pytest.raises(ValueError, match="to mix targets, write"):
         one_pass().target(targets[0])
 
 
@@ -288,7 +288,7 @@ def test_the_background_stays_exactly(content, style, strength):
 
 
 def test_masks_that_do_not_fit_are_refused(content, style):
-    with pytest.raises(ValueError, match="2 styles need as many masks, not 1"):
+    with pytest.raises(ValueError, match="2 styles need 2 masks, not 1"):
         paint(content, [style, OTHER], masks=[LEFT])
 
 

@@ -205,7 +205,7 @@ def test_addresses_patterns_and_pipes_are_not_opened(clip, tmp_path, monkeypatch
         with pytest.raises(ImageError):
             next(frames(name))
     for wrong in (clip.read_bytes(), None, 5, open):
-        with pytest.raises(TypeError, match="a clip is the path of a video file, not"):
+        with pytest.raises(TypeError, match="a clip must be the path of a video file, not"):
             next(frames(wrong))
 
 
@@ -287,7 +287,7 @@ def test_rate_factors_out_of_range_are_refused_before_painting(clip, scenes, tmp
         with pytest.raises(ValueError, match=rf"crf is from 0 to 51 for \.mp4, not {crf}"):
             check()
     check_copy(clip, tmp_path / "out.mp4", crf=51)
-    with pytest.raises(TypeError, match="crf is a whole number"):
+    with pytest.raises(TypeError, match="crf must be a whole number"):
         check_copy(clip, tmp_path / "out.mp4", crf="17")
 
 

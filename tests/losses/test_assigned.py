@@ -156,10 +156,10 @@ def test_it_has_no_value_before_the_first_matching():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid": "other"}, "grid is one of the layers"),
-        ({"anchor": 1.5}, "anchor is between 0"),
+        ({"grid": "other"}, "grid must be one of the layers"),
+        ({"anchor": 1.5}, "anchor must be between 0"),
         ({"refresh": 0}, "refresh"),
-        ({"layer_weights": (1.0,)}, "3 layers need as many weights"),
+        ({"layer_weights": (1.0,)}, "3 layers need one weight each"),
     ],
 )
 def test_arguments_out_of_range_are_refused(options, message):

@@ -120,13 +120,13 @@ def test_a_function_receives_the_features_of_all_three_images(network, images):
 
 def test_a_statistic_with_the_former_parameters_is_refused_with_the_new_ones():
     with pytest.raises(
-        TypeError, match=r"Old\.statistic takes \(self, features, context\), not .*guides.*context\.content"
+        TypeError, match=r"Old\.statistic must take \(self, features, context\), not .*guides.*context\.content"
     ):
 
         class Old(Loss):
             def statistic(self, features, content, guides): ...
 
-    with pytest.raises(TypeError, match=r"OldByLayer\.of_layer takes \(self, layer, features, context\)"):
+    with pytest.raises(TypeError, match=r"OldByLayer\.of_layer must take \(self, layer, features, context\)"):
 
         class OldByLayer(ByLayer):
             def of_layer(self, layer, features, content, guides): ...

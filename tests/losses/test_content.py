@@ -79,5 +79,5 @@ def test_a_constant_content_gives_a_finite_laplacian_loss(photo):
 
 
 def test_a_pool_below_one_is_refused():
-    with pytest.raises(ValueError, match="pool is at least 1, not 0"):
+    with pytest.raises(ValueError, match="pool must be at least 1, not 0"):
         Laplacian(pool=0)

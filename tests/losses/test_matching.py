@@ -160,12 +160,12 @@ def test_a_constant_or_tiny_image_gives_a_finite_gradient(loss, vgg16, content, 
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (NearestNeighbor, {"stride": 0}, "stride is at least 1, not 0"),
-        (NearestNeighbor, {"max_vectors": 0}, "max_vectors is at least 1"),
-        (Patches, {"size": 0}, "size is at least 1"),
-        (Patches, {"stride": -1}, "stride is at least 1"),
-        (RelaxedEMD, {"metric": "manhattan"}, "metric is 'cosine' or 'euclidean', not 'manhattan'"),
-        (SelfSimilarity, {"max_vectors": 0}, "max_vectors is at least 1"),
+        (NearestNeighbor, {"stride": 0}, "stride must be at least 1, not 0"),
+        (NearestNeighbor, {"max_vectors": 0}, "max_vectors must be at least 1"),
+        (Patches, {"size": 0}, "size must be at least 1"),
+        (Patches, {"stride": -1}, "stride must be at least 1"),
+        (RelaxedEMD, {"metric": "manhattan"}, "metric must be 'cosine' or 'euclidean', not 'manhattan'"),
+        (SelfSimilarity, {"max_vectors": 0}, "max_vectors must be at least 1"),
     ],
 )
 def test_invalid_arguments_are_refused(kind, options, message):

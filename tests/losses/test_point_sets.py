@@ -162,12 +162,12 @@ def test_a_constant_or_tiny_style_gives_a_finite_gradient(loss, vgg16, content, 
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (Sinkhorn, {"blur": 0.0}, "blur is above 0 and finite, not 0.0"),
-        (Sinkhorn, {"steps": 0}, "steps is at least 1, not 0"),
-        (Sinkhorn, {"max_vectors": 0}, "max_vectors is at least 1, not 0"),
-        (AttentionGram, {"sharpness": -1.0}, "sharpness is at least 0 and finite, not -1.0"),
-        (AttentionGram, {"max_vectors": 0}, "max_vectors is at least 1, not 0"),
-        (AttentionGram, {"layer_weights": (1.0,)}, "3 layers need as many weights, not 1"),
+        (Sinkhorn, {"blur": 0.0}, "blur must be above 0 and finite, not 0.0"),
+        (Sinkhorn, {"steps": 0}, "steps must be at least 1, not 0"),
+        (Sinkhorn, {"max_vectors": 0}, "max_vectors must be at least 1, not 0"),
+        (AttentionGram, {"sharpness": -1.0}, "sharpness must be at least 0 and finite, not -1.0"),
+        (AttentionGram, {"max_vectors": 0}, "max_vectors must be at least 1, not 0"),
+        (AttentionGram, {"layer_weights": (1.0,)}, "3 layers need one weight each, not 1"),
     ],
 )
 def test_invalid_arguments_are_refused(kind, options, message):

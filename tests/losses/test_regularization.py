@@ -71,7 +71,7 @@ def test_with_exponent_one_a_step_costs_as_much_as_a_ramp_and_with_two_much_more
 
 @pytest.mark.parametrize("exponent", [0.5, -1.0, float("nan"), float("inf")])
 def test_an_exponent_below_one_is_refused(exponent):
-    with pytest.raises(ValueError, match="exponent is at least 1"):
+    with pytest.raises(ValueError, match="exponent must be at least 1"):
         TotalVariation(exponent=exponent)
 
 
@@ -87,5 +87,5 @@ def test_outside_the_range_the_squared_distance_counts(image):
 
 @pytest.mark.parametrize(("low", "high"), [(1.0, 0.0), (0.5, 0.5), (float("nan"), 1.0)])
 def test_an_empty_range_is_refused(low, high):
-    with pytest.raises(ValueError, match="low is below high|low is a number, not nan"):
+    with pytest.raises(ValueError, match="low must be below high|low must be a number, not nan"):
         Range(low, high)

@@ -56,7 +56,7 @@ def test_the_seed_decides_the_directions():
 
 
 def test_no_directions_are_refused():
-    with pytest.raises(ValueError, match="directions is at least 1, not 0"):
+    with pytest.raises(ValueError, match="directions must be at least 1, not 0"):
         SlicedWasserstein(directions=0)
 
 

@@ -144,7 +144,7 @@ def test_a_shifted_gram_is_that_of_shifted_features(features, shift):
 @pytest.mark.parametrize("kind", [Gram, Moments])
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [((1.0,), "2 layers need as many weights, not 1"), ((1.0, -1.0), "at least 0"), ((0.0, 0.0), "not all 0")],
+    [((1.0,), "2 layers need one weight each, not 1"), ((1.0, -1.0), "at least 0"), ((0.0, 0.0), "not all 0")],
 )
 def test_layer_weights_are_checked(kind, weights, message):
     with pytest.raises(ValueError, match=message):

@@ -294,7 +294,7 @@ def test_stylize_takes_a_tile():
 
 @pytest.mark.parametrize("tile", [0, -1, True, 1.5, "512"])
 def test_an_invalid_tile_is_refused(tile):
-    with pytest.raises(ValueError, match="tile is a positive number of pixels, 'auto' or None"):
+    with pytest.raises(ValueError, match="tile must be a positive number of pixels, 'auto' or None"):
         StyleTransfer(Gram(SMALL), ThreeLevels(), tile=tile)
 
 

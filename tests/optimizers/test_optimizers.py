@@ -135,7 +135,7 @@ def test_an_average_is_the_weighted_mean_of_the_canvases_and_changes_none_before
 
 @pytest.mark.parametrize("average", [-0.1, 1.0])
 def test_an_average_outside_its_range_is_refused(average):
-    with pytest.raises(ValueError, match="average is at least 0 and below 1"):
+    with pytest.raises(ValueError, match="average must be at least 0 and below 1"):
         Adam(average=average)
 
 

@@ -363,7 +363,7 @@ def test_a_damaged_file_gives_way_to_the_one_before(path, whole, kind, caplog):
     assert_same(run(path, callbacks=[steps.append]), whole)
     assert steps[0].step == 6
     assert path.with_name("run.npz.aside").read_bytes() == harmed
-    told = r"run\.npz cannot be read.*kept as run\.npz\.aside, going on from run\.npz\.bak"
+    told = r"run\.npz cannot be read.*kept as run\.npz\.aside, resuming from run\.npz\.bak"
     assert re.search(told, caplog.text, re.DOTALL)
 
 
@@ -372,7 +372,7 @@ def test_a_damaged_file_with_none_before_is_refused_and_kept(path, kind):
     run(Checkpoint(path, every_seconds=None), callbacks=[stop_at(2)])
     harmed = DAMAGES[kind](path.read_bytes())
     path.write_bytes(harmed)
-    with pytest.raises(CheckpointError, match="damaged or no checkpoint") as caught:
+    with pytest.raises(CheckpointError, match="damaged or not a checkpoint") as caught:
         run(path)
     assert "delete" in str(caught.value)
     assert path.read_bytes() == harmed
@@ -427,7 +427,7 @@ def test_a_file_that_cannot_be_read_now_is_not_damaged_and_nothing_is_touched(pa
 
     with monkeypatch.context() as patch:
         patch.setattr(target, name, fail)
-        with pytest.raises(CheckpointError, match=f"{which} cannot be read now") as caught:
+        with pytest.raises(CheckpointError, match=f"{which} cannot be read at the moment") as caught:
             Saver(Checkpoint(path), {}).load()
     assert caught.value.__cause__ is CAUSES[cause]
     assert snapshot(path.parent) == before
@@ -438,7 +438,7 @@ def test_tensorflows_want_of_memory_is_no_damage(path, monkeypatch):
     Saver(Checkpoint(path), {}).save(Position(tf.zeros([1, 4, 4, 3])))
     before, full = snapshot(path.parent), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
     monkeypatch.setattr(tf, "constant", lambda *_, **__: (_ for _ in ()).throw(full))
-    with pytest.raises(CheckpointError, match=r"cannot be read now.*OOM when"):
+    with pytest.raises(CheckpointError, match=r"cannot be read at the moment.*OOM when"):
         Saver(Checkpoint(path), {}).load()
     assert snapshot(path.parent) == before
 
@@ -494,7 +494,7 @@ def test_a_checkpoint_whose_checksum_was_cut_off_is_damaged(path):
 
 def test_a_foreign_archive_is_refused(path):
     np.savez(path, canvas=np.zeros((1, 4, 4, 3), np.float32))
-    with pytest.raises(CheckpointError, match="no checkpoint"):
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
         run(path)
 
 

@@ -81,7 +81,7 @@ def test_losses_that_search_paint_each_region_in_its_own_style_too(vgg16, conten
 def test_a_kept_target_of_a_loss_that_searches_serves_no_masks():
     transfer = tiny.transfer(1.0 * RelaxedEMD(("deep",)))
     kept = transfer.target(tiny.STYLE, size=32)
-    with pytest.raises(ValueError, match="cannot use a StyleTarget with masks: give the style's image"):
+    with pytest.raises(ValueError, match="cannot use a StyleTarget with masks: pass the style's image"):
         transfer.run(tiny.CONTENT, kept, size=32, masks=np.ones((2, 2)))
 
 
@@ -178,7 +178,7 @@ def test_a_style_mask_selects_among_what_is_visible():
     found = run(tiny.CONTENT, both, style_masks=[top], **options).pixels
     expected = run(tiny.CONTENT, images.load(both), style_masks=[top & (seen > 0)], **options).pixels
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    with pytest.raises(ValueError, match="style mask 1 covers nothing that is visible in style 1"):
+    with pytest.raises(ValueError, match="style mask 1 covers only transparent parts of style 1"):
         run(tiny.CONTENT, both, style_masks=[seen == 0], **options)
 
 
@@ -198,7 +198,7 @@ def test_a_style_of_which_nothing_is_visible_is_refused():
 
 
 def test_a_loss_that_takes_no_masks_refuses_a_transparent_style():
-    with pytest.raises(ValueError, match="takes no masks; the transparency of a style is one"):
+    with pytest.raises(ValueError, match="accepts no masks; the transparency of a style is one"):
         tiny.transfer(custom(first_mean, ["image"])).run(tiny.CONTENT, strokes()[2], size=28, steps=1)
 
 
@@ -233,21 +233,21 @@ def test_a_style_weighs_more_in_a_region_it_shares(transfer, vgg16, content, tin
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"masks": [np.ones((4, 4))]}, "2 styles need as many masks, not 1"),
-        ({"masks": [np.ones((4, 4))] * 3}, "2 styles need as many masks, not 3"),
-        ({"style_masks": [np.ones((4, 4))]}, "2 styles need as many style_masks, not 1"),
+        ({"masks": [np.ones((4, 4))]}, "2 styles need 2 masks, not 1"),
+        ({"masks": [np.ones((4, 4))] * 3}, "2 styles need 2 masks, not 3"),
+        ({"style_masks": [np.ones((4, 4))]}, "2 styles need 2 style_masks, not 1"),
         ({"masks": [np.ones((4, 4)), np.zeros((4, 4))]}, "mask 2 is 0 everywhere"),
-        ({"masks": [np.ones((4, 4)), None]}, "every style needs a mask"),
+        ({"masks": [np.ones((4, 4)), None]}, "if there are masks, every style needs one"),
         ({"masks": [np.eye(4), np.eye(4)]}, "% of the image uncovered"),
         ({"style_masks": [np.zeros((4, 4)), None]}, "style mask 1 is 0 everywhere"),
         ({"masks": [(np.ones((4, 4)), None)] * 2, "style_masks": [None, None]}, "not both"),
-        ({"masks": [(np.ones((4, 4)),), np.ones((4, 4))]}, "a mask is one mask, or a pair"),
+        ({"masks": [(np.ones((4, 4)),), np.ones((4, 4))]}, "a mask must be one mask, or a pair"),
         ({"background": "content"}, "needs masks"),
-        ({"background": "black", "masks": [np.ones((4, 4))] * 2}, "background is 'content' or None"),
-        ({"color": "blue"}, "color is one of 'style', 'content', 'match', 'histogram'"),
-        ({"color_strength": 1.5}, "color_strength is between 0 and 1"),
-        ({"style_scale": 0.0}, "style_scale is above 0"),
-        ({"style_scale": float("nan")}, "style_scale is above 0"),
+        ({"background": "black", "masks": [np.ones((4, 4))] * 2}, "background must be 'content' or None"),
+        ({"color": "blue"}, "color must be one of 'style', 'content', 'match', 'histogram'"),
+        ({"color_strength": 1.5}, "color_strength must be between 0 and 1"),
+        ({"style_scale": 0.0}, "style_scale must be above 0"),
+        ({"style_scale": float("nan")}, "style_scale must be above 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused(transfer, content, tints, options, message):
@@ -267,7 +267,7 @@ def mean_gap(features, content, style):
 
 def test_a_loss_that_is_no_sum_takes_no_masks(vgg16, content, style):
     transfer = StyleTransfer(custom(mean_gap, ["image"]), vgg16, scales=SingleScale(1))
-    with pytest.raises(ValueError, match="'mean_gap' is no sum over positions, so it takes no masks"):
+    with pytest.raises(ValueError, match="'mean_gap' is no sum over positions, so it accepts no masks"):
         transfer.run(content, style, size=32, masks=np.ones((4, 4)))
 
 

@@ -68,7 +68,7 @@ def test_a_step_over_the_edge_is_taken_back_and_made_smaller(caplog):
     assert result.pixels.mean() == pytest.approx(0.6, abs=0.02)
     warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert 1 <= len(warnings) <= MAX_SETBACKS
-    assert "the loss is nan at step 3 (from cliff); going back" in warnings[0].getMessage()
+    assert "the loss is nan at step 3 (from cliff); returning" in warnings[0].getMessage()
 
 
 def test_a_gentle_run_is_never_taken_back(caplog):

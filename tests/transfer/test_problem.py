@@ -103,10 +103,10 @@ def gap(features, content, style):
 @pytest.mark.parametrize(
     ("loss", "content", "style", "message"),
     [
-        (Moments(("shallow",)) + TotalVariation(), True, False, "without a style no loss is left"),
-        (Content(("deep",)) + TotalVariation(), False, True, "without a content no loss is left"),
-        (1.0 * custom(gap, ["image"]), False, True, "without a content no loss is left"),
-        (Content(("deep",)) + Moments(("deep",)), False, False, "without a content and style no loss is left"),
+        (Moments(("shallow",)) + TotalVariation(), True, False, "without a style no loss remains"),
+        (Content(("deep",)) + TotalVariation(), False, True, "without a content no loss remains"),
+        (1.0 * custom(gap, ["image"]), False, True, "without a content no loss remains"),
+        (Content(("deep",)) + Moments(("deep",)), False, False, "without a content and style no loss remains"),
     ],
 )
 def test_nothing_to_paint_is_told(loss, content, style, message):
@@ -123,7 +123,7 @@ def test_nothing_to_paint_is_told(loss, content, style, message):
         (tiny.CONTENT, None, {"init": "recolored"}, "init='recolored' needs a style"),
         (None, tiny.STYLE, {"masks": np.eye(3), "background": "content"}, "needs a content"),
         (None, tiny.STYLE, {"color": "content"}, "color='content' needs a content"),
-        (tiny.CONTENT, None, {"masks": [np.ones((3, 3))]}, "0 styles need as many masks, not 1"),
+        (tiny.CONTENT, None, {"masks": [np.ones((3, 3))]}, "0 styles need 0 masks, not 1"),
         (tiny.CONTENT, tiny.STYLE, {"size": (32, 24)}, "for a run without content"),
         (None, tiny.STYLE, {"size": (0, 24)}, r"size is \(width, height\)"),
     ],
@@ -195,9 +195,9 @@ def test_a_number_starts_from_so_much_noise_in_the_content():
 @pytest.mark.parametrize(
     ("content", "init", "message"),
     [
-        (tiny.CONTENT, 1.5, "init as a number is the share of noise, between 0 .content. and 1, not 1.5"),
+        (tiny.CONTENT, 1.5, "init as a number is the share of noise and must be between 0 .content. and 1, not 1.5"),
         (tiny.CONTENT, float("nan"), "not nan"),
-        (None, 0.5, "mixes noise with the content, and there is none"),
+        (None, 0.5, "mixes noise with the content, but there is none"),
     ],
 )
 def test_a_share_of_noise_that_cannot_be_is_told(content, init, message):

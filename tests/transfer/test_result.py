@@ -35,7 +35,7 @@ def test_a_step_shows_its_canvas(step, pixels):
 def test_a_step_in_a_history_holds_no_picture(step):
     kept = step.without_image()
     assert kept == step
-    with pytest.raises(RuntimeError, match="take it in a callback"):
+    with pytest.raises(RuntimeError, match="available in callbacks only"):
         kept.image()
 
 

@@ -350,8 +350,8 @@ def test_only_the_ratio_of_weights_counts(shallow, content, tints):
     [
         ([], "empty list"),
         ([(0, 0.0)], "not all 0"),
-        ([(0, 2.0), (1, -1.0)], "a style's weight is at least 0 and finite, not -1"),
-        ([(0, float("nan"))], "a style's weight is at least 0 and finite, not nan"),
+        ([(0, 2.0), (1, -1.0)], "a style's weight must be at least 0 and finite, not -1"),
+        ([(0, float("nan"))], "a style's weight must be at least 0 and finite, not nan"),
     ],
 )
 def test_styles_that_make_no_sense_are_refused(shallow, content, style, styles, message):

@@ -92,7 +92,7 @@ def test_flicker_is_the_root_mean_square_over_what_is_seen():
 
 
 def test_frames_of_two_sizes_are_refused():
-    with pytest.raises(ValueError, match="must have one size"):
+    with pytest.raises(ValueError, match="must have the same size"):
         motion(np.zeros((16, 20, 3)), np.zeros((20, 16, 3)))
 
 

@@ -78,7 +78,7 @@ def test_frames_painted_before_are_kept_and_the_rest_is_the_same(painted, clip, 
     ("name", "value"), [("recipe", "nnst"), ("extractor", "vgg16"), ("optimizer", "adam"), ("steps", 3), ("init", 0.5)]
 )
 def test_what_belongs_to_optimization_is_refused_by_name(clip, tmp_path, name, value):
-    with pytest.raises(ValueError, match=f"takes no {name}"):
+    with pytest.raises(ValueError, match=f"accepts no {name}"):
         stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", quality="instant", **{name: value})
     assert list(tmp_path.iterdir()) == []
 

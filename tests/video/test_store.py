@@ -44,7 +44,7 @@ def test_kept_frames_are_opened_by_the_package_s_reader_only(tmp_path, monkeypat
     monkeypatch.setattr(Image, "open", lambda *given, **formats: opened.append(formats) or 1 / 0)
     store = store_in(tmp_path)
     (tmp_path / "out.mp4.frames" / "000000.png").write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"000000\.png'.*remove this file"):
+    with pytest.raises(CheckpointError, match=r"000000\.png'.*delete this file"):
         store.load(0)
     assert opened == []
 
@@ -87,7 +87,7 @@ def test_a_link_to_a_folder_is_followed_and_left(tmp_path):
 def test_frames_that_cannot_be_removed_are_a_warning(tmp_path):
     store = store_in(tmp_path)
     (tmp_path / "out.mp4.frames" / "000000.png").mkdir()
-    with pytest.warns(UserWarning, match="could not be removed"):
+    with pytest.warns(UserWarning, match="could not be deleted"):
         store.remove()
 
 
@@ -95,6 +95,6 @@ def test_frames_that_cannot_be_removed_are_a_warning(tmp_path):
 def test_a_damaged_label_is_refused(tmp_path, label):
     store_in(tmp_path).save(0, NOISE)
     (tmp_path / "out.mp4.frames" / LABEL).write_bytes(label)
-    with pytest.raises(CheckpointError, match=r"made_of\.json' is damaged; remove its folder"):
+    with pytest.raises(CheckpointError, match=r"made_of\.json' is damaged; delete its folder"):
         store_in(tmp_path)
     assert (tmp_path / "out.mp4.frames" / "000000.png").exists()

@@ -106,7 +106,7 @@ def test_frames_of_another_call_are_not_mixed_in(clip, tmp_path):
     assert len(list((tmp_path / "out.mp4.frames").glob("*.png"))) == 2
     (tmp_path / "other.mp4.frames").mkdir()
     (tmp_path / "other.mp4.frames" / "letter.txt").write_text("Dear")
-    with pytest.raises(CheckpointError, match="is not this program's"):
+    with pytest.raises(CheckpointError, match="was not made by this program"):
         stylize_video(clip, tiny.STYLE, tmp_path / "other.mp4", **TINY)
 
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_identified_is_never_resumed_and_the_folder_says_why(clip
 def test_a_call_that_failed_at_once_leaves_nothing_behind(clip, tmp_path):
     with pytest.raises(ImageError):
         stylize_video(clip, tmp_path / "missing.png", tmp_path / "out.mp4", **TINY)
-    with pytest.raises(ValueError, match="steps is at least 1"):
+    with pytest.raises(ValueError, match="steps must be at least 1"):
         stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", steps=-1, **TINY)
     assert list(tmp_path.iterdir()) == []
     assert stylize_video(clip, tiny.STYLE, tmp_path / "out.mp4", **TINY).frames == 6
@@ -254,11 +254,11 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
         paint(temporal=-1.0)
     with pytest.raises(ValueError, match="ends in none"):
         paint(output="out.gif")
-    with pytest.raises(TypeError, match="frame_steps is a whole number"):
+    with pytest.raises(TypeError, match="frame_steps must be a whole number"):
         paint(frame_steps=1.5)
     with pytest.raises(ValueError, match="crf is from 0 to 51"):
         paint(crf=-5)
-    with pytest.raises(ValueError, match="size is at most 16,384 for videos"):
+    with pytest.raises(ValueError, match="size must be at most 16,384 for videos"):
         paint(size=16_385)
     with pytest.raises(ValueError, match="crf is from 0 to 63"):
         paint(crf=64, output="out.webm")
@@ -274,14 +274,14 @@ def test_an_output_that_is_an_input_is_refused(clip, tmp_path):
     own, style = tmp_path / "clip.mp4", tmp_path / "style.mp4"
     cases = [(own, own), (own, tmp_path / "link.mp4"), (own, tmp_path / "twin.mp4"), (tmp_path / "link.mp4", own)]
     for source, output in cases:
-        with pytest.raises(ValueError, match=r"\.mp4' is also read, as clip, and would be replaced"):
+        with pytest.raises(ValueError, match=r"\.mp4' is also an input .clip. and would be replaced"):
             stylize_video(source, tiny.STYLE, output, **TINY)
         with pytest.raises(ValueError, match="is the clip and would be replaced"):
             video_file.write_like(source, output, frames(source))
     for given in (style, str(style), [(tiny.STYLE, 1.0), (style, 2.0)]):
-        with pytest.raises(ValueError, match=r"style\.mp4' is also read, as style, and would be replaced"):
+        with pytest.raises(ValueError, match=r"style\.mp4' is also an input .style. and would be replaced"):
             stylize_video(clip, given, style, **TINY)
-    with pytest.raises(ValueError, match=r"style\.mp4' is also read, as init, and would be replaced"):
+    with pytest.raises(ValueError, match=r"style\.mp4' is also an input .init. and would be replaced"):
         stylize_video(clip, tiny.STYLE, style, init=style, **TINY)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -42,11 +42,11 @@ def with_weights(style: Styles) -> list[tuple[Any, float]]:
     """
     pairs = [_pair(each) for each in (style if isinstance(style, list) else [style])]
     if not pairs:
-        raise ValueError("style is an empty list; give at least one image")
+        raise ValueError("style is an empty list; pass at least one image")
     weights = [weight for _, weight in pairs]
     total = float(sum(weights))
     if not 0 < total < float("inf"):
-        raise ValueError(f"style weights are at least 0 and not all 0; got {weights}")
+        raise ValueError(f"style weights must be at least 0, and not all 0; got {weights}")
     return [(each, weight / total) for each, weight in pairs]
 
 
@@ -55,11 +55,11 @@ def _pair(style: Any) -> tuple[Any, float]:
         return style, 1.0
     if len(style) != 2 or isinstance(style[1], str | bytes | bool):
         kinds = ", ".join(type(each).__name__ for each in style)
-        raise TypeError(f"style as a tuple is (style, weight), not ({kinds}); for several styles give a list")
+        raise TypeError(f"a tuple must be (style, weight), not ({kinds}); for several styles pass a list")
     try:
         return style[0], real("a style's weight", style[1], at_least=0)
     except TypeError as error:
-        raise TypeError(f"{error}; a tuple is (style, weight), for several styles give a list") from None
+        raise TypeError(f"{error}; a tuple must be (style, weight); for several styles pass a list") from None
 
 
 def read_styles(
@@ -110,7 +110,7 @@ def _part(image: images.ImageData, mask: Any, number: int) -> np.ndarray | None:
     height, width = image.pixels.shape[1:3]
     part = masks.resize_mask(part, (width, height)) * image.alpha
     if not part.any():
-        raise ValueError(f"style mask {number} covers nothing that is visible in style {number}")
+        raise ValueError(f"style mask {number} covers only transparent parts of style {number}")
     return part
 
 
@@ -118,18 +118,18 @@ def check_mask_count(controls: Controls, count: int) -> None:
     """Raise `ValueError` unless masks, where there are any, are one for each style."""
     for name, given in (("masks", controls.masks), ("style_masks", controls.style_masks)):
         if given and len(given) != count:
-            raise ValueError(f"{count} styles need as many {name}, not {len(given)}")
+            raise ValueError(f"{count} styles need {count} {name}, not {len(given)}")
 
 
 def _check_target(controls: Controls, mask: Any) -> None:
     """Raise `ValueError` for controls that change a style's image, which a `StyleTarget` no longer has."""
     if mask is not None:
-        raise ValueError("a StyleTarget has no image to mask: give style_masks to target()")
+        raise ValueError("a StyleTarget has no image to mask: pass style_masks to target()")
     if controls.style_scale != 1.0:
-        raise ValueError("a StyleTarget has no image to scale: give style_scale to target()")
+        raise ValueError("a StyleTarget has no image to scale: pass style_scale to target()")
     if controls.mode.before is not None:
         raise ValueError(
-            f"color={controls.color!r} changes the style image, which a StyleTarget does not hold: give the image, "
+            f"color={controls.color!r} changes the style image, which a StyleTarget does not contain: pass the image, "
             "or color='content' or init='recolored'"
         )
 

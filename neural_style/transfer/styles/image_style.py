@@ -73,7 +73,7 @@ class ImageStyle:
         if self.scale > 1.0 and available < wanted:
             warnings.warn(
                 f"a style of {width}x{height} can be enlarged to {available} pixels, and style_scale={self.scale:g} "
-                f"asks for {wanted}: strokes will be smaller than asked for. Use a larger style image.",
+                f"asks for {wanted}: strokes will be smaller than requested. Use a larger style image.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -151,7 +151,7 @@ def final_size(
     own = [each for each in styles if isinstance(each, ImageStyle)]
     shaped = [content] if content is not None else [each.pixels for each in own]
     if not shaped and size is None:
-        raise ValueError("with neither a content nor a style image, size has to be given")
+        raise ValueError("without a content and a style image, pass size")
     shape = max(shaped[0].shape[1:3]) if shaped else 1
     long_side = max(size) if isinstance(size, tuple) else size or shape
     for each in own:

@@ -88,7 +88,7 @@ class StyleTarget:
         if not isinstance(other, StyleTarget):
             return NotImplemented
         if self.extractor_id != other.extractor_id:
-            raise ValueError(f"targets of two extractors do not mix: {self.extractor} and {other.extractor}")
+            raise ValueError(f"targets of different extractors cannot be mixed: {self.extractor} and {other.extractor}")
         mixed = StyleTarget(self.samples + other.samples, self.extractor, self.extractor_id)
         if not mixed.sizes:
             raise ValueError(f"these targets have no size in common: {self.sizes} and {other.sizes}")
@@ -143,7 +143,7 @@ class StyleTarget:
                     samples = tuple(_sample(stored, i, each) for i, each in enumerate(about["samples"]))
                     return cls(samples, str(about["extractor"]), str(about["extractor_id"]))
         except DamagedError as error:
-            raise ValueError(f"{os.fspath(path)!r} is no style target, or damaged: {error}") from error
+            raise ValueError(f"{os.fspath(path)!r} is not a style target, or is damaged: {error}") from error
         raise ValueError(f"{os.fspath(path)!r} has format {about['format']!r}; this version reads {FORMAT}")
 
     def styles(self, weight: float, region: int) -> list[Style]:
@@ -190,7 +190,7 @@ class SavedStyle:
                 found.append(None)
                 continue
             if regions and not loss.additive:
-                raise ValueError(f"the loss {loss.name!r} cannot use a StyleTarget with masks: give the style's image")
+                raise ValueError(f"the loss {loss.name!r} cannot use a StyleTarget with masks: pass the style's image")
             tensors = [tf.constant(each) for each in self.sample.statistics[fingerprint(loss)][side]]
             statistic = tf.nest.pack_sequence_as(shape, tensors)
             found.append(tf.nest.map_structure(self._in_region, statistic, goal))
@@ -201,7 +201,7 @@ class SavedStyle:
         if self.extractor_id != (needed := fingerprint(extractor)):
             why = reason_unidentified(needed) or reason_unidentified(self.extractor_id)
             raise ValueError(
-                f"this style target was made with {self.extractor} and cannot serve {extractor}"
+                f"this style target was made with {self.extractor} and cannot be used with {extractor}"
                 + (f": they cannot be compared, since {why}" if why else " (another network, or other weights)")
             )
         for loss in losses:
@@ -209,7 +209,7 @@ class SavedStyle:
                 there = ", ".join(self.sample.losses.values())
                 why = reason_unidentified(needed)
                 raise ValueError(
-                    f"this style target was made for {there} and cannot serve {loss!r}. "
+                    f"this style target was made for {there} and cannot be used with {loss!r}. "
                     + (f"It cannot be identified: {why}." if why else "Make it with the target() of a StyleTransfer ")
                     + ("" if why else "of the same losses.")
                 )

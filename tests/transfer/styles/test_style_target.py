@@ -164,11 +164,11 @@ def test_targets_without_a_size_in_common_do_not_mix(target):
 
 
 def test_another_loss_or_extractor_is_refused_by_name(transfer, target, vgg16, content):
-    with pytest.raises(ValueError, match=r"was made for Gram\(.*cannot serve Moments\("):
+    with pytest.raises(ValueError, match=r"was made for Gram\(.*cannot be used with Moments\("):
         StyleTransfer(Moments(("shallow",)), TINY, scales=SingleScale(1)).run(content, target, size=32)
-    with pytest.raises(ValueError, match=r"made with Tiny\(\) and cannot serve VGG16\("):
+    with pytest.raises(ValueError, match=r"made with Tiny\(\) and cannot be used with VGG16\("):
         StyleTransfer(Gram(("block1_conv1",)), vgg16, scales=SingleScale(1)).run(content, target, size=32)
-    with pytest.raises(ValueError, match="two extractors do not mix"):
+    with pytest.raises(ValueError, match="different extractors cannot be mixed"):
         _ = target + StyleTransfer(Gram(("block1_conv1",)), vgg16, scales=SingleScale(1)).target(STYLE, size=32)
 
 
@@ -212,7 +212,7 @@ def test_what_needs_the_picture_is_refused(transfer, target, options, message):
 
 
 def test_a_target_is_made_from_pictures(transfer, target):
-    with pytest.raises(ValueError, match="targets are mixed by"):
+    with pytest.raises(ValueError, match="to mix targets, write"):
         transfer.target(target, size=32)
 
 
@@ -239,7 +239,7 @@ def test_a_file_that_is_no_target_is_refused_by_name(target, tmp_path, damage, m
         target.save(path)
         monkeypatch.undo()
     with pytest.raises(
-        ValueError, match=r"target\.npz' (is no style target, or damaged|has format 1; this version reads)"
+        ValueError, match=r"target\.npz' (is not a style target, or is damaged|has format 1; this version reads)"
     ):
         StyleTarget.load(path)
 
@@ -249,7 +249,7 @@ def test_a_file_that_would_unfold_is_refused(target, tmp_path):
     target.save(path)
     with np.load(path) as stored:
         np.savez_compressed(path, **dict(stored))
-    with pytest.raises(ValueError, match=r"no style target.*it is compressed: [\d,]+ bytes would become"):
+    with pytest.raises(ValueError, match=r"not a style target.*it is compressed: [\d,]+ bytes would become"):
         StyleTarget.load(path)
 
 
