@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import neural_style
-from neural_style import Extractor, StyleTransfer, images, samples
-from neural_style.losses import Content, Context
+from neural_style import Extractor, StyleTransfer, images, losses, samples
+from neural_style.losses import Content, Context, Loss
 from tests.examples import put_files, smaller
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +116,7 @@ CHECKS = {
 
 def documented():
     """Modules and names that the reference's pages ask for."""
-    text = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
+    text = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").rglob("*.md"))
     modules = set(re.findall(r"\.\. automodule:: (\S+)", text))
     names = set(re.findall(r"\.\. auto(?:class|function):: (\S+)", text))
     return modules, names
@@ -186,6 +186,26 @@ def gaps(value):
             yield f"when it raises {each}"
     if not getattr(value, "_is_protocol", False) and not re.search(r"^Example:\n(.*\n)*    >>> ", text, re.MULTILINE):
         yield "an example"
+
+
+LOSSES = (ROOT / "docs" / "reference" / "losses.md").read_text()
+ROWS = {
+    row[0]: row[1:]
+    for row in re.findall(r"^\| \[`(\w+)`\]\((\S+)\) \| .+ \| (yes|no) \| (.+?) \| (.+?) \| .+ \|$", LOSSES, re.M)
+}
+
+
+def test_the_table_of_losses_lists_each_with_its_page_and_tiles():
+    public = {name: getattr(losses, name) for name in losses.__all__}
+    classes = {name for name, value in public.items() if inspect.isclass(value) and issubclass(value, Loss)}
+    assert set(ROWS) == classes - {"Loss", "Custom"} | {"custom"}
+    for name, (page, tiles, _, image) in ROWS.items():
+        text = (ROOT / "docs" / "reference" / page).read_text()
+        assert (tiles == "yes") == (name != "custom" and public[name]().additive), name
+        if name == "custom":
+            continue
+        assert f".. autoclass:: neural_style.losses.{name}\n" in text
+        assert name == "Temporal" or (image.startswith("![") and "](../../gallery/losses/" in text)
 
 
 def test_every_docstring_tells_what_comes_in_what_goes_wrong_and_an_example():

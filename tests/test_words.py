@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md")}
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "docs" / "reference").rglob("*.md")}
 MODULES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "neural_style").rglob("*.py")}
 
 WORDS = {
