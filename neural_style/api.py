@@ -121,45 +121,45 @@ def stylize(
     Args:
         content: the image to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
             (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None makes a texture of the style.
-        style: one image likewise or a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None
-            reconstructs the content from the network's features of it.
+        style: the image to take the style from, of the same kinds, or a `StyleTarget`; or a list of these or of
+            `(style, weight)` pairs. None reconstructs the content from its features.
         size: long side of the result in pixels; None for the content's own. For a texture also (width, height).
         strength: from 0 (keep the content) to 1 (full style).
-        steps: total over all scales, at least 1; None for the recipe's own number.
-        recipe: the name of one in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
-        quality: `"fast"` paints the larger canvases with `Lite`, a small network distilled from VGG16, in a fraction of
-            the time and with nothing to download; `"best"` follows the recipe. `"instant"` does not optimize: it paints
-            in one pass, in any style, see `neural_style.feedforward`. It needs a content and a style, and refuses
-            `steps`, `extractor`, `optimizer`, `init`, `checkpoint` and any other recipe than the default; `tile`,
-            `seed`, `max_seconds`, `progress` and `callbacks` have no effect on it.
-        extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the one that `quality` or the recipe
-            names, else `default_extractor()`.
+        steps: total number of steps over all scales, at least 1; None for the recipe's number.
+        recipe: name of a recipe in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
+        quality: `"best"` follows the recipe. `"fast"` paints the larger canvases with `Lite`, a small network distilled
+            from VGG16, in a fraction of the time and without a download. `"instant"` paints in one pass, in any style,
+            without optimization; see `neural_style.feedforward`. It needs a content and a style. With it, `steps`,
+            `extractor`, `optimizer`, `init`, `checkpoint` and recipes other than the default raise an error; `tile`,
+            `seed`, `max_seconds`, `progress` and `callbacks` have no effect.
+        extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the network of `quality` or of the recipe,
+            otherwise `default_extractor()`.
         optimizer: `"adam"`, `"lbfgs"` or an `Optimizer`; None for the recipe's.
         precision: of the convolutions: `"auto"`, `"float32"`, `"bfloat16"` or `"float16"`. See `StyleTransfer`.
-        tile: side in pixels of the tiles that a large image is evaluated in, in bounded memory; `"auto"` uses tiles
-            where the image would not fit otherwise; None never. See `StyleTransfer`.
+        tile: side in pixels of the tiles in which a large image is evaluated, to bound memory use. `"auto"` uses tiles
+            only if the image would not fit into memory; None uses none. See `StyleTransfer`.
         init: `"content"`, `"recolored"`, `"noise"`, an image, or a number: the share of noise in a mixture with the
-            content. `"instant"`: what `quality="instant"` paints, which needs a content and images as styles; the run
-            then has the recipe's last two scales only. None for the recipe's, or for noise where content or style is
+            content. `"instant"` starts from the result of `quality="instant"` and makes only the recipe's last two
+            scales; it needs a content, and images as styles. None for the recipe's, or for noise if content or style is
             None.
-        seed: of the noise. Equal calls on one machine give equal bits.
-        masks: the region of each style, one mask for each: images or arrays over the content. This and the following
-            five are described at `StyleTransfer.run`.
-        style_masks: the part of each style that counts, one mask or None for each.
-        background: `"content"` leaves what the masks do not cover untouched.
+        seed: seed of the noise. Equal calls on one machine give bit-identical results.
+        masks: one mask for each style, an image or array over the content that is white where the style applies.
+            `StyleTransfer.run` describes this and the following five arguments in detail.
+        style_masks: one mask or None for each style: the part of the style that is used.
+        background: `"content"` keeps the content unchanged where no mask covers it.
         color: `"style"`, `"content"` (keep the content's colors), `"match"` or `"histogram"` (give the style the
             content's palette first).
         color_strength: how much of `color` is applied, in [0, 1].
         style_scale: size of the style relative to the image; 2 for strokes twice as large.
-        preview: paint at most 256 pixels with half the steps, in a quarter of the time. Strokes keep their share of the
-            image, so a preview looks like the image seen from a distance. With `quality="fast"` the small network
-            serves every scale; `quality="instant"` has no steps to save.
-        max_seconds: stop after this many seconds with the current image, after one step at the earliest.
-        checkpoint: a file to save the run in, or a `Checkpoint`; the next equal call resumes it. See
+        preview: paint at most 256 pixels with half the steps, in a quarter of the time. Strokes keep their size
+            relative to the image, so a preview looks like the image seen from a distance. With `quality="fast"` the
+            small network paints every scale; with `quality="instant"` only the size changes.
+        max_seconds: stop after this many seconds, but not before the first step, and return the current image.
+        checkpoint: file to save the run in, or a `Checkpoint`; the next equal call resumes the run. See
             `StyleTransfer.run`.
-        progress: None and True show a bar where somebody can see it: on stderr if that is a terminal, below the cell in
-            a notebook, and never in a pipe or a log file. False shows none.
-        callbacks: called with a `Step` after every step; `StopIteration` from one ends the run.
+        progress: None and True show a progress bar on stderr if it is a terminal, or below the cell of a notebook, and
+            never in a pipe or a log file. False shows none.
+        callbacks: functions called with a `Step` after every step. If one raises `StopIteration`, the run ends.
 
     Returns:
         The image, 8-bit RGB, or RGBA where the content has transparency.
@@ -168,10 +168,10 @@ def stylize(
         ImageError: an image cannot be read.
         ValueError: an argument is out of range, an image is too small, or masks do not fit; see
             `StyleTransfer.run`.
-        TypeError: an argument is of another type than expected; the text names it.
-        WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
-        MemoryError: the image does not fit into memory; the text names a tile or a size that would.
-        DivergenceError: the loss stopped being finite, and smaller steps did not help.
+        TypeError: an argument has the wrong type; the message names it.
+        WeightsUnavailableError: a named extractor's weights are neither on this machine nor downloadable.
+        MemoryError: the image does not fit into memory; the message names a tile or a size that fits.
+        DivergenceError: the loss became NaN or infinite, and smaller steps did not help.
         CheckpointError: the checkpoint belongs to another run, is damaged, or cannot be read or written.
 
     Example:
@@ -235,7 +235,7 @@ def stylize_result(
     progress: bool | None = None,
     callbacks: Iterable[Callable[[Step], object]] = (),
 ) -> Result:
-    """Paint one image in the style of another, and return everything known about the run.
+    """Paint one image in the style of another, and return the image with the record of the run.
 
     Arguments and errors are those of `stylize`.
 

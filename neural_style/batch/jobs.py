@@ -62,14 +62,14 @@ def jobs_in(
         folder: folder of the content images.
         style: style of all jobs, as for `stylize`.
         output: folder for the results, not `folder` itself; subfolders are kept. `a.jpg` becomes `a.png`, or
-            `a.jpg.png` if there is also an `a.tif`; no two results have one name.
+            `a.jpg.png` if there is also an `a.tif`, so that all results have different names.
         pattern: glob pattern, as for `Path.glob`; `"**/*"` includes subfolders. Hidden files, hidden folders that the
-            pattern does not name, files without an image's suffix, and what lies in the output folder are ignored.
+            pattern does not name, files without an image suffix, and files in the output folder are ignored.
         suffix: suffix of the results, which selects their format.
 
     Raises:
-        ValueError: `folder` is not a folder, `pattern` leaves it, the results would lie among its images, or `suffix`
-            is not that of a format.
+        ValueError: `folder` is not a folder, `pattern` leads out of it, the results would be stored among its images,
+            or `suffix` is not the suffix of a format.
 
     Example:
         >>> jobs_in("neural_style/samples", "painting.jpg", "painted", pattern="astronaut.*")[0].output.name
@@ -108,14 +108,14 @@ def stylize_many(
     """Stylize many images and yield an outcome as each job ends.
 
     A failed job is reported and does not stop the others. Each worker process keeps its network and compiled functions
-    from job to job, and writes each image either completely or not at all. That an output can be written is checked
-    before it is painted; if writing fails nevertheless, the image is saved elsewhere, and the outcome's error says
-    where.
+    from job to job, and writes each image either completely or not at all. Before a job is painted, the library checks
+    that its output can be written; if writing fails nevertheless, it saves the image elsewhere, and the outcome's error
+    says where.
 
     Args:
         jobs: `(content, style, output)` tuples, read lazily; any number of them. See `jobs_in` for a folder. A job
-            fails if an earlier one has the same output, or if its output is a file that the batch reads, under whatever
-            name; of an iterator, the inputs of later jobs are not known.
+            fails if an earlier job has the same output, or if its output is a file that the batch reads, even under
+            another name. If jobs come from an iterator, the inputs of later jobs are not known.
         executor: any `concurrent.futures.Executor`, such as those in `neural_style.batch.executors`; None runs the jobs
             one at a time in this process. If the executor uses other processes, spawn them instead of forking
             (TensorFlow does not survive a fork), name the extractor by a string, and prefer paths that the workers can
@@ -129,11 +129,11 @@ def stylize_many(
 
     Yields:
         An `Outcome` for each job, after it was written to `record`. Closing the iterator, or Ctrl-C, cancels jobs that
-        have not started; those that an executor still ends are written to `record` as well.
+        have not started; jobs that an executor still finishes are written to `record` as well.
 
     Raises:
         TypeError: an option is not an argument of `stylize`, or makes no sense for many images.
-        ValueError: `prefetch` is less than 1, or `record` is a file of another kind.
+        ValueError: `prefetch` is less than 1, or `record` is not a record.
         OSError: `record` cannot be read or written.
 
     Example:

@@ -84,8 +84,8 @@ def sweep(content: Any, style: Any, *, size: Any = PREVIEW_SIDE, progress: bool 
     """Stylize with every combination of some options, at a small size, on one labeled sheet.
 
     Args:
-        content: as for `stylize`, or `{label: content}` to vary it.
-        style: as for `stylize`, or `{label: style}` to vary it; a list is a blend.
+        content: as for `stylize`, or `{label: content}` to vary the content.
+        style: as for `stylize`, or `{label: style}` to vary the style; a list of styles is a blend.
         size: long side of each image in pixels.
         progress: whether to show a bar that counts the images, as for `stylize`.
         **options: further arguments of `stylize`. A list of values varies the option, except for `masks`, `style_masks`

@@ -59,8 +59,8 @@ class TimeLeft:
 class ProgressBar:
     """Progress bar with step, size, loss and remaining time: on stderr in a terminal, below the cell in a notebook.
 
-    Nothing is shown elsewhere. The bar measures work rather than steps, since a step on a large canvas takes longer;
-    `TimeLeft` estimates the time.
+    It shows nothing elsewhere. The bar measures work rather than steps, because a step on a large canvas takes longer;
+    `TimeLeft` estimates the remaining time.
 
     Example:
         >>> import numpy as np
@@ -95,7 +95,7 @@ class ProgressBar:
             self.close()
 
     def close(self) -> None:
-        """Close the bar at its present state; a finished run closes it itself."""
+        """Close the bar in its current state; a finished run closes it automatically."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -110,8 +110,8 @@ def make_bar(iterable: Iterable[Any] | None = None, *, shown: bool | None = None
 
     Args:
         iterable: what it counts; None to move it by its `update`.
-        shown: False hides it everywhere.
-        **options: of `tqdm.tqdm`, such as `total` and `unit`.
+        shown: False hides the bar everywhere.
+        **options: options of `tqdm.tqdm`, such as `total` and `unit`.
 
     Example:
         >>> list(make_bar("ab", shown=False))

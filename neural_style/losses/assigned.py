@@ -49,34 +49,35 @@ class AssignedNeighbor(ByLayer):
 
     .. math:: \sum_l w_l \frac{1}{N} \sum_i \left(1 - \cos(x^l_i, s^l_{m(i)})\right) \Big/ \sum_l w_l
 
-    Nearest-neighbor feature matching (Li and Wand, 2016; Kolkin et al., 2022) with the matches m kept for several
-    steps. Between two matchings the loss is a content loss towards a map made of the style's own vectors: a sum over
-    positions, which runs in tiles, takes masks and leaves the line search of L-BFGS valid. The matches are
+    Nearest-neighbor feature matching (Li and Wand, 2016; Kolkin et al., 2022), in which the matches m are kept for
+    several steps. Between two matchings the loss is a content loss whose target consists of the style's own vectors: a
+    sum over positions, which works with tiles, masks and the line search of L-BFGS. The matches are
 
     .. math:: m(i) = \arg\max_j \cos(q_i - \bar q, s_j - \bar s), \quad q = (1 - a) x + a c
 
     with the features x of the canvas and c of the content stacked over the layers (hypercolumns, Hariharan et al.,
-    2015), and q brought to the style's mean and standard deviation in each channel, so that a style of other colors
-    and contrast is still matched by structure.
+    2015). In each channel, q is transformed to the style's mean and standard deviation, so that a style with other
+    colors and contrast is still matched by structure.
 
     Deviations from Kolkin et al.: matches are kept for `refresh` steps; a mixes features, not images; layers are
     compared one by one, by weights that are about each layer's share of the stacked vector's square, in place of the
-    stacked vector; q is standardized, with a gain of at most 3; copies of the style only where `angles` asks for them.
+    stacked vector; q is standardized, with a gain of at most 3; copies of the style are used only with `angles`.
 
     Args:
-        layers: layers that are compared; the positions are the cells of `grid`.
-        layer_weights: one for each layer; None for equal weights.
-        grid: the layer whose cells are matched; each other layer is averaged or compared over these cells.
-        anchor: a, the share of the content in what is matched, in [0, 1].
-        refresh: steps for which matches are kept.
-        max_vectors: a style with more positions is subsampled to this many, once.
-        angles: degrees counterclockwise of copies of the style that are searched as well; `(0.0,)` for the style alone.
-        scales: of copies, likewise; each angle is combined with each scale.
+        layers: layers to compare; the positions are the cells of `grid`.
+        layer_weights: one weight for each layer; None for equal weights.
+        grid: layer whose cells are matched; each other layer is averaged or compared over these cells.
+        anchor: a, the share of the content in the query, in [0, 1].
+        refresh: number of steps for which matches are kept.
+        max_vectors: maximum number of style vectors; a style with more positions is subsampled once.
+        angles: degrees counterclockwise, of rotated copies of the style to search as well; `(0.0,)` for the style
+            alone.
+        scales: factors of scaled copies to search as well; each angle is combined with each scale.
         name: name of the term in reports.
 
     Raises:
-        ValueError: `grid` is none of the layers, layer weights do not fit, `refresh` or `max_vectors` is less than 1,
-            `anchor` is not in [0, 1], or a scale is not above 0.
+        ValueError: `grid` is not one of the layers, the layer weights do not fit, `refresh` or `max_vectors` is less
+            than 1, `anchor` is not in [0, 1], or a scale is not above 0.
 
     Example:
         >>> AssignedNeighbor(refresh=4).refresh

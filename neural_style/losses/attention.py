@@ -30,8 +30,8 @@ class AttentionGram(PointSetLoss):
     attend to themselves only. stylemod compares vision transformers by their own attention in this way; there the
     number of positions is fixed.
 
-    Not additive, since it compares all pairs: a tiled run refuses it. With several styles, the weighted mean of the
-    losses for each style.
+    The loss is not additive, because it compares all pairs, so it cannot be used with tiles. With several styles, it is
+    the weighted mean of the losses for each style.
 
     Args:
         layers: layers to compare, or a dict of their weights.

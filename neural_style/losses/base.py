@@ -8,8 +8,8 @@ positions, so a loss is written in two steps::
 
 An untiled run computes the statistic of the whole image; a tiled run adds the statistics of its tiles. The target is
 the statistic of the style, computed once and passed as an argument; the target of several styles is the weighted sum
-of their statistics. A loss whose statistic does not add up sets `additive = False`: it works untiled, and a tiled run
-refuses it.
+of their statistics. A loss whose statistic does not add up sets `additive = False` and cannot be used
+with tiles.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Assignment(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Context:
-    """What a statistic may depend on besides the features.
+    """What a statistic may depend on in addition to the features.
 
     Attributes:
         content: float32 feature maps of the content, of the shapes of the features, for the layers of losses that set
@@ -268,9 +268,9 @@ def layer_names(layers: Any) -> tuple[str, ...]:
     """One layer name or several as a tuple, since losses have to be hashable.
 
     Raises:
-        TypeError: they are no sequence of names: a dict holds weights, which `layer_weights` takes where a loss has
-            them, and a set has no order.
-        ValueError: there is none, or one comes twice.
+        TypeError: they are not a sequence of names. A dict contains weights, which only losses with `layer_weights`
+            accept, and a set has no order.
+        ValueError: there is no name, or a name occurs twice.
     """
     if isinstance(layers, Mapping):
         raise TypeError(f"layers must be names, not a dict: {layers!r}; only losses with layer_weights accept weights")
@@ -362,7 +362,7 @@ class Sum(_Composable):
             previous: whether there is a previous frame.
 
         Raises:
-            ValueError: no term is left that reads a content or a style, and one was dropped.
+            ValueError: a term was dropped, and no remaining term reads a content or a style.
 
         Example:
             >>> from neural_style.losses import Content, Gram
@@ -388,8 +388,8 @@ class Custom(Loss):
         name: name of the term in reports.
 
     Raises:
-        TypeError: `function` is no function, or `layers` are no names.
-        ValueError: there are no layers, or one comes twice.
+        TypeError: `function` is not a function, or `layers` are not names.
+        ValueError: there are no layers, or a layer occurs twice.
 
     Example:
         >>> Custom(lambda features, content, style: tf.reduce_mean(features["image"]), ("image",), "darkness").layers

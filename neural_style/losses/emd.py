@@ -27,8 +27,8 @@ class RelaxedEMD(PointSetLoss):
     Deviations: a regular grid of positions instead of 1024 random ones that change every few steps, so that the loss is
     a function of the image alone; the palette is compared in RGB.
 
-    Not additive, since it searches: a tiled run refuses it. With several styles, the weighted mean of the losses for
-    each style.
+    The loss is not additive, because it searches, so it cannot be used with tiles. With several styles, it is the
+    weighted mean of the losses for each style.
 
     Args:
         layers: layers whose maps are stacked.
@@ -111,7 +111,7 @@ class SelfSimilarity(Loss):
     is 0 for the content and at most 1. Deviations: a regular grid instead of random positions; one half, for that
     range; a lower bound on the column sums, for a content that is constant.
 
-    Not additive, since it compares all pairs: a tiled run refuses it.
+    The loss is not additive, because it compares all pairs, so it cannot be used with tiles.
 
     Args:
         layers: layers whose maps are stacked.

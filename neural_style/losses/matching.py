@@ -31,8 +31,8 @@ class NearestNeighbor(PointSetLoss):
     recomputed at every step, in the paper once per scale before its last pass; copies of the style are used only with
     `angles` (the paper's are 0, 90, 180 and 270).
 
-    Not additive, since it searches: a tiled run refuses it. With several styles, the weighted mean of the losses for
-    each style. No gradient passes through the choice of the match.
+    The loss is not additive, because it searches, so it cannot be used with tiles. With several styles, it is the
+    weighted mean of the losses for each style. No gradient passes through the choice of the match.
 
     Args:
         layers: layers whose maps are stacked; a single layer compares the layer's own vectors.
@@ -127,8 +127,8 @@ class Patches(PointSetLoss):
     a style that depict similar objects. Deviations: the mean, divided by the style's mean square; rotated or scaled
     copies of the style are used only with `angles` and `scales`.
 
-    Not additive, since it searches: a tiled run refuses it. With several styles, the weighted mean of the losses for
-    each style. No gradient passes through the choice of the match.
+    The loss is not additive, because it searches, so it cannot be used with tiles. With several styles, it is the
+    weighted mean of the losses for each style. No gradient passes through the choice of the match.
 
     Args:
         layers: layers to compare; the patches of each layer are matched separately.

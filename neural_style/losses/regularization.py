@@ -101,13 +101,13 @@ class Range(Loss):
 
     .. math:: \frac1N \sum_i \left(\max(0, a - x_i) + \max(0, x_i - b)\right)^2
 
-    The optimizers of this package keep the canvas in [0, 1] by themselves. The loss serves your own optimizers that do
-    not and, with a smaller range, images without deep blacks or bright whites. It is the bound of Mahendran and Vedaldi
-    (2015), section 3, as a soft penalty.
+    The optimizers of this package keep the canvas in [0, 1] by themselves. Use the loss with optimizers of your own
+    that do not, or with a smaller range to avoid deep blacks and bright whites. It is the bound of Mahendran and
+    Vedaldi (2015), section 3, as a soft penalty.
 
     Args:
-        low: least value that costs nothing.
-        high: largest value that costs nothing.
+        low: smallest value without a penalty.
+        high: largest value without a penalty.
         name: name of the term in reports.
 
     Raises:

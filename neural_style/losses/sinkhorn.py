@@ -37,8 +37,8 @@ class Sinkhorn(PointSetLoss):
     have equal influence. The potentials come from a fixed number of averaged updates while :math:`\varepsilon`
     decreases to its value, as in Feydy et al.; the gradient assumes that they have converged.
 
-    Not additive, since it compares all pairs: a tiled run refuses it. With several styles, the weighted mean of the
-    losses for each style.
+    The loss is not additive, because it compares all pairs, so it cannot be used with tiles. With several styles, it is
+    the weighted mean of the losses for each style.
 
     Args:
         layers: layers to compare; the vectors of each layer are transported separately.

@@ -87,8 +87,8 @@ class SlicedWasserstein(_Sorted):
     distance is divided by the style's mean square. If the image and the style have different numbers of positions, the
     style's quantiles are interpolated (the paper repeats samples).
 
-    Not additive, since it sorts: a tiled run refuses it. With several styles, the weighted mean of the losses for each
-    style.
+    The loss is not additive, because it sorts, so it cannot be used with tiles. With several styles, it is the weighted
+    mean of the losses for each style.
 
     Args:
         layers: layers to compare, or a dict of their weights.
@@ -146,8 +146,8 @@ class Histogram(_Sorted):
     Wasserstein distance along the axes. It constrains what a Gram matrix leaves free, such as contrast that varies over
     the image, and is meant to complement one.
 
-    Not additive, since it sorts: a tiled run refuses it. With several styles, the weighted mean of the losses for each
-    style.
+    The loss is not additive, because it sorts, so it cannot be used with tiles. With several styles, it is the weighted
+    mean of the losses for each style.
 
     Args:
         layers: layers to compare, or a dict of their weights; in the paper block1_conv1 and block4_conv1.

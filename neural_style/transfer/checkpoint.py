@@ -50,18 +50,18 @@ MAX_SHARE = 0.05  # of the run's time that periodic writing may take
 class Checkpoint:
     """Where a run is saved, and how often.
 
-    A run is also saved at the end of each scale and whenever it ends, unless its process is killed. Where a single
-    write takes more than a twentieth of `every_seconds`, writes become rarer. A file serves one run at a time.
+    A run is also saved at the end of each scale and when it ends, unless its process is killed. If a single write takes
+    more than a twentieth of `every_seconds`, the run is saved less often. Use each file for one run at a time.
 
     Args:
-        path: the file, a regular one or a new name; its folder exists. Only its owner can read and write it. The copy
-            before is kept under the same name with `.bak`.
-        every_steps: steps between two writes; None for no such rule.
-        every_seconds: seconds between two writes; None for no such rule.
+        path: a regular file or a new name in an existing folder. Only its owner can read and write it. The previous
+            copy is kept under the same name with `.bak`.
+        every_steps: number of steps between two writes; None disables this interval.
+        every_seconds: seconds between two writes; None disables this interval.
 
     Raises:
         ValueError: `every_steps` or `every_seconds` is out of range.
-        TypeError: `path` is no path.
+        TypeError: `path` is not a path.
 
     Example:
         >>> Checkpoint("run.npz", every_steps=10)

@@ -28,14 +28,14 @@ class Step:
     """One step of a run, as callbacks see it.
 
     Attributes:
-        step: its number over all scales, from 1.
-        steps: how many there will be.
-        scale: the canvas's (width, height) in pixels.
-        size: the finished image's.
-        progress: share of the work that is done, in (0, 1]; the work of a step is its canvas's number of pixels.
-        loss: the weighted sum of the losses before this step.
-        terms: each loss's weighted part of it, by name.
-        seconds: since the run began, over all its processes.
+        step: number of the step over all scales, from 1.
+        steps: total number of steps.
+        scale: (width, height) of the canvas in pixels.
+        size: (width, height) of the finished image.
+        progress: share of the work that is done, in (0, 1]; the work of a step is the number of pixels of its canvas.
+        loss: weighted sum of the losses before this step.
+        terms: the weighted value of each loss, by name.
+        seconds: time since the run began, over all its processes.
 
     Example:
         >>> step = Step(3, 10, (64, 48), (128, 96), 0.1, 1.5, {"style": 1.5}, 0.4)
@@ -77,7 +77,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A finished image and how it was made.
+    """A finished image with the record of its run.
 
     Attributes:
         pixels: float32 RGB in [0, 1], (height, width, 3).
@@ -115,16 +115,16 @@ class Result:
         """Write the image; see `neural_style.images.save`.
 
         Raises:
-            ImageError: it cannot be written; nothing partial is left behind.
+            ImageError: the image cannot be written; no partial file is left behind.
         """
         alpha = None if self.alpha is None else self.alpha[None]
         images.save(self.pixels[None], path, bits=bits, alpha=alpha)
 
     def save_or_keep(self, path: str | os.PathLike[str]) -> None:
-        """Write the image; if that fails, write it elsewhere under a new name, and name that place.
+        """Write the image; if that fails, write it elsewhere under a new name.
 
         Raises:
-            ImageError: it is not at `path`; the text says where it is instead.
+            ImageError: the image could not be written to `path`; the message says where it is instead.
         """
         try:
             self.save(path)

@@ -41,37 +41,38 @@ MIN_TILE = 16
 class StyleTransfer:
     """Paints images with one loss, extractor, optimizer and schedule.
 
-    It keeps nothing of a run: one object serves any number of images, sizes and threads, and what it compiles is shared
-    with every other object of the same losses and extractor. It can be pickled and copied.
+    It stores nothing of a run: one object serves any number of images, sizes and threads, and shares its compiled
+    functions with all objects of the same losses and extractor. It can be pickled and copied.
 
-    Whatever is None comes from the recipe. Two arguments bring a neighbor along: an `optimizer` given alone also serves
-    the final size, and a `loss` given alone sets `detail_strength` to 0.
+    Arguments that are None come from the recipe, with two exceptions: an `optimizer` without a `final_optimizer` is
+    used at the final size as well, and a `loss` without a `detail_strength` sets the latter to 0.
 
     Args:
         loss: what to minimize; None for the recipe's losses at `strength`.
-        extractor: an `Extractor`, or `"vgg16"`, `"vgg19"` or `"lite"`; where the recipe names none either,
-            `default_extractor()`.
-        recipe: the name of a recipe, or a `Recipe`.
-        strength: of the recipe's losses, from 0 (keep the content) to 1 (full style).
-        optimizer: moves the canvas: an `Optimizer`, `"adam"` or `"lbfgs"`.
-        final_optimizer: moves it at the final size, likewise.
-        precision: of the extractor's convolutions: `"auto"` (the fastest this device is known to compute natively),
-            `"float32"`, `"bfloat16"` or `"float16"`. Everything else is float32.
-        scales: sizes and steps.
-        tile: side of tiles in pixels: evaluates the image tile by tile, exactly and in memory that hardly grows with
-            the image, in about twice the time. Images no larger than a tile with its margin stay whole. `"auto"`
-            uses no tiles at scales that fit into memory, and the largest that fit elsewhere. None: no tiles.
-        relay: another network for the coarse canvases or the last steps. It does not take part where a style is a
-            `StyleTarget`, which holds the statistics of one network.
+        extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the recipe's, or for
+            `default_extractor()` if the recipe names none.
+        recipe: name of a recipe, or a `Recipe`.
+        strength: strength of the style in the recipe's losses, from 0 (keep the content) to 1 (full style).
+        optimizer: an `Optimizer`, `"adam"` or `"lbfgs"`, which updates the canvas.
+        final_optimizer: the optimizer at the final size, of the same kinds.
+        precision: precision of the extractor's convolutions: `"auto"` (the fastest that this device is known to support
+            natively), `"float32"`, `"bfloat16"` or `"float16"`. Everything else is float32.
+        scales: schedule of sizes and steps.
+        tile: side of the tiles in pixels. The image is then evaluated tile by tile, with the exact gradient and in
+            memory that hardly grows with the image, in about twice the time. An image no larger than a tile with its
+            margin is evaluated as a whole. `"auto"` uses no tiles at scales that fit into memory, and the largest that
+            fit at the others. None: no tiles.
+        relay: another network for the smallest canvases or the last steps. It is not used if a style is a
+            `StyleTarget`, which contains the statistics of one network only.
         detail_strength: share of the content's high-frequency detail (one level of its Laplacian pyramid, Burt and
-            Adelson, 1983) added at each upsampling of a canvas that began as the content, from 0 to 1.
+            Adelson, 1983) that is added at each upsampling, from 0 to 1, if the canvas began as the content.
 
     Raises:
-        ValueError: the loss needs a layer that the extractor does not have; the extractor cannot compute in that
-            precision; `strength` or `detail_strength` is not in [0, 1]; or there is a `tile`, and a loss does not add
+        ValueError: the loss needs a layer that the extractor does not have; the extractor does not support the
+            precision; `strength` or `detail_strength` is not in [0, 1]; or `tile` is set, but a loss is not additive
             over tiles or the extractor does not know its receptive fields.
-        TypeError: an argument is of another type than expected; the text says which would do.
-        WeightsUnavailableError: a named extractor's weights are neither here nor reachable.
+        TypeError: an argument has the wrong type; the message says what is expected.
+        WeightsUnavailableError: a named extractor's weights are neither on this machine nor downloadable.
 
     Example:
         >>> import numpy as np
@@ -120,12 +121,12 @@ class StyleTransfer:
 
     @classmethod
     def from_recipe(cls, recipe: str | Recipe, strength: float = 0.5, **overrides: Any) -> Self:
-        """A transfer that paints by a recipe.
+        """Create a transfer from a recipe.
 
         Args:
             recipe: its name, or a `Recipe`.
             strength: from 0 (keep the content) to 1 (full style).
-            **overrides: any other argument of the class, in place of the recipe's.
+            **overrides: other arguments of the class, which replace the recipe's.
 
         Raises:
             ValueError: no recipe has that name, or see the class.
@@ -143,13 +144,13 @@ class StyleTransfer:
         return f"StyleTransfer({own.loss!r}, {own.extractor!r}, {shown})"
 
     def estimate(self, size: tuple[int, int]) -> Estimate:
-        """Estimate the memory an image takes, and the tiles it would be evaluated in.
+        """Estimate the memory that an image needs, and the tiles that would be used.
 
         Args:
             size: (width, height) in pixels.
 
         Returns:
-            Bytes at the peak of a step, beyond what the process holds now; the tile; the bytes available.
+            Peak memory of a step in bytes, in addition to what the process uses now; the tile; the bytes available.
 
         Example:
             >>> small, large = (StyleTransfer(extractor="vgg16").estimate(size) for size in [(512, 384), (2048, 1536)])
@@ -184,61 +185,61 @@ class StyleTransfer:
 
         Args:
             content: the image to paint: a path, an open binary file, bytes, a PIL image, an array or tensor
-                (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None: texture synthesis; terms of the
-                loss that read a content are left out.
-            style: one image likewise, a `StyleTarget`, or a list of them or of `(style, weight)` pairs. None: content
-                reconstruction; terms that read a style are left out.
-            size: long side of the result in pixels; None for the content's own. Without a content, the style's
-                shape at that long side (a square for a `StyleTarget`), or (width, height).
-            steps: total over all scales; None for the schedule's own number. 0 gives the start of the run.
+                (height, width[, 3 | 4]) of uint8, uint16 or float in [0, 1]. None synthesizes a texture; losses that
+                use a content are then dropped.
+            style: the image to take the style from, of the same kinds, or a `StyleTarget`; or a list of these or of
+                `(style, weight)` pairs. None reconstructs the content; losses that use a style are then dropped.
+            size: long side of the result in pixels; None for the content's own. Without a content, the result has the
+                style's shape (a square for a `StyleTarget`), unless size is (width, height).
+            steps: total number of steps over all scales; None for the schedule's number. 0 returns the initial canvas.
             init: `"content"`, `"recolored"` (the content in the styles' palette), `"noise"`, an image, or a number in
-                [0, 1]: the share of noise in a mixture with the content. None for the recipe's, or for noise where
-                content or style is None.
-            seed: of the noise. Equal calls on one machine give equal bits.
-            masks: the region of each style: one mask for each style, over the content, of any size; an image (white
-                where the style applies, gray for partly) or an array (height, width) of bools or of floats in
-                [0, 1]. Overlapping masks share; a style's weight is then the weight of its region. As in Gatys et
-                al. (2017), every region is compared with its own style only.
-            style_masks: the part of each style whose statistics count, likewise; None in the list for all of it. They
-                may also come as `masks=[(mask, style mask), ...]`.
-            background: `"content"` leaves what the masks do not cover exactly as it is in the content.
-            color: `"style"` leaves colors to the style. `"content"` keeps the content's colors: only the painting's
-                lightness is used, in Oklab. `"match"` and `"histogram"` first give the styles the content's
-                palette, by mean and covariance or by histogram. See `neural_style.color`.
-            color_strength: how much of `color` is applied, from 0 (as `"style"`) to 1.
-            style_scale: the style's long side as a multiple of the canvas's, at every scale: 2 makes strokes twice
-                as large. A style is never enlarged more than 2x. One of more than a megapixel, and more than the
-                canvas, is measured in tiles; for losses that cannot be tiled, its middle is.
-            previous: what a `Temporal` loss holds on to: an image, or `(image, mask)` with a mask (white, or 1, where
-                it holds). For video frames: the previous painted frame, warped to this one. See
-                `neural_style.video.flow`.
-            max_seconds: stop after this many seconds with the current image, after one step at the earliest.
-            checkpoint: a file to save the run in, or a `Checkpoint`. The next equal call resumes it, and on the same
-                machine with the same threads and tiles gives the same bits as an unbroken run. The file stays when
-                all is done; an equal call then returns the image at once.
-            callbacks: called with a `Step` after every step; `StopIteration` from one ends the run with the current
-                image, and so does Ctrl-C. Any other exception passes through, after a save.
+                [0, 1]: the share of noise in a mixture with the content. None for the recipe's, or for noise if content
+                or style is None.
+            seed: seed of the noise. Equal calls on one machine give bit-identical results.
+            masks: one mask for each style, over the content and of any size: an image (white where the style applies,
+                gray where it applies partly), or an array (height, width) of bools or of floats in [0, 1]. Where masks
+                overlap, their styles are blended; a style's weight is then the weight of its region. As in Gatys et al.
+                (2017), every region is compared with its own style only.
+            style_masks: one mask for each style, over the style: the part whose statistics are used; None in the list
+                uses all of it. Style masks can also be passed as `masks=[(mask, style mask), ...]`.
+            background: `"content"` keeps the content exactly as it is where no mask covers it.
+            color: `"style"` takes the colors from the style. `"content"` keeps the content's colors: only the lightness
+                is painted, in Oklab. `"match"` and `"histogram"` first recolor the styles with the content's palette,
+                by mean and covariance or by histogram. See `neural_style.color`.
+            color_strength: how strongly `color` applies, from 0 (as `"style"`) to 1.
+            style_scale: the style's long side as a multiple of the canvas's, at every scale: 2 makes strokes twice as
+                large. A style is never enlarged more than 2x. A style of more than a megapixel that is larger than the
+                canvas is measured in tiles; losses that do not support tiles measure its center.
+            previous: the image that a `Temporal` loss keeps the canvas close to, or `(image, mask)` with a mask that is
+                white, or 1, where the image is valid. For video frames: the previous painted frame, warped to this one.
+                See `neural_style.video.flow`.
+            max_seconds: stop after this many seconds, but not before the first step, and return the current image.
+            checkpoint: file to save the run in, or a `Checkpoint`. The next equal call resumes the run; on the same
+                machine with the same threads and tiles, the result is bit-identical to that of an uninterrupted run.
+                The file remains when the run is complete; an equal call then returns the image immediately.
+            callbacks: functions called with a `Step` after every step. If one raises `StopIteration`, the run ends and
+                returns the current image, as after Ctrl-C. Any other exception propagates after the run has been saved.
 
         Returns:
-            The image, exactly `size` on its long side, with its history. A run that was ended early gives its
-            last canvas, or an earlier one of that scale whose loss was lower.
+            The image, exactly `size` on its long side, with its history. A run that ended early returns its last
+            canvas, or an earlier canvas of that scale with a lower loss.
 
         Raises:
             ImageError: an image cannot be read.
-            ValueError: an image is too small for the layers used, or an argument is out of range; masks are not one
-                for each style, are empty, or leave something uncovered; there are masks, and a loss is a `custom`
-                one; a `StyleTarget` was made for other losses or another extractor.
-            TypeError: an argument is of another type than expected.
-            MemoryError: the image does not fit into memory; the text names a tile or a size that would.
-            DivergenceError: the loss or its gradient stopped being finite, and halving the learning rate did
-                not help.
-            CheckpointError: the checkpoint belongs to other inputs, settings or versions (the text says which),
-                is damaged with no whole one before it, or cannot be read or written at the moment.
+            ValueError: an image is too small for the layers used, or an argument is out of range; the number of masks
+                is not that of the styles, or masks are empty or leave part of the image uncovered; there are masks, but
+                a loss is `custom`; a `StyleTarget` was made for other losses or another extractor.
+            TypeError: an argument has the wrong type.
+            MemoryError: the image does not fit into memory; the message names a tile or a size that fits.
+            DivergenceError: the loss or its gradient became NaN or infinite, and halving the learning rate did not
+                help.
+            CheckpointError: the checkpoint belongs to other inputs, settings or versions (the message says which), is
+                damaged and has no intact previous copy, or cannot be read or written at the moment.
             RuntimeError: called inside a `tf.function`.
 
         Warns:
-            UserWarning: a style is too small for the strokes that `style_scale` asks for; or a checkpointed run can
-                not be resumed, since something in it cannot be identified.
+            UserWarning: a style is too small for the strokes that `style_scale` requests; or the run cannot be resumed
+                from its checkpoint, because part of it cannot be identified.
         """
         _check_eager()
         if init is None and content is not None and style is not None:
@@ -254,12 +255,12 @@ class StyleTransfer:
     def target(
         self, style: Styles, *, size: int = 512, style_masks: Any = None, style_scale: float = 1.0
     ) -> StyleTarget:
-        """Compute the statistics of a style, to be used in place of its image.
+        """Compute the statistics of a style, which can replace its image in a run.
 
         Args:
             style: an image, or a list of images or `(image, weight)` pairs.
-            size: long side of the results it will serve. It is computed for each scale of a square of that size;
-                a canvas of another size uses the nearest.
+            size: long side of the results to paint with it. The statistics are computed for each scale of a square of
+                that size; a canvas of another size uses the nearest.
             style_masks: see `run`.
             style_scale: see `run`.
 

@@ -101,17 +101,17 @@ def stylize_video(
     callbacks: Iterable[Callable[[Frame], object]] = (),
     **options: Unpack[FrameOptions],
 ) -> Film:
-    """Paint a video in the style of an image; sound, length and the times of the frames stay.
+    """Paint a video in the style of an image; its sound, length and frame times are kept.
 
     The output is written completely or not at all. Until then, painted frames are stored as PNG files in the folder
     `OUTPUT.frames` next to it. After a kill or Ctrl-C, the same call resumes with them and gives the same result. One
     frame is held in memory at a time.
 
-    Frames that cannot be decoded are left out, and the frame before them is shown longer. HDR becomes SDR: see
+    Frames that cannot be decoded are skipped, and the frame before them is shown longer. HDR is converted to SDR; see
     `images.video_file.frames`.
 
     Args:
-        clip: path of a video file; never an address or a pattern. The first video stream is painted, all audio streams
+        clip: path of a video file; never a URL or a pattern. The first video stream is painted, all audio streams
             are copied, other streams are dropped. Titles and languages are kept, other metadata is not.
         style: as for `stylize`; its statistics are computed once.
         output: path of a .mp4, .m4v, .mov or .mkv (H.264) or .webm (VP9) file.
@@ -121,10 +121,10 @@ def stylize_video(
         temporal: weight of the `Temporal` loss; higher values flicker less and follow the clip less freely.
         crf: rate factor of the encoder; lower values give higher quality and larger files. None is visually lossless.
         progress: whether to show a bar, as for `stylize`.
-        callbacks: called with each `Frame`. Their exceptions pass through, and the painted frames stay.
+        callbacks: functions called with each `Frame`. Their exceptions propagate; the painted frames are kept.
         **options: further arguments of `stylize`, the same for all frames. Masks do not move with the clip. With
-            `color="match"` or `"histogram"`, styles get the palette of the first frame. With `quality="instant"`,
-            `frame_steps` and `temporal` have no effect.
+            `color="match"` or `"histogram"`, styles are recolored with the palette of the first frame. With
+            `quality="instant"`, `frame_steps` and `temporal` have no effect.
 
     Raises:
         ImageError: the clip or a style cannot be read, the clip contains no frame, or the output cannot be written, for
@@ -132,8 +132,8 @@ def stylize_video(
         ValueError: an argument is out of range, the output is one of the inputs, or its format cannot hold the clip's
             sound.
         TypeError: an option is not an argument of `stylize`, or makes no sense for a video.
-        CheckpointError: the folder next to the output belongs to another call, or that cannot be determined; the text
-            names the arguments that differ.
+        CheckpointError: the folder next to the output belongs to another call, or this cannot be determined; the
+            message names the arguments that differ.
         OSError: something cannot be written.
         ImportError: PyAV or OpenCV is not installed.
 

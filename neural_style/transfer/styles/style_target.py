@@ -52,8 +52,8 @@ class StyleTarget:
     """The statistics of a style, or of a mixture of styles; made by `StyleTransfer.target`.
 
     It can replace a style image in any run with the same style losses and extractor. `0.3 * a + 0.7 * b` mixes two
-    targets; only the ratio of the factors matters. A canvas it was not computed for uses the statistics of the size
-    nearest to it on a logarithmic scale.
+    targets; only the ratio of the factors matters. For a canvas of another size than it was computed for, the
+    statistics of the nearest size on a logarithmic scale are used.
 
     Args:
         samples: one for each style in the mixture.
@@ -135,7 +135,7 @@ class StyleTarget:
 
         Raises:
             OSError: there is no such file, it cannot be read, or it is not a regular file.
-            ValueError: it is no style target, damaged, or one of another version.
+            ValueError: the file is not a style target, is damaged, or was written by another version.
         """
         try:
             with _archive.opened(path, unchecked=(FORMER,)) as (about, stored):
