@@ -164,9 +164,9 @@ PAGE = """# {title}
 INDEX = """# Pictures
 
 Each page shows a picture in full, what it was made of, and the code that painted it. The photographs and paintings are
-the [sample images](../../../neural_style/samples/README.md) that come with the package, so the code runs as it stands;
-`neural-style demo` paints the first from the shell. All pictures were painted with the bundled VGG16
-(`extractor="vgg16"`). `python docs/gallery_pictures.py` paints them again.
+the [sample images](../../samples.md) that come with the package, so the code runs as it stands; `neural-style demo`
+paints the first from the shell. All pictures were painted with the bundled VGG16 (`extractor="vgg16"`).
+`python docs/gallery_pictures.py` paints them again.
 
 {table}
 """

@@ -43,7 +43,7 @@ place (`neural_style.metrics`; compare *nearest* at equal *shape*). `python docs
 
 {entries}
 
-Photographs and paintings are in the public domain; see [images](../../images/README.md).
+Photographs and paintings are [sample images](../../samples.md) in the public domain.
 """
 
 

@@ -1,5 +1,8 @@
 """The sample images: each is there, credited, of modest size, and can be copied out."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from neural_style import images, samples
@@ -14,6 +17,13 @@ def test_a_sample_is_an_image_with_a_title_and_a_license(name):
     assert sample.path.stat().st_size < 400_000
     assert sample.title and sample.license
     assert f"`{sample.path.name}`" in (sample.path.parent / "README.md").read_text()
+
+
+def test_the_manual_shows_every_sample_by_name():
+    page = (Path(__file__).parents[1] / "docs" / "samples.md").read_text()
+    shown = re.findall(r"^- !\[(.+)\]\(\.\./neural_style/samples/(.+)\)\n\n  `(.+)`$", page, re.MULTILINE)
+    wanted = [(samples.get(name).title, samples.path(name).name, name) for name in samples.names()]
+    assert sorted(shown) == sorted(wanted)
 
 
 def test_every_image_of_the_folder_is_listed():
