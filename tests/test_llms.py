@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_its_links_lead_to_pages_that_are_there():
     links = re.findall(r"\]\(([^)]+)\)", TEXT)
     assert len(links) > 15
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_a_link_has_the_title_of_its_page():
+    for title, page in re.findall(r"\[([^]]+)\]\((docs/[^)]+)\)", TEXT):
+        assert re.search(rf"^# .*{re.escape(title)}", (ROOT / page).read_text(), re.MULTILINE), page
+
+
+def test_it_names_every_extra():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (named,) = re.findall(r"Extras, such as [^:]*: (.*?)\.\n", TEXT, re.DOTALL)
+    assert set(re.findall(r"`([\w-]+)`", named)) == set(extras)
 
 
 @pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")

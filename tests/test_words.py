@@ -94,6 +94,47 @@ def test_words_inside_names_are_found():
     assert plain("class CloudLoss: return two_way(x)") == "class cloud loss return two way x "
 
 
+PHRASES = {
+    r"front door": "main functions",
+    r"takes? (it )?at (its|their) word": "works with any",
+    r"what (asks for|brings) calm": "smoothness",
+    r"(as|so) far as it (is|goes)": "the unfinished image",
+    r"bit for bit": "bit-identical",
+    r"handed over": "returned, saved",
+    r"put(s)? aside": "rename",
+    r"(faces?|landscapes?|portraits?) (wants?|bears?|likes?)": "use ... for",
+    r"under whatever name": "even under another name",
+    r"beside the others": "comparison",
+}
+"""What the manual does not say, as a pattern in lower case, and what it says instead."""
+
+MANUAL = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "llms.txt"]
+    if "_build" not in path.parts
+}
+
+
+@pytest.mark.parametrize("name", MANUAL)
+def test_the_manual_uses_plain_phrases(name):
+    text = re.sub(r"\s+", " ", MANUAL[name]).lower()
+    found = {match.group(): instead for word, instead in PHRASES.items() for match in re.finditer(word, text)}
+    assert not found, f"{name}: " + "; ".join(f"{word!r}: say {instead}" for word, instead in found.items())
+
+
+def test_commands_are_written_by_their_own_name():
+    """`python -m neural_style` is named as the same command, and not used in examples."""
+    for name, text in MANUAL.items():
+        for block in re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            assert not re.search(r"python3? -m neural_style(?!\.)", block), name
+
+
+def test_titles_of_pages_are_short():
+    for name, text in MANUAL.items():
+        title = re.search(r"^# (.+)$", text, re.MULTILINE)
+        assert title is None or len(title[1]) <= 60, name
+
+
 def texts():
     """Every text that people read, by its name: pages, modules, the notebook and the files at the root."""
     for kind in ("*.md", "*.txt", "docs/**/*.md", "docs/*.py", "docs/*.ipynb", "benchmarks/*.md"):
