@@ -127,7 +127,7 @@ def _default() -> Extractor:
     except WeightsUnavailableError:
         warnings.warn(
             "VGG19's ImageNet weights are not available; using VGG16. "
-            "Choose the extractor 'vgg16' to hide this, or 'vgg19' to see why",
+            "Extractor 'vgg16' hides this; 'vgg19' gives the error",
             UserWarning,
             stacklevel=4,
         )

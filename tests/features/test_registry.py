@@ -19,7 +19,7 @@ def none_built(monkeypatch):
 
 @pytest.mark.usefixtures("none_built")
 def test_the_default_falls_back_with_exactly_one_warning():
-    with pytest.warns(UserWarning, match="Pass extractor='vgg16'") as caught:
+    with pytest.warns(UserWarning, match="Extractor 'vgg16' hides this") as caught:
         first, second = default_extractor(), default_extractor()
     assert isinstance(first, VGG16)
     assert second is first

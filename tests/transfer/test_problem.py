@@ -124,7 +124,7 @@ def test_nothing_to_paint_is_told(loss, content, style, message):
         (None, tiny.STYLE, {"masks": np.eye(3), "background": "content"}, "needs a content"),
         (None, tiny.STYLE, {"color": "content"}, "color='content' needs a content"),
         (tiny.CONTENT, None, {"masks": [np.ones((3, 3))]}, "0 styles need 0 masks, not 1"),
-        (tiny.CONTENT, tiny.STYLE, {"size": (32, 24)}, "for a run without content"),
+        (tiny.CONTENT, tiny.STYLE, {"size": (32, 24)}, "is for runs without content"),
         (None, tiny.STYLE, {"size": (0, 24)}, r"size is \(width, height\)"),
     ],
 )
