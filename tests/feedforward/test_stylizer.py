@@ -197,7 +197,7 @@ def test_a_target_has_masks_and_strokes_of_its_own(content, style):
     made = one_pass().target(style, size=64, **options)
     np.testing.assert_array_equal(paint(content, made), paint(content, style, **options))
     for name, value in options.items():
-        with pytest.raises(ValueError, match=r"a StyleTarget has no image to (mask|scale): give"):
+        with pytest.raises(ValueError, match=r"a StyleTarget has no image to (mask|scale): pass"):
             paint(content, made, **{name: value})
 
 
