@@ -272,7 +272,8 @@ class OnePass:
         painted, content = _padded(painted), _padded(content)
         painted += np.float32(ANCHORED * (1.0 - self.strength)) * (content - painted)
         vectors = tuple(style.vectors for style in styles)
-        index, _ = programs.matching.match(tf.constant(painted), tf.constant(content), [vectors, None])
+        kept = programs.matching.content(tf.constant(content))
+        index, _ = programs.matching.match(tf.constant(painted), kept, [vectors, None])
         assert index is not None
         own = _tiled(programs.encode, painted, 1, stride)
         weights = _weights(styles) if shares is None else _cell_weights(_padded(shares), styles, stride)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from neural_style._arguments import checked, count
 from neural_style.losses.base import Features
 
-__all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsample", "unit"]
+__all__ = ["Matches", "check_counts", "flat", "hypercolumns", "match", "subsample", "unit", "unit_epsilon"]
 
 BLOCK = 2**22  # inner products held at a time: 16 MiB
 
@@ -61,7 +61,12 @@ def subsample(vectors: tf.Tensor, max_vectors: int, seed: int = 0) -> tf.Tensor:
 
 def unit(vectors: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
     """Vectors scaled to length 1; those whose square is below 1e-8 of `energy`, in effect 0, stay shorter."""
-    return tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-8 * energy + 1e-12)
+    return tf.math.l2_normalize(vectors, axis=-1, epsilon=unit_epsilon(energy))
+
+
+def unit_epsilon(energy: tf.Tensor) -> tf.Tensor:
+    """The square below which `unit` leaves a vector shorter than 1."""
+    return 1e-8 * energy + 1e-12
 
 
 class Matches(NamedTuple):

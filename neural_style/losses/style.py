@@ -55,16 +55,24 @@ class PositionSums(NamedTuple):
 
     def mean(self) -> tf.Tensor:
         """Mean vector, (R, channels); 0 for an empty region."""
-        return tf.math.divide_no_nan(self.total, self.count[:, None])
+        return self.total * self._share()[:, None]
 
     def gram(self) -> tf.Tensor:
         """Mean outer product, (R, channels, channels); 0 for an empty region."""
-        return tf.math.divide_no_nan(self.outer, self.count[:, None, None])
+        return self.outer * self._share()[:, None, None]
 
     def covariance(self) -> tf.Tensor:
         """Covariance, (R, channels, channels); 0 for an empty region."""
+        return self.moments()[1]
+
+    def moments(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The mean vector and the covariance, together."""
         mean = self.mean()
-        return self.gram() - mean[:, :, None] * mean[:, None, :]
+        return mean, self.gram() - mean[:, :, None] * mean[:, None, :]
+
+    def _share(self) -> tf.Tensor:
+        """The weight of a position in the mean, (R,); 0 for an empty region."""
+        return tf.math.reciprocal_no_nan(self.count)
 
 
 def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> PositionSums:
@@ -322,7 +330,7 @@ def covariance_distance(
 
 
 def _covariance_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
-    return covariance_distance(sums.mean(), sums.covariance(), target.mean(), target.covariance())
+    return covariance_distance(*sums.moments(), *target.moments())
 
 
 def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:

@@ -78,7 +78,7 @@ class Objective(Protocol):
         ...
 
     def content(self, image: tf.Tensor) -> Any:
-        """The content's feature maps, in the form that `evaluate` expects.
+        """What is read of the content, in the form that `evaluate` and `match` expect.
 
         Args:
             image: float32 (1, height, width, 3), of the size of the canvas.
@@ -110,7 +110,7 @@ class Objective(Protocol):
 
         Args:
             canvas: float32 (1, height, width, 3).
-            content: the result of `content` for an image of the size of the canvas; `{}` without a content.
+            content: the result of `content` for an image of the size of the canvas; None without a content.
             targets: the target of each loss.
             weights: the weight of each loss, float32 (losses,).
             guides: for each layer the weight of each cell in each region of the canvas; see `target`.
@@ -121,13 +121,13 @@ class Objective(Protocol):
         ...
 
     def match(
-        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+        self, canvas: tf.Tensor, content: Any, styles: Sequence[tuple[StyleVectors, ...] | None]
     ) -> tuple[tf.Tensor | None, ...]:
         """For each loss that sets `refresh` the style vectors nearest to each position; None for the others.
 
         Args:
             canvas: float32 (1, height, width, 3).
-            image: the content, of the size of the canvas; None without one.
+            content: see `evaluate`.
             styles: the vectors of each style, for each of these losses.
 
         Returns:

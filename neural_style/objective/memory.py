@@ -240,8 +240,17 @@ def _map_bytes(losses: tuple[Loss, ...], extractor: Extractor, regions: int = 0)
     )
     targets = tuple(None if loss.refresh else target for loss, target in zip(losses, targets, strict=True))
     step = _outputs(eager.evaluate, canvas, content, targets, weights, guides, previous, None, assignments)
-    kept = sum((value.shape.num_elements() or 0) * int(value.dtype.size) for value in content.values())
-    return SLACK * peak_bytes(step.gradient) / side**2, kept / side**2
+    kept, queries = _bytes(content.maps), _bytes(content.queries)
+    return (SLACK * peak_bytes(step.gradient) + queries) / side**2, kept / side**2
+
+
+def _bytes(values: Any) -> int:
+    """Bytes of all tensors of a nest."""
+    return sum(
+        (value.shape.num_elements() or 0) * int(value.dtype.size)
+        for value in tf.nest.flatten(values)
+        if value is not None
+    )
 
 
 def _assignment(objective: WholeObjective, loss: Any, style: Any, side: int) -> Assignment | None:

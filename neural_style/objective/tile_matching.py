@@ -53,15 +53,14 @@ def assign_tile(loss: Any, query: Any, sums: Any, styles: Sequence[StyleVectors]
 
     Args:
         loss: the loss that is matched.
-        query: the vectors of the core, their sums, and (rows, columns) of the core.
+        query: the hypercolumns of the core, and their sums.
         sums: the `QuerySums` of the whole image.
         styles: vectors of each style.
 
     Returns:
         Indices of vectors, int32 (1, rows, columns, styles).
     """
-    vectors, _, size = query
-    found = [loss.assign(vectors, QuerySums(*sums), style).numpy().reshape(1, *size.numpy()) for style in styles]
+    found = [loss.assign(query[0], QuerySums(*sums), style).numpy() for style in styles]
     return np.stack(found, axis=-1)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style.features.base import Extractor
-from neural_style.losses import Assignment, StyleVectors
+from neural_style.losses import Assignment, QuerySums, StyleVectors
 from neural_style.losses.base import Context, Features, Loss, Statistic
 from neural_style.objective.base import (
     Assignments,
@@ -189,7 +189,7 @@ class ContentMaps:
     """
 
     def __init__(self, group: LossGroup, image: tf.Tensor, keep: float) -> None:
-        self._group, self._image = group, image
+        self._group, self.image = group, image
         self._maps: dict[Tile, dict[str, tf.Tensor]] = {}
         first = self.of(group.tiles[0])
         size = sum(value.dtype.size * int(tf.size(value)) for value in first.values())
@@ -204,7 +204,7 @@ class ContentMaps:
         programs = self._group.programs
         if not programs.objective.content_layers:
             return {}
-        return programs.content(self._image[tile.window], self._group.crops(tile))
+        return programs.content(self.image[tile.window], self._group.crops(tile))
 
 
 class TilePrograms:
@@ -233,7 +233,9 @@ class TilePrograms:
 
     def _core(self, layer: str, value: tf.Tensor, crops: tf.Tensor) -> tf.Tensor:
         top, bottom, left, right = tf.unstack(crops[list(self.strides).index(layer)])
-        return value[:, top:bottom, left:right]
+        there = tf.shape(value)
+        rows, columns = tf.minimum(bottom, there[1]) - top, tf.minimum(right, there[2]) - left
+        return tf.slice(value, tf.stack([0, top, left, 0]), tf.stack([1, rows, columns, value.shape[-1]]))
 
     def _content(self, window: tf.Tensor, crops: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._cores(window, crops, self.objective.content_layers)
@@ -248,17 +250,17 @@ class TilePrograms:
 
     def _query(
         self, window: tf.Tensor, crops: tf.Tensor, image: tf.Tensor | None
-    ) -> tuple[tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None, ...]:
-        """For each loss that sets `refresh` its query in the core, its sums, and (rows, columns) of the core."""
+    ) -> tuple[tuple[tf.Tensor, QuerySums] | None, ...]:
+        """For each loss that sets `refresh` its query in the core, and its sums."""
         layers = self.objective.matched_layers
         features = self._cores(window, crops, layers)
         content = None if image is None else self._cores(image, crops, layers)
         context = Context(strides=self.strides)
 
-        def one(loss: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def one(loss: Any) -> tuple[tf.Tensor, QuerySums]:
             ours = loss.query(features, context)
-            query = loss.mix(ours, ours if content is None else loss.query(content, context))
-            return query, loss.query_sums(query), tf.shape(features[loss.grid])[1:3]
+            query = loss.mix(ours, None if content is None else loss.query(content, context))
+            return query, loss.query_sums(query)
 
         return tuple(one(loss) if loss.refresh else None for loss in self.losses)
 

@@ -124,15 +124,16 @@ class TiledObjective:
         return Evaluation(total, terms, tf.convert_to_tensor(gradient))
 
     def match(
-        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+        self, canvas: tf.Tensor, content: Any, styles: Sequence[tuple[StyleVectors, ...] | None]
     ) -> tuple[tf.Tensor | None, ...]:
         if self._in_one_piece(canvas):
-            return self._untiled.match(canvas, image, styles)
+            return self._untiled.match(canvas, content, styles)
+        groups = self._groups(canvas)
         found = [
-            group.match(canvas, image, [styles[i] for i in group.indices])
+            group.match(canvas, maps and maps.image, [styles[i] for i in group.indices])
             if any(styles[i] is not None for i in group.indices)
             else (None,) * len(group.indices)
-            for group in self._groups(canvas)
+            for group, maps in zip(groups, content or [None] * len(groups), strict=True)
         ]
         return self._in_order(found)
 

@@ -28,7 +28,19 @@ from neural_style.objective.base import (
 from neural_style.objective.tracing import OneTrace, cached
 from neural_style.optimizers.base import Evaluation
 
-__all__ = ["EagerFunctions", "WholeObjective", "objective_for"]
+__all__ = ["ContentFeatures", "EagerFunctions", "WholeObjective", "objective_for"]
+
+
+class ContentFeatures(NamedTuple):
+    """What a run reads of its content at one size.
+
+    Attributes:
+        maps: float32 feature maps of the layers that losses compare with the content.
+        queries: for each loss that sets `refresh` what it matches, (1, rows, columns, channels); None for the others.
+    """
+
+    maps: dict[str, tf.Tensor]
+    queries: tuple[tf.Tensor | None, ...]
 
 
 class EagerFunctions(NamedTuple):
@@ -41,7 +53,7 @@ class EagerFunctions(NamedTuple):
         match: see `Objective.match`.
     """
 
-    content: Callable[..., dict[str, tf.Tensor]]
+    content: Callable[..., ContentFeatures]
     target: Callable[..., Targets]
     evaluate: Callable[..., Evaluation]
     match: Callable[..., tuple[tf.Tensor | None, ...]]
@@ -69,8 +81,7 @@ class WholeObjective:
         check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
         self.matched_layers = _union(loss for loss in self.losses if loss.refresh)
         eager = self.eager()
-        self.content = _content_maps(extractor, self.content_layers)
-        self.target, self.evaluate, self.match = map(OneTrace, (eager.target, eager.evaluate, eager.match))
+        self.content, self.target, self.evaluate, self.match = map(OneTrace, eager)
 
     def eager(self) -> EagerFunctions:
         """The same functions, not compiled: for tests, debugging and tracing with fixed sizes."""
@@ -106,8 +117,13 @@ class WholeObjective:
 
         return {layer: image if layer == "image" else maps[layer] for layer in self.layers}, pull_back
 
-    def _content(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self.features(image, self.content_layers)
+    def _content(self, image: tf.Tensor) -> ContentFeatures:
+        features = self.features(image, tuple(dict.fromkeys([*self.content_layers, *self.matched_layers])))
+        return ContentFeatures({layer: features[layer] for layer in self.content_layers}, self._queries(features))
+
+    def _queries(self, features: Features) -> tuple[tf.Tensor | None, ...]:
+        context = Context(strides=self.strides(self.layers))
+        return tuple(loss.query(features, context) if loss.refresh else None for loss in self.losses)  # type: ignore[attr-defined]
 
     def _target(self, image: tf.Tensor, guides: Features) -> Targets:
         features = self.features(image, self.style_layers)
@@ -115,27 +131,19 @@ class WholeObjective:
         return tuple(measure_style(loss, features, context) for loss in self.losses)
 
     def _match(
-        self, canvas: tf.Tensor, image: tf.Tensor | None, styles: Sequence[tuple[StyleVectors, ...] | None]
+        self, canvas: tf.Tensor, content: ContentFeatures | None, styles: Sequence[tuple[StyleVectors, ...] | None]
     ) -> tuple[tf.Tensor | None, ...]:
-        context = Context(strides=self.strides(self.layers))
-        features = self.features(canvas, self.matched_layers)
-        ours = [loss.query(features, context) if loss.refresh else None for loss in self.losses]  # type: ignore[attr-defined]
-        cells = {layer: tf.shape(features[layer])[1:3] for layer in self.matched_layers}
-        theirs = ours
-        if image is not None:
-            with tf.control_dependencies([each for each in ours if each is not None]):
-                image = tf.identity(image)  # the canvas's maps are released before the content's are computed
-            content = self.features(image, self.matched_layers)
-            theirs = [loss.query(content, context) if loss.refresh else None for loss in self.losses]  # type: ignore[attr-defined]
+        ours = self._queries(self.features(canvas, self.matched_layers))
+        theirs = content.queries if content else (None,) * len(ours)
         return tuple(
-            None if vectors is None else _assign(loss, one, other, cells, vectors)
+            None if vectors is None else _assign(loss, loss.mix(one, other), vectors)  # type: ignore[attr-defined]
             for loss, one, other, vectors in zip(self.losses, ours, theirs, styles, strict=True)
         )
 
     def _evaluate(
         self,
         canvas: tf.Tensor,
-        content: Features,
+        content: ContentFeatures | None,
         targets: Targets,
         weights: tf.Tensor,
         guides: Features,
@@ -147,7 +155,9 @@ class WholeObjective:
         # recomputed in the backward pass. Pixel statistics keep little and non-additive ones are costly, so those are
         # differentiated directly.
         maps, pull_back = self.forward_with_vjp(canvas)
-        shared = Context(content, crop_guides(guides, maps), previous, step, self.strides(self.layers))
+        shared = Context(
+            content.maps if content else {}, crop_guides(guides, maps), previous, step, self.strides(self.layers)
+        )
         contexts = [context_for(shared, assignments, i) for i in range(len(self.losses))]
         recomputed = {i: loss for i, loss in enumerate(self.losses) if loss.additive and "image" not in loss.layers}
         sums = {i: loss.statistic(maps, contexts[i]) for i, loss in recomputed.items()}
@@ -178,24 +188,15 @@ def _features(extractor: Extractor, image: tf.Tensor, layers: Sequence[str]) -> 
 
 
 @cached(maxsize=16)
-def _content_maps(extractor: Extractor, layers: tuple[str, ...]) -> OneTrace:
-    """The compiled maps of a content, shared by all losses that read these layers."""
-    return OneTrace(lambda image: _features(extractor, image, layers))
-
-
-@cached(maxsize=16)
 def objective_for(losses: tuple[Loss, ...], extractor: Extractor) -> WholeObjective:
     """The objective of these losses on this extractor, with everything it has already compiled."""
     return WholeObjective(losses, extractor)
 
 
-def _assign(
-    loss: Any, ours: tf.Tensor, theirs: tf.Tensor, cells: Features, styles: tuple[StyleVectors, ...]
-) -> tf.Tensor:
+def _assign(loss: Any, query: tf.Tensor, styles: tuple[StyleVectors, ...]) -> tf.Tensor:
     """One loss's matches on a whole image, int32 (1, rows, columns, styles)."""
-    query = loss.mix(ours, theirs)
-    sums, shape = loss.query_sums(query), tf.concat([[1], cells[loss.grid]], axis=0)
-    return tf.stack([tf.reshape(loss.assign(query, sums, vectors), shape) for vectors in styles], axis=-1)
+    sums = loss.query_sums(query)
+    return tf.stack([loss.assign(query, sums, vectors) for vectors in styles], axis=-1)
 
 
 def _union(losses: Iterable[Loss]) -> tuple[str, ...]:

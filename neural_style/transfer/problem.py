@@ -88,7 +88,7 @@ class Problem:
         return Evaluator(
             objective,
             self.loss,
-            {} if content is None else objective.content(content),
+            None if content is None else objective.content(content),
             targets,
             self._weights(cover),
             self._guides(shares, objective),
@@ -173,7 +173,7 @@ class Evaluator:
     Attributes:
         objective: what is minimized.
         loss: its terms by name.
-        content: the content's maps; see `Objective.content`.
+        content: what is read of the content; see `Objective.content`.
         targets: of each term.
         weights: of each term, float32 (terms,).
         guides: mask regions at each layer.
@@ -217,9 +217,8 @@ class Evaluator:
 
     def match(self, pixels: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         """Match the canvas with the styles; see `Objective.match`."""
-        return self.objective.match(
-            self._seen(pixels), self.image, [self._vectors(i) for i in range(len(self.targets))]
-        )
+        vectors = [self._vectors(i) for i in range(len(self.targets))]
+        return self.objective.match(self._seen(pixels), self.content, vectors)
 
     def with_matches(self, matches: Sequence[tf.Tensor | None]) -> Evaluator:
         """The same with targets made of the styles' vectors at these indices."""
@@ -259,7 +258,7 @@ class Evaluator:
             yield dataclasses.replace(
                 self,
                 objective=objective,
-                content={} if self.image is None else objective.content(self.image),
+                content=None if self.image is None else objective.content(self.image),
                 targets=(self.targets[index],),
                 weights=self.weights[index : index + 1],
                 assignments=None if self.assignments is None else (self.assignments[index],),

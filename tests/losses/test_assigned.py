@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from neural_style import StyleTarget, StyleTransfer
 from neural_style.losses import AssignedNeighbor, Content, Gram, Sum
+from neural_style.losses.assigned import _middle
 from neural_style.objective import TiledObjective, WholeObjective, objective_for
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
@@ -76,9 +77,9 @@ def expected_loss(canvas, index, style):
 def evaluated(objective, loss=LOSS, canvas=CANVAS, content=CONTENT, style=STYLE):
     """Matches, and the evaluation with them, of one loss with one style."""
     (vectors,) = objective.target(style, {})
-    (index,) = objective.match(canvas, content, [(vectors,)])
-    assignment = loss.assignment(index, tf.ones(index.shape), [vectors])
     kept = objective.content(content)
+    (index,) = objective.match(canvas, kept, [(vectors,)])
+    assignment = loss.assignment(index, tf.ones(index.shape), [vectors])
     return index, objective.evaluate(canvas, kept, (None,), tf.ones([1]), {}, assignments=(assignment,))
 
 
@@ -100,7 +101,7 @@ def test_its_gradient_agrees_with_finite_differences():
     canvas, content = image(1, 12, 16), image(2, 12, 16)
     objective = WholeObjective([loss], network)
     (vectors,) = objective.target(STYLE, {})
-    (index,) = objective.match(canvas, content, [(vectors,)])
+    (index,) = objective.match(canvas, objective.content(content), [(vectors,)])
     assignments = (loss.assignment(index, tf.ones(index.shape), [vectors]),)
 
     def at(x):
@@ -112,6 +113,22 @@ def test_its_gradient_agrees_with_finite_differences():
     along = tf.reduce_sum(at(canvas).gradient * direction)
     assert float(along) == pytest.approx(float(difference), rel=0.03)
     assert abs(float(along)) > 1e-4
+
+
+@pytest.mark.parametrize("size", [(16, 24), (19, 30)])
+def test_the_middle_of_wide_cells_and_its_gradient_agree_with_numpy(size):
+    maps = tf.random.stateless_uniform([1, *size, 3], seed=[1, 2])
+    rows, columns = size[0] // 4, size[1] // 4
+    upstream = tf.random.stateless_uniform([1, rows, columns, 3], seed=[3, 4])
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        found = _middle(maps, 4)
+    cells = maps.numpy()[0, : 4 * rows, : 4 * columns].reshape(rows, 4, columns, 4, 3)
+    np.testing.assert_allclose(found[0], cells[:, 1:3, :, 1:3].mean(axis=(1, 3)), rtol=1e-6)
+    expected = np.zeros((1, *size, 3), np.float32)
+    for row, column in np.ndindex(2, 2):
+        expected[0, 1 + row : 4 * rows : 4, 1 + column : 4 * columns : 4] = upstream[0] / 4
+    np.testing.assert_allclose(tape.gradient(found, maps, upstream), expected)
 
 
 @pytest.mark.parametrize("tile", [8, 20])

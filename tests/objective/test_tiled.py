@@ -29,6 +29,7 @@ from neural_style.losses import (
     custom,
 )
 from neural_style.objective import TiledObjective, is_tileable, objective_for
+from neural_style.objective.whole import ContentFeatures
 from neural_style.optimizers import LBFGS, Adam
 from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer.style_transfer import StyleTransfer
@@ -231,7 +232,7 @@ def test_an_image_no_larger_than_a_window_is_evaluated_in_one_piece():
     losses = (Content(("deep",)), Gram(SMALL))
     objective = TiledObjective(losses, ThreeLevels(), 32)
     image = random_image(40, 40)
-    assert isinstance(objective.content(image), dict)
+    assert isinstance(objective.content(image), ContentFeatures)
     assert isinstance(objective.content(random_image(60, 60)), list)
 
 

@@ -93,7 +93,7 @@ def test_the_gradient_equals_automatic_differentiation_for_every_kind_of_loss(ne
         tape.watch(canvas)
         features = objective.features(canvas, objective.layers)
         values = [
-            term.weight * term.loss.compare(term.loss.statistic(features, Context(content)), target)
+            term.weight * term.loss.compare(term.loss.statistic(features, Context(content.maps)), target)
             for term, target in zip(terms, targets, strict=True)
         ]
         total = tf.add_n(values)
