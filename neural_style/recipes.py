@@ -106,8 +106,8 @@ DEFAULT = Recipe(
     content=0.42 * Content(("block4_conv2",)),
     style=AssignedNeighbor() + 2.7 * Moments(STYLE_LAYERS[:4], layer_weights=(2.0, 2.0, 1.7, 1.0), name="moments"),
     scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
-    optimizer=LBFGS(),
-    final_optimizer=LBFGS(memory=2),
+    optimizer=LBFGS(first_move=0.1),
+    final_optimizer=LBFGS(memory=2, first_move=0.1),
     detail_strength=0.25,
 )
 

@@ -27,7 +27,8 @@ class LBFGS:
     is formed from the projected step, and kept only when its curvature is positive, so the approximation stays
     positive definite. Most steps take one evaluation.
 
-    Deviation: where no length satisfies the rule, the pairs are discarded and the canvas stays.
+    Deviations: where no length satisfies the rule, the pairs are discarded and the canvas stays; the last step at a
+    scale takes the first length without evaluating the loss there, which no step would use.
 
     Args:
         learning_rate: length of the first trial along the quasi-Newton direction.
@@ -76,6 +77,8 @@ class LBFGS:
         length = self.learning_rate
         for _ in range(self.tries):
             goal = tf.clip_by_value(canvas + length * direction, 0.0, 1.0)
+            if progress.is_last and len(s):
+                return goal, {"s": s, "y": y}, here
             there = evaluate(goal)
             pair = _pair(canvas, goal, here.gradient, there.gradient)
             fall = float(here.loss) - float(there.loss)

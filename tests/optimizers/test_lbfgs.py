@@ -57,14 +57,29 @@ def scipy_minimum(task, start, steps=200):
     )
 
 
-def run(optimizer, task, start, steps, state=None):
+def run(optimizer, task, start, steps, state=None, done=0, of=None):
+    """Make `steps` steps after the first `done`, of as many as `of` says, or of these alone."""
     canvas = tf.constant(start)
     state = optimizer.start(canvas) if state is None else state
     losses = []
     for i in range(steps):
-        canvas, state, evaluation = optimizer.step(task, canvas, state, Progress(i, steps))
+        canvas, state, evaluation = optimizer.step(task, canvas, state, Progress(done + i, of or steps))
         losses.append(float(evaluation.loss))
     return canvas, state, losses
+
+
+def test_the_last_step_does_not_evaluate_where_it_ends():
+    task, start = Task(quadratic((1, 4, 5, 3))), np.full((1, 4, 5, 3), 0.5, np.float32)
+    canvas, _, losses = run(LBFGS(), task, start, 6)
+    assert task.evaluations == 6  # the start, and the ends of five steps
+    assert float(task(canvas).loss) < losses[-1]
+
+
+def test_a_single_step_is_checked_since_no_pair_vouches_for_its_length():
+    task = Task(lambda x: 1e4 * tf.reduce_sum((x - 0.5) ** 2))
+    canvas, _, (loss,) = run(LBFGS(first_move=0.9), task, np.full((1, 2, 2, 3), 0.45, np.float32), 1)
+    assert task.evaluations > 2
+    assert float(task(canvas).loss) < loss
 
 
 @pytest.mark.parametrize(
@@ -123,9 +138,9 @@ def test_at_the_minimum_it_stays():
 def test_the_state_is_plain_tensors_and_a_copy_resumes_with_the_same_bits():
     start, task = np.full((1, 2, 2, 3), 0.3, np.float32), Task(rosenbrock)
     unbroken, _, _ = run(LBFGS(memory=4), task, start, 12)
-    half, state, _ = run(LBFGS(memory=4), task, start, 5)
+    half, state, _ = run(LBFGS(memory=4), task, start, 5, of=12)
     copied = {name: tf.constant(value.numpy()) for name, value in state.items()}
-    resumed, _, _ = run(LBFGS(memory=4), task, half.numpy(), 7, copied)
+    resumed, _, _ = run(LBFGS(memory=4), task, half.numpy(), 7, copied, done=5, of=12)
     np.testing.assert_array_equal(resumed, unbroken)
 
 
