@@ -23,6 +23,7 @@ import tensorflow as tf
 from neural_style import images
 from neural_style.errors import DivergenceError
 from neural_style.optimizers import Evaluation, Progress
+from neural_style.transfer.ahead import Ahead
 from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_checkpoint
 from neural_style.transfer.problem import Evaluator, Problem, Stage
 from neural_style.transfer.result import Result, Step, StoppedBy
@@ -92,6 +93,7 @@ class _Run:
         self.position = position
         self.callbacks = callbacks
         self.saver = saver
+        self._ahead = Ahead(problem, position.scale)
         now = time.perf_counter()
         self._began = now - position.seconds
         self._deadline = math.inf if max_seconds is None else now + max_seconds
@@ -108,6 +110,7 @@ class _Run:
         except KeyboardInterrupt:
             return "interrupt"
         finally:
+            self._ahead.close()
             if self.saver is not None:
                 self.saver.save(self.position)
 
@@ -122,7 +125,7 @@ class _Run:
     def _run_stage(self, stage: Stage) -> None:
         with tf.init_scope():  # a gradient tape of the host's need not record any of this
             self._enter(stage)
-            evaluator = self.problem.evaluator(stage)
+            evaluator = self._ahead.evaluator(self.position.scale)
         while self.position.done < stage.scale.steps:
             evaluator = self._matched(stage, evaluator)
             step = self._advance(stage, evaluator)
