@@ -52,6 +52,7 @@ def configure_process() -> None:
       the number of stderr, to which TensorFlow writes its log.
     - TensorFlow's log of its start is filtered: information, and complaints about a missing GPU where there is none. To
       see all of it, set the environment variable `TF_CPP_MIN_LOG_LEVEL` to 0.
+    - TensorFlow loads without Keras, which is loaded where it is first used.
     - Freed memory returns to the system.
 
     Example:
@@ -92,13 +93,31 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_quietly(module: ModuleType) -> None:
-            with _signals_deferred(), _filtered_log():
+            with _signals_deferred(), _filtered_log(), _keras_deferred():
                 load(module)
                 with contextlib.suppress(Exception):  # it is raised again where devices are used
                     module.config.list_physical_devices()  # starts CUDA
 
         spec.loader.exec_module = load_quietly  # type: ignore[method-assign]
         return spec
+
+
+@contextlib.contextmanager
+def _keras_deferred() -> Iterator[None]:
+    """Let TensorFlow load without Keras, which it otherwise loads at its end.
+
+    Keras takes a quarter of the time of that import, more with pandas and Matplotlib installed, and nothing here needs
+    it but a `KerasExtractor`. It is loaded on first use, as `keras` or `tf.keras`.
+    """
+    name = "keras.src.optimizers"
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # an import of this name fails, which TensorFlow allows for
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 @contextlib.contextmanager

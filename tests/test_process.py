@@ -50,6 +50,17 @@ def start(tmp_path):
     return call
 
 
+def test_keras_is_loaded_only_where_it_is_used():
+    code = (
+        "from neural_style._process import configure_process; configure_process(); import sys, tensorflow as tf\n"
+        "assert 'keras' not in sys.modules\n"
+        "layer = tf.keras.layers.Dense(2); import keras\n"
+        "assert isinstance(layer, keras.layers.Dense) and keras.optimizers.Adam is tf.keras.optimizers.Adam"
+    )
+    finished = run(code)
+    assert finished.returncode == 0, finished.stderr
+
+
 def says(*lines):
     text = "".join(line.removesuffix("\n") + "\n" for line in lines)
     return f"import os, sys; os.write(2, {text.encode()!r})"
