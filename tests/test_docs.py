@@ -5,6 +5,8 @@ import importlib
 import inspect
 import os
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -32,13 +34,12 @@ AS_WRITTEN = ["start", "tutorial", "howto/watch", "howto/embed", "howto/reproduc
 """Pages whose examples are small as they stand; the others are run at 48 pixels, in two steps."""
 
 ELSEWHERE = {
-    "with processes(4)": "four processes, which import a file",
-    "with devices()": "several graphics cards",
+    "with processes(4)": "a file that four processes import",
     "from distributed import": "a Dask cluster",
     "import ray": "a Ray cluster",
     "neural-style app": "a browser",
 }
-"""Examples that are parsed only, by a part of them, and what they need."""
+"""Examples that need more than this process, by a part of them: those of Python run in the tests below."""
 
 COMMANDS = {
     page.relative_to(ROOT / "docs").with_suffix("").as_posix(): commands(page.read_text())
@@ -94,6 +95,56 @@ def test_commands_run_from_top_to_bottom(page, place, monkeypatch):
         for path in painted_files(arguments, output):
             with Image.open(path) as image:
                 assert max(image.size) == 32, line
+
+
+def page_with(part):
+    """The code of a page up to an example of `ELSEWHERE`, small, without the other examples."""
+    (blocks,) = (blocks for blocks in CODE.values() if any(part in block for block in blocks))
+    last = next(number for number, block in enumerate(blocks) if part in block)
+    return "\n\n".join(smaller(block) for block in blocks[: last + 1] if part in block or not elsewhere(block))
+
+
+def check_painted(folder):
+    assert {path.name for path in (folder / "painted").glob("*.png")} == {"a.png", "b.png"}
+    assert '"failed"' not in (folder / "painted" / "record.jsonl").read_text()
+
+
+def test_the_example_with_processes_runs_as_a_file(place):
+    (place / "paint.py").write_text(page_with("with processes(4)"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    finished = subprocess.run(
+        [sys.executable, "paint.py"], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("status='done'") == 2
+    check_painted(place)
+
+
+@pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
+def test_the_example_with_dask_runs_on_a_cluster(place, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="needs the extra [dask]")
+    client, addresses = distributed.Client, []
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setattr(distributed, "Client", lambda address: addresses.append(address) or client(cluster))
+        exec(compile(page_with("from distributed import"), "howto/many", "exec"), {"__name__": "__main__"})
+    assert addresses == ["scheduler:8786"]
+    check_painted(place)
+
+
+@pytest.mark.filterwarnings("ignore:VGG19's ImageNet weights:UserWarning")
+def test_the_example_with_ray_runs_on_a_cluster(place, monkeypatch):
+    ray = pytest.importorskip("ray", reason="needs the extra [ray]")
+    begin, addresses = ray.init, []
+    environment = {"env_vars": {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}}
+    monkeypatch.setattr(
+        ray, "init", lambda address: addresses.append(address) or begin(num_gpus=1, runtime_env=environment)
+    )
+    try:
+        exec(compile(page_with("import ray"), "howto/many", "exec"), {"__name__": "__main__"})
+    finally:
+        ray.shutdown()
+    assert addresses == ["auto"]
+    check_painted(place)
 
 
 def test_examples_that_need_more_than_this_machine_are_still_there():
