@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neural_style import Step, StyleTransfer
     from neural_style.objective import WholeObjective
 
-FUNCTIONS = ("content", "target", "evaluate")
+FUNCTIONS = ("content", "target", "match", "evaluate")
 SMALL = 64
 
 
@@ -115,7 +115,7 @@ def _parts_of_start(*, size: int, spawned_at: float) -> dict[str, Any]:
     content, style = (images.load(path, size=size) for path in (common.CONTENT, common.STYLE))
     clock.mark("reading both pictures")
     transfer = StyleTransfer(extractor=extractor)
-    objective = objective_for(tuple(term.loss for term in transfer.loss), transfer.extractor)
+    objective = objective_for(tuple(term.loss for term in transfer.settings.loss), transfer.settings.extractor)
     _trace(objective, transfer, clock)
     _first_step(transfer, content, style, size)
     clock.mark("targets and first step, all traced")
@@ -137,8 +137,17 @@ def _trace(objective: WholeObjective, transfer: StyleTransfer, clock: _Clock) ->
     clock.mark("trace content")
     targets = objective.target(picture, {})
     clock.mark("trace target")
-    weights = tf.constant([term.weight for term in transfer.loss], tf.float32)
-    objective.evaluate(picture, content, targets, weights, {}).loss.numpy()
+    losses: Sequence[Any] = objective.losses
+    vectors = [(target,) if loss.refresh else None for loss, target in zip(losses, targets, strict=True)]
+    matches = objective.match(picture, content, vectors)
+    clock.mark("trace match")
+    assignments = tuple(
+        None if index is None or styles is None else loss.assignment(index, tf.ones(index.shape), styles)
+        for loss, index, styles in zip(losses, matches, vectors, strict=True)
+    )
+    fixed = tuple(None if loss.refresh else target for loss, target in zip(losses, targets, strict=True))
+    weights = tf.constant([term.weight for term in transfer.settings.loss], tf.float32)
+    objective.evaluate(picture, content, fixed, weights, {}, None, tf.constant(0), assignments).loss.numpy()
     clock.mark("trace evaluate")
 
 

@@ -61,6 +61,12 @@ def test_keras_is_loaded_only_where_it_is_used():
     assert finished.returncode == 0, finished.stderr
 
 
+def test_garbage_is_collected_neither_while_tensorflow_loads_nor_at_the_end(start):
+    before = "import atexit, gc; atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000))"
+    finished = start("import gc; print(gc.isenabled())", before=before, after="print(gc.isenabled())")
+    assert finished.stdout.split() == ["False", "True", "frozen", "True"]
+
+
 def says(*lines):
     text = "".join(line.removesuffix("\n") + "\n" for line in lines)
     return f"import os, sys; os.write(2, {text.encode()!r})"
