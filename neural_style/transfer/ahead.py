@@ -38,8 +38,8 @@ class Ahead:
         return self._compute(number) if found is None else found.result()
 
     def close(self) -> None:
-        """Drop what no stage has asked for, after what is being computed."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Drop what no stage has asked for; what is being computed ends by itself, so that a run stops at once."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._found.clear()
 
     def _compute(self, number: int) -> Evaluator:

@@ -75,4 +75,42 @@ def test_an_error_while_measuring_reaches_the_caller():
     with pytest.raises(tf.errors.InvalidArgumentError, match="no memory for this"):
         transfer.run(tiny.CONTENT, tiny.STYLE, size=32, steps=20, callbacks=[steps.append])
     assert {step.scale for step in steps} == {(16, 16)}  # the scale before it was finished
-    assert not [each for each in threading.enumerate() if each.name.startswith("neural_style-ahead")]
+    join()
+
+
+def join():
+    """Wait until no thread of a run is left."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("neural_style-ahead"):
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+class Slow(Tiny):
+    """Waits for an event where a larger image is measured."""
+
+    def __init__(self):
+        super().__init__()
+        self.may_go_on, self.went_on = threading.Event(), []
+
+    def __call__(self, image, layers):
+        def wait(size):
+            if size > 20:
+                self.went_on.append(self.may_go_on.wait(20))
+            return np.float32(0.0)
+
+        return super().__call__(image + tf.numpy_function(wait, [tf.shape(image)[1]], tf.float32), layers)
+
+
+def test_a_run_that_is_stopped_does_not_wait_for_it():
+    def stop(step):
+        raise StopIteration
+
+    network = Slow()
+    transfer = StyleTransfer(tiny.LOSS, network, scales=tiny.TWO_SCALES)
+    result = transfer.run(tiny.CONTENT, tiny.STYLE, size=32, steps=20, callbacks=[stop])
+    assert result.stopped_by == "callback"
+    network.may_go_on.set()
+    join()
+    assert network.went_on
+    assert all(network.went_on)  # False where the run has waited for it in vain
