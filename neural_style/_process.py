@@ -6,7 +6,6 @@ A library must not change the process it is imported into, so nothing but the co
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import gc
@@ -54,16 +53,14 @@ def configure_process() -> None:
       the number of stderr, to which TensorFlow writes its log.
     - TensorFlow's log of its start is filtered: information, and complaints about a missing GPU where there is none. To
       see all of it, set the environment variable `TF_CPP_MIN_LOG_LEVEL` to 0.
-    - TensorFlow loads without Keras, which is loaded where it is first used, and without collecting garbage.
-    - The process ends without searching TensorFlow's objects for cyclic garbage, which takes a second.
+    - TensorFlow loads without Keras, which is loaded where it is first used, and its modules are never searched for
+      cyclic garbage.
     - Freed memory returns to the system.
 
     Example:
         >>> configure_process()
     """
     _open_missing_streams()
-    atexit.unregister(gc.freeze)
-    atexit.register(gc.freeze)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     is_late = "tensorflow" in sys.modules or any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
     if not is_late and os.environ["TF_CPP_MIN_LOG_LEVEL"] not in ("0", "1"):
@@ -98,7 +95,7 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_quietly(module: ModuleType) -> None:
-            with _signals_deferred(), _filtered_log(), _keras_deferred(), _garbage_kept():
+            with _signals_deferred(), _filtered_log(), _keras_deferred(), _exempt_from_collection():
                 load(module)
                 with contextlib.suppress(Exception):  # it is raised again where devices are used
                     module.config.list_physical_devices()  # starts CUDA
@@ -126,13 +123,18 @@ def _keras_deferred() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """Let Python's cyclic garbage collector rest: TensorFlow's import makes half a million objects, and they stay."""
+def _exempt_from_collection() -> Iterator[None]:
+    """Keep what is made here from Python's cyclic garbage collector, now, later, and at the end of the process.
+
+    TensorFlow's import makes half a million objects, which stay. To search them takes a second at the end alone. Other
+    objects have to be collected even then: a process pool frees its semaphores so.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_enabled:
             gc.enable()
 

@@ -54,12 +54,12 @@ class _Processes(ProcessPoolExecutor):
     def __init__(self, count: int, threads: int, gpus: Sequence[str | None]) -> None:
         context = get_context("spawn")
         with worker.unheard():  # the first of these starts a process that cleans up after them
-            assigned: Any = context.Queue()
+            self._assigned: Any = context.Queue()
             messages: Any = context.Queue()
             self._closing = context.Event()
         for gpu in gpus:
-            assigned.put(gpu)
-        super().__init__(count, context, worker.start, (threads, assigned, messages, self._closing))
+            self._assigned.put(gpu)
+        super().__init__(count, context, worker.start, (threads, self._assigned, messages, self._closing))
         self._messages = worker.Messages(messages)
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
@@ -70,6 +70,10 @@ class _Processes(ProcessPoolExecutor):
         super().shutdown(wait, cancel_futures=cancel_futures)
         if wait:
             self._messages.close()
+            # A queue's thread gives back its semaphores, which the end of the process could interrupt: the process that
+            # cleans up after this one would then report a leak.
+            self._assigned.close()
+            self._assigned.join_thread()
 
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if kind is not None and not issubclass(kind, Exception):  # SIGTERM, say, which reached this process alone

@@ -109,10 +109,17 @@ class Messages:
 
     def close(self) -> None:
         """Deliver what has arrived and end; a worker that was killed as it wrote is not waited for."""
-        if self._thread.is_alive():
-            self._queue.cancel_join_thread()
+        if not self._thread.is_alive():
+            return
+        try:
             self._queue.put(None)
             self._thread.join(SECONDS_TO_STOP)
+        finally:
+            if self._thread.is_alive():
+                self._queue.cancel_join_thread()
+        if not self._thread.is_alive():
+            self._queue.close()
+            self._queue.join_thread()
 
     def _listen(self) -> None:
         while (message := self._queue.get()) is not None:

@@ -243,9 +243,8 @@ class AssignedNeighbor(ByLayer):
             return x
         size = tf.shape(features[self.grid])
         if factor > 1:
-            rows, columns = size[1], size[2]
-            for axis, count in ((1, rows), (2, columns)):
-                x = tf.gather(x, tf.minimum(tf.range(count) // factor, tf.shape(x)[axis] - 1), axis=axis)
+            for axis in (1, 2):
+                x = tf.gather(x, tf.minimum(tf.range(size[axis]) // factor, tf.shape(x)[axis] - 1), axis=axis)
             return x
         finer = max(1, context.strides.get(self.grid, 1) // context.strides.get(layer, 1))
         return _cropped(_middle(x, finer), size)
