@@ -38,8 +38,12 @@ class Ahead:
         return self._compute(number) if found is None else found.result()
 
     def close(self) -> None:
-        """Drop what no stage has asked for; what is being computed ends by itself, so that a run stops at once."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Drop what no stage has asked for, and end the thread.
+
+        What is being computed is not waited for, so that a run stops at once; the thread ends after it.
+        """
+        is_busy = any(not found.cancel() and not found.done() for found in self._found.values())
+        self._pool.shutdown(wait=not is_busy, cancel_futures=True)
         self._found.clear()
 
     def _compute(self, number: int) -> Evaluator:

@@ -54,6 +54,12 @@ def test_it_computes_in_a_thread_of_its_own_on_the_device_of_the_caller(problem,
     assert device == here
 
 
+def test_no_thread_is_left_when_all_is_measured(problem):
+    for _ in range(20):
+        problem()
+        assert not [each for each in threading.enumerate() if each.name.startswith("neural_style-ahead")]
+
+
 def test_in_tiles_each_scale_is_measured_when_it_begins(problem):
     posed = problem(tile=16)
     ahead = Ahead(posed, 0)
