@@ -6,6 +6,7 @@ A recipe sets the losses, the schedule and the optimizer of a run; `strength` ba
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,12 +15,14 @@ from neural_style.losses import (
     AssignedNeighbor,
     Content,
     Gram,
+    Loss,
     Moments,
     NearestNeighbor,
     RelaxedEMD,
     SelfSimilarity,
     SlicedWasserstein,
     Sum,
+    Term,
     TotalVariation,
 )
 from neural_style.losses.style import STYLE_LAYERS
@@ -46,6 +49,8 @@ class Recipe:
         relay: use of a second extractor for part of the run.
         detail_strength: share of the content's high-frequency detail that is added at each upsampling of the canvas, at
             strength 0.5, in [0, 1]; see `StyleTransfer`.
+        bold: style losses that are added as the strength rises from 0.5 (none of them) to 0.6 (all) and above; a loss
+            that is in `style` as well has the sum of both weights.
 
     Example:
         >>> softer = dataclasses.replace(get("default"), name="softer", scales=CoarseToFine(steps=20))
@@ -64,12 +69,14 @@ class Recipe:
     extractor: str | None = None
     relay: Relay | None = None
     detail_strength: float = 0.0
+    bold: Sum | None = None
 
     def loss(self, strength: float = 0.5) -> Sum:
         r"""Sum the content and style losses, balanced by a strength s.
 
         The weight of content is :math:`(2 (1 - s))^2` and that of style :math:`(2 s)^2`: both are 1 at s = 0.5, content
-        alone remains at 0 and style alone at 1.
+        alone remains at 0 and style alone at 1. Style means `style` and, above s = 0.5, a share of `bold` that grows to
+        all of it at 0.6. The terms are the same for every s.
 
         Args:
             strength: in [0, 1].
@@ -79,7 +86,8 @@ class Recipe:
         """
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"strength must be between 0 (keep the content) and 1 (full style), not {strength!r}")
-        return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * self.style
+        style = self.style if self.bold is None else _united(self.style, _boldness(strength) * self.bold)
+        return (2.0 * (1.0 - strength)) ** 2 * self.content + (2.0 * strength) ** 2 * style
 
     def detail_strength_at(self, strength: float = 0.5) -> float:
         """Share of the content's detail that is added at each upsampling, for a strength; see `StyleTransfer`.
@@ -96,6 +104,22 @@ class Recipe:
         return min(1.0, max(0.0, self.detail_strength + 1.0 - 2.0 * strength))
 
 
+def _boldness(strength: float) -> float:
+    """Share of `Recipe.bold` at a strength."""
+    return min(1.0, max(0.0, 10.0 * (strength - 0.5)))
+
+
+def _united(*sums: Sum) -> Sum:
+    """One sum in which each loss occurs once, with all of its weight."""
+    weights: dict[Loss, float] = {}
+    for term in itertools.chain(*sums):
+        weights[term.loss] = weights.get(term.loss, 0.0) + term.weight
+    return Sum([Term(weight, loss) for loss, weight in weights.items()])
+
+
+OUTER_MOMENTS = Moments((*STYLE_LAYERS[:2], STYLE_LAYERS[3]), layer_weights=(2.0, 2.0, 1.0), name="moments")
+INNER_MOMENTS = Moments((STYLE_LAYERS[2],), name="strokes")
+
 DEFAULT = Recipe(
     name="default",
     citation="This project's own, after N. Kolkin et al., 'Neural neighbor style transfer', arXiv:2203.13215, 2022, "
@@ -104,11 +128,12 @@ DEFAULT = Recipe(
     "for palette and large motifs. Painted coarse to fine from 64 pixels, with a quarter of the content's detail (a "
     "level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger canvas.",
     content=0.42 * Content(("block4_conv2",)),
-    style=AssignedNeighbor() + 2.7 * Moments(STYLE_LAYERS[:4], layer_weights=(2.0, 2.0, 1.7, 1.0), name="moments"),
+    style=AssignedNeighbor() + 2.0 * OUTER_MOMENTS + 0.7 * INNER_MOMENTS,
     scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
     optimizer=LBFGS(first_move=0.1),
     final_optimizer=LBFGS(memory=2, first_move=0.1),
     detail_strength=0.25,
+    bold=1.6 * OUTER_MOMENTS + 1.6 * INNER_MOMENTS,
 )
 
 MOMENTS = Recipe(

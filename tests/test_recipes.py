@@ -1,5 +1,6 @@
 """Recipes: names, citations, the effect of strength, and layers of the bundled network."""
 
+import dataclasses
 import itertools
 import re
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from neural_style import recipes, stylize
-from neural_style.losses import Content
+from neural_style.losses import Content, Gram
 from neural_style.metrics import LAYERS, content_distance, sliced_wasserstein
 from neural_style.recipes import RECIPES, Recipe
 
@@ -75,6 +76,19 @@ def test_more_strength_means_more_style_and_less_content(recipe):
     for less, more in itertools.pairwise(rising):
         assert all(a > b for a, b in zip(less[:sides], more[:sides], strict=True))
         assert all(a < b for a, b in zip(less[sides:], more[sides:], strict=True))
+
+
+def test_bold_losses_join_the_style_from_half_strength_on(recipe):
+    own = dataclasses.replace(recipe, style=2.0 * Gram(("a",)) + 1.0 * Gram(("b",)), bold=4.0 * Gram(("b",)))
+    expected = {0.25: (0.5, 0.25), 0.5: (2.0, 1.0), 0.55: (2.42, 3.63), 0.6: (2.88, 7.2), 1.0: (8.0, 20.0)}
+    for strength, style in expected.items():
+        assert weights(own.loss(strength))[len(recipe.content.terms) :] == pytest.approx(style)
+
+
+def test_a_loss_that_is_only_bold_has_its_term_at_every_strength(recipe):
+    own = dataclasses.replace(recipe, bold=4.0 * Gram(("b",), name="b"))
+    assert {own.loss(strength).names for strength in (0.0, 0.5, 1.0)} == {(*recipe.loss().names, "b")}
+    assert weights(own.loss(0.5))[-1] == 0.0
 
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), 50])

@@ -205,7 +205,7 @@ def test_no_content_makes_a_texture(run, files):
     code, out, _ = run(*FAST, "--json", content="none")
     assert code == 0
     assert json.loads(out)["size"] == [32, 32]
-    assert set(json.loads(out)["terms"]) == {"nearest", "moments"}
+    assert set(json.loads(out)["terms"]) == {"nearest", "moments", "strokes"}
 
 
 def test_a_saved_style_works_like_an_image(run, files, tmp_path, style):

@@ -125,7 +125,7 @@ def test_history_tells_every_step(transfer, content, style):
     assert progress == sorted(progress)
     assert progress[-1] == 1.0
     for step in result.history:
-        assert set(step.terms) == {"content", "nearest", "moments"}
+        assert set(step.terms) == {"content", "nearest", "moments", "strokes"}
         assert sum(step.terms.values()) == pytest.approx(step.loss, rel=1e-5)
 
 
