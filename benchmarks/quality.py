@@ -84,7 +84,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _pair(pair: str, options: argparse.Namespace) -> dict[str, Any]:
     content, style = map(common.sample, pair.split(":"))
-    unpainted = _measures(_fitted(content, options.size), content, style)  # also warms up the disk cache
+    unpainted = measures(_fitted(content, options.size), content, style)  # also warms up the disk cache
     runs: dict[str, list[Run]] = {method: [] for method in options.methods}
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.save or Path(scratch)
@@ -106,8 +106,8 @@ def _run(content: Path, style: Path, method: str, folder: Path, options: argpars
     output = folder / f"{content.stem}-{style.stem}-{method.replace('@', '-')}{at}-{options.size}.png"
     settings = _settings(content, style, method, options) | {"strength": strength, "output": str(output)}
     child = common.run_in_subprocess(__file__, settings)
-    measures = _measures(images.load(output), content, style)
-    return {"command_seconds": child.seconds, "strength": strength, **child.report, **measures}
+    found = measures(images.load(output), content, style)
+    return {"command_seconds": child.seconds, "strength": strength, **child.report, **found}
 
 
 def _at_shapes(paint: Callable[[float], Run], shapes: Sequence[float]) -> list[Run]:
@@ -156,7 +156,8 @@ def _fitted(path: Path, size: int) -> np.ndarray:
     return images.resize(pixels, fit((pixels.shape[2], pixels.shape[1]), size))
 
 
-def _measures(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
+def measures(picture: np.ndarray, content: Path, style: Path) -> dict[str, float]:
+    """Return the five measures of a picture."""
     from neural_style import metrics
 
     return {
@@ -281,7 +282,7 @@ class _Curve:
         from neural_style import images
 
         canvas = images.resize(images.load(step.image()), step.size)
-        return _measures(canvas, self.content, self.style)
+        return measures(canvas, self.content, self.style)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,21 @@
 It uses one scale, starts from the content, and minimizes raw losses by Adam with a large epsilon in 1000 steps. Many
 first implementations of style transfer do this, so `quality.py` uses it as a baseline. Deviations: VGG16 instead of
 VGG19, on which the content layer block5_conv2 becomes block4_conv2; epsilon is added after the bias correction.
+
+    python benchmarks/tutorial.py photo.jpg painting.jpg out.png --weights vgg16.npz
+
+paints one picture. The weights are those of `VGG16`, with the layer block5_conv2, which the bundled ones lack.
 """
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 from typing import ClassVar
 
 import tensorflow as tf
 
+from neural_style import VGG16, StyleTransfer
 from neural_style.losses import Context, Features, Gram, Loss, Statistic
 from neural_style.optimizers import Adam
 from neural_style.recipes import MOMENTS, Recipe
@@ -80,3 +86,21 @@ SINGLE = dataclasses.replace(
 
 The tutorial's epsilon would dominate the far smaller gradients of these losses.
 """
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("content")
+    parser.add_argument("style")
+    parser.add_argument("output")
+    parser.add_argument("--size", type=int, default=512, help="long side (%(default)s)")
+    parser.add_argument("--weights", default="imagenet", help="of VGG16 (%(default)s)")
+    options = parser.parse_args()
+    transfer = StyleTransfer(
+        TUTORIAL.loss(), VGG16(options.weights), optimizer=TUTORIAL.optimizer, scales=TUTORIAL.scales
+    )
+    transfer.run(options.content, options.style, size=options.size).save(options.output)
+
+
+if __name__ == "__main__":
+    main()
