@@ -125,8 +125,9 @@ DEFAULT = Recipe(
     citation="This project's own, after N. Kolkin et al., 'Neural neighbor style transfer', arXiv:2203.13215, 2022, "
     "and Li et al. (2017, arXiv:1701.01036): each position is compared with the style's nearest feature vector, "
     "matched on canvas and content together and kept for eight steps, with means and centered covariances beside it "
-    "for palette and large motifs. Painted coarse to fine from 64 pixels, with a quarter of the content's detail (a "
-    "level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger canvas.",
+    "for palette and large motifs, which weigh more above strength 0.5. Painted coarse to fine from 64 pixels, with a "
+    "quarter of the content's detail (a level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger "
+    "canvas.",
     content=0.42 * Content(("block4_conv2",)),
     style=AssignedNeighbor() + 2.0 * OUTER_MOMENTS + 0.7 * INNER_MOMENTS,
     scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
