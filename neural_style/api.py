@@ -249,10 +249,10 @@ def stylize_result(
         >>> len(result.history), result.stopped_by
         (2, 'steps')
     """
-    from neural_style.callbacks.progress import ProgressBar, is_watched
+    from neural_style.callbacks.progress import ProgressBar, is_asked_for, is_watched
     from neural_style.transfer import StyleTransfer
 
-    preview, shown = flag("preview", preview), (progress is None or flag("progress", progress)) and is_watched()
+    preview, shown = flag("preview", preview), is_asked_for(progress) and is_watched()
     shared: dict[str, Any] = {
         "size": _preview_size(size) if preview else size,
         "masks": masks,

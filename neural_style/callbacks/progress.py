@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from neural_style._arguments import flag
 from neural_style.transfer.result import Step
 
-__all__ = ["ProgressBar", "TimeLeft", "is_on_terminal", "is_watched", "make_bar"]
+__all__ = ["ProgressBar", "TimeLeft", "is_asked_for", "is_on_terminal", "is_watched", "make_bar"]
 
 LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<LEFT{postfix}"
 
@@ -113,11 +114,14 @@ def make_bar(iterable: Iterable[Any] | None = None, *, shown: bool | None = None
         shown: False hides the bar everywhere.
         **options: options of `tqdm.tqdm`, such as `total` and `unit`.
 
+    Raises:
+        TypeError: `shown` is neither True, False nor None.
+
     Example:
         >>> list(make_bar("ab", shown=False))
         ['a', 'b']
     """
-    hidden = shown is False or not is_watched()
+    hidden = not is_asked_for(shown) or not is_watched()
     if hidden or not _in_notebook():
         from tqdm import tqdm
 
@@ -127,6 +131,19 @@ def make_bar(iterable: Iterable[Any] | None = None, *, shown: bool | None = None
     if notebook.IProgress is None:  # no ipywidgets: tqdm.auto would warn, and notebooks show stderr in red
         return tqdm(iterable, file=sys.stdout, **options)
     return notebook.tqdm(iterable, **options)
+
+
+def is_asked_for(progress: bool | None) -> bool:
+    """Whether a caller's `progress` asks for a bar: None, the default, does.
+
+    Raises:
+        TypeError: it is neither True, False nor None.
+
+    Example:
+        >>> is_asked_for(None), is_asked_for(False)
+        (True, False)
+    """
+    return progress is None or flag("progress", progress)
 
 
 def is_watched() -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from neural_style._arguments import count, real, whole
 from neural_style._files import FileSet
 from neural_style.api import FrameOptions, check_options
-from neural_style.callbacks.progress import make_bar
+from neural_style.callbacks.progress import is_asked_for, make_bar
 from neural_style.images import video_file
 from neural_style.transfer.inputs import side_of
 from neural_style.transfer.styles.blending import Styles
@@ -152,6 +152,7 @@ def stylize_video(
     began = time.perf_counter()
     check_options("stylize_video", options, FrameOptions)
     frame_steps, temporal = whole("frame_steps", frame_steps, at_least=0), real("temporal", temporal, at_least=0)
+    shown = is_asked_for(progress)
     size = None if size is None else side_of("size", size)
     if options.get("steps") is not None:
         count("steps", options["steps"])
@@ -168,7 +169,7 @@ def stylize_video(
     cuts, flickers = [], []
     with FrameStore(Path(f"{os.fspath(output)}.frames"), identity, painter.size) as store:
         frames = _painted_frames(painter, video_file.frames(clip), store)
-        for frame in make_bar(frames, shown=progress, total=video_file.count(clip), unit="frame"):
+        for frame in make_bar(frames, shown=shown, total=video_file.count(clip), unit="frame"):
             cuts += [frame.number] if frame.cut else []
             flickers += [] if frame.flicker is None else [frame.flicker]
             for callback in callbacks:

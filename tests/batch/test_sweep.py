@@ -77,6 +77,12 @@ def test_one_bar_counts_the_images(quick, monkeypatch, progress, shown):
     assert [call["progress"] for call in quick] == [False] * 3  # no bar of its own for each
 
 
+def test_a_progress_that_is_no_answer_is_refused_before_any_image(quick):
+    with pytest.raises(TypeError, match="progress must be True or False, not 'no'"):
+        sweep("photo", "painting", strength=[0.1, 0.2], progress="no")
+    assert quick == []
+
+
 def test_one_axis_is_a_row_and_three_are_rows_of_every_mixture(quick):
     row = sweep("photo", "painting", strength=[0.1, 0.2, 0.3, 0.4]).image
     assert (row.size[0] - sweep_module.GAP) % 4 == 0

@@ -256,6 +256,8 @@ def test_wrong_arguments_are_refused_before_anything_is_painted(clip, tmp_path):
         paint(output="out.gif")
     with pytest.raises(TypeError, match="frame_steps must be a whole number"):
         paint(frame_steps=1.5)
+    with pytest.raises(TypeError, match="progress must be True or False"):
+        paint(progress="no")
     with pytest.raises(ValueError, match="crf is from 0 to 51"):
         paint(crf=-5)
     with pytest.raises(ValueError, match="size must be at most 16,384 for videos"):
