@@ -69,6 +69,11 @@ def add_pages(app, what, name, obj, options, lines) -> None:
         lines += ["", "Used in: " + ", ".join(f":doc:`/{page}`" for page in pages) + "."]
 
 
+def show_public_bases(app, name, obj, options, bases) -> None:
+    """Name the nearest public class in place of a private base."""
+    bases[:] = [next(each for each in getattr(base, "__mro__", [base]) if each.__name__[0] != "_") for base in bases]
+
+
 def add_pictures(app, docname, source) -> None:
     """List the pages of the gallery under its index, which a script writes for readers on a code host as well."""
     if docname == "gallery/pictures/README":
@@ -99,4 +104,5 @@ def setup(app) -> None:
     app.add_html_math_renderer("mathml", (write_formula("inline"), None), (write_formula("block"), None))
     app.connect("source-read", add_pictures)
     app.connect("autodoc-process-docstring", add_pages, priority=900)  # after napoleon
+    app.connect("autodoc-process-bases", show_public_bases)
     app.connect("build-finished", write_llms)
