@@ -88,8 +88,8 @@ PICTURES = {
         "The castle in The Shipwreck",
         "chenonceau",
         ("shipwreck",),
-        "At a strength of 0.6 the river becomes a stormy sea.",
-        "strength=0.6",
+        "At a strength of 0.55 the river becomes a stormy sea.",
+        "strength=0.55",
     ),
     "pagoda_harvest": Picture(
         "The pagoda in a harvest",

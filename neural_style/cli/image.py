@@ -41,7 +41,7 @@ commands:
 
 EXAMPLES = """examples, after 'neural-style samples':
   neural-style samples/astronaut.jpg samples/starry_night.jpg -o out.png
-  neural-style samples/cat.jpg samples/great_wave.jpg -o out.png --strength 0.7 --size 1024
+  neural-style samples/cat.jpg samples/great_wave.jpg -o out.png --strength 0.6 --size 1024
   neural-style samples/pagoda.jpg samples/nocturne.jpg -o out.png --quality instant
   neural-style samples/cat.jpg samples/harvest.jpg:0.7 samples/nocturne.jpg:0.3 -o blend.png
   neural-style samples/chenonceau.jpg samples/starry_night.jpg --mask samples/chenonceau_sky.png \\

@@ -87,7 +87,7 @@ def test_an_example_is_painted_and_is_still_there_after_a_reload(page):
 
 def test_a_preset_sets_several_controls(page):
     page.get_by_role("button", name="Bold").click()
-    expect(field(page, "Strength")).to_have_value("0.9")
+    expect(field(page, "Strength")).to_have_value("0.7")
     expect(field(page, "Stroke size")).to_have_value("1.8")
 
 

@@ -25,8 +25,8 @@ PAIRS = (
 
 PRESETS: dict[str, dict[str, Any]] = {
     "Portrait": {"strength": 0.45, "style_scale": 0.8, "color": "style", "quality": "best", "size": 768},
-    "Landscape": {"strength": 0.7, "style_scale": 1.0, "color": "style", "quality": "best", "size": 768},
-    "Bold": {"strength": 0.9, "style_scale": 1.8, "color": "style", "quality": "best", "size": 512},
+    "Landscape": {"strength": 0.6, "style_scale": 1.0, "color": "style", "quality": "best", "size": 768},
+    "Bold": {"strength": 0.7, "style_scale": 1.8, "color": "style", "quality": "best", "size": 512},
     "My colors": {"strength": 0.6, "style_scale": 1.0, "color": "content", "quality": "best", "size": 512},
     "Quick look": {"strength": 0.5, "style_scale": 1.0, "color": "style", "quality": "instant", "size": 512},
     "Print": {"strength": 0.6, "style_scale": 1.0, "color": "style", "quality": "fast", "size": 3008},
