@@ -111,7 +111,7 @@ def plot_history(result: Result | Sequence[Step], *, axes: Axes | None = None) -
         >>> content, style = np.zeros((40, 60, 3), np.uint8), np.full((50, 50, 3), 200, np.uint8)
         >>> result = StyleTransfer(extractor="vgg16").run(content, style, size=48, steps=3)
         >>> [line.get_label() for line in plot_history(result).axes[0].get_lines()]
-        ['loss', 'content', 'nearest', 'moments']
+        ['loss', 'content', 'nearest', 'moments', 'strokes']
     """
     history = result.history if isinstance(result, Result) else list(result)
     if not history:
