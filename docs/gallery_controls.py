@@ -103,7 +103,7 @@ ENTRIES: dict[str, tuple[str, Callable[[], Image.Image]]] = {
         "`stylize(photo, None)`: the photograph reconstructed from its features, starting from noise",
         lambda: painted(None, steps=120),
     ),
-    "sweep": ("`sweep(photo, day, style_scale=[0.5, 1], strength=[0.4, 0.55, 0.7])`", sheet),
+    "sweep": ("`sweep(photo, day, style_scale=[0.5, 1], strength=[0.3, 0.5, 0.7])`", sheet),
 }
 
 
