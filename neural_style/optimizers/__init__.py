@@ -8,5 +8,6 @@ from neural_style.optimizers.adam import Adam
 from neural_style.optimizers.base import Evaluation, Optimizer, Progress, State
 from neural_style.optimizers.lbfgs import LBFGS
 from neural_style.optimizers.registry import OPTIMIZERS, named_optimizer
+from neural_style.optimizers.spectrum import Spectrum
 
-__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Evaluation", "Optimizer", "Progress", "State", "named_optimizer"]
+__all__ = ["LBFGS", "OPTIMIZERS", "Adam", "Evaluation", "Optimizer", "Progress", "Spectrum", "State", "named_optimizer"]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from neural_style._arguments import checked, count, real, whole
 from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
+from neural_style.optimizers.spectrum import Spectrum
 
 __all__ = ["LBFGS"]
 
@@ -37,6 +38,7 @@ class LBFGS:
             in units of the range [0, 1].
         max_move: largest distance that a pixel moves in one step, in the same units.
         tries: lengths to try in one step.
+        spectrum: preconditioner; None for none.
 
     Raises:
         ValueError: `memory` is negative, `tries` less than 1, or another argument not above 0.
@@ -54,6 +56,7 @@ class LBFGS:
     first_move: float = 0.05
     max_move: float = 0.5
     tries: int = 8
+    spectrum: Spectrum | None = None
 
     def __post_init__(self) -> None:
         checked(self, memory=functools.partial(whole, at_least=0), tries=count)
@@ -98,10 +101,16 @@ class LBFGS:
 
     def _direction(self, canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, float]:
         """Search direction, (1, height, width, 3), and the slope along it, negative where a pixel is free."""
-        products = _products(canvas, gradient, s, y).numpy().astype(np.float64)
+        free = _free(canvas, gradient)
+        gradient, mask = gradient * free, free
+        if self.spectrum is not None:
+            gradient, mask = self.spectrum.of_gradient(gradient), tf.ones([1, 1, 1, 1])
+        products = _products(mask, gradient, s, y).numpy().astype(np.float64)
         weights = _two_loops(products)
         slope = float(weights @ products[-1])
-        direction = _combine(canvas, gradient, s, y, tf.constant(weights, tf.float32))
+        direction = _combine(mask, gradient, s, y, tf.constant(weights, tf.float32))
+        if self.spectrum is not None:
+            direction = free * self.spectrum.to_move(direction)
         largest = float(tf.reduce_max(tf.abs(direction)))
         if largest == 0.0:
             return direction, 0.0
@@ -111,8 +120,11 @@ class LBFGS:
 
     def _remember(self, s: tf.Tensor, y: tf.Tensor, pair: _Pair, there: Evaluation) -> State:
         if float(pair.curvature) > 1e-6 * float(pair.size):
-            s = tf.concat([s[-self.memory + 1 :] if self.memory > 1 else s[:0], pair.s], axis=0)
-            y = tf.concat([y[-self.memory + 1 :] if self.memory > 1 else y[:0], pair.y], axis=0)
+            move, change = pair.s, pair.y
+            if self.spectrum is not None:
+                move, change = self.spectrum.of_move(move), self.spectrum.of_gradient(change)
+            s = tf.concat([s[-self.memory + 1 :] if self.memory > 1 else s[:0], move], axis=0)
+            y = tf.concat([y[-self.memory + 1 :] if self.memory > 1 else y[:0], change], axis=0)
         return {"s": s, "y": y} | _keep(there)
 
 
@@ -170,24 +182,28 @@ def _two_loops(products: np.ndarray) -> np.ndarray:
 _PAIRS = tf.TensorSpec([None, None, None, 3])
 
 
+_MASK = tf.TensorSpec([1, None, None, None])
+
+
+@function([CANVAS, CANVAS])
 def _free(canvas: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
     """1 where a value may move downhill without leaving [0, 1], else 0."""
     stuck = ((canvas <= 0.0) & (gradient > 0.0)) | ((canvas >= 1.0) & (gradient < 0.0))
     return 1.0 - tf.cast(stuck, tf.float32)
 
 
-@function([CANVAS, CANVAS, _PAIRS, _PAIRS])
-def _products(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+@function([_MASK, CANVAS, _PAIRS, _PAIRS])
+def _products(mask: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Inner products of s, y and gradient over the free pixels, (2 k + 1, 2 k + 1)."""
-    vectors = tf.concat([s, y, gradient], axis=0) * _free(canvas, gradient)
+    vectors = tf.concat([s, y, gradient], axis=0) * mask
     flat = tf.reshape(vectors, [tf.shape(vectors)[0], -1])
     return tf.matmul(flat, flat, transpose_b=True)
 
 
-@function([CANVAS, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])])
-def _combine(canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+@function([_MASK, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])])
+def _combine(mask: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     vectors = tf.concat([s, y, gradient], axis=0)
-    return tf.einsum("k,khwc->hwc", weights, vectors)[None] * _free(canvas, gradient)
+    return tf.einsum("k,khwc->hwc", weights, vectors)[None] * mask
 
 
 @function([CANVAS] * 4)

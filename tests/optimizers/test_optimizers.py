@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress, named_optimizer
+from neural_style.optimizers import LBFGS, Adam, Evaluation, Progress, Spectrum, named_optimizer
 
 SHAPE = (1, 4, 5, 3)
 
@@ -146,7 +146,17 @@ def test_with_rate_multiplies_the_learning_rate_alone(optimizer):
     assert slower.with_rate(4.0) == optimizer
 
 
-@pytest.mark.parametrize("optimizer", [Adam(), Adam(average=0.5), LBFGS(memory=3), LBFGS(memory=1), LBFGS(memory=0)])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        Adam(),
+        Adam(average=0.5),
+        LBFGS(memory=3),
+        LBFGS(memory=1),
+        LBFGS(memory=0),
+        LBFGS(memory=2, spectrum=Spectrum()),
+    ],
+)
 def test_state_bytes_is_the_size_of_the_largest_state(optimizer, evaluate, start):
     canvas = tf.constant(np.tile(start, (1, 8, 8, 1)))
     steepness = tf.random.stateless_uniform(canvas.shape, [1, 2])
