@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from neural_style._arguments import checked, real
@@ -72,51 +72,53 @@ class Spectrum:
 
     def of_gradient(self, gradient: tf.Tensor) -> tf.Tensor:
         """A gradient with respect to the coordinates, from that with respect to the canvas, (1, height, width, 3)."""
-        return _divided(gradient, self._numbers)
+        return _divided(gradient, self._roots(gradient))
 
     def of_move(self, move: tf.Tensor) -> tf.Tensor:
         """A move of the canvas in coordinates; its inner product with a gradient stays the same."""
-        return _multiplied(move, self._numbers)
+        return _multiplied(move, self._roots(move))
 
     def to_move(self, coordinates: tf.Tensor) -> tf.Tensor:
         """The move of the canvas, from one in coordinates."""
-        return _divided(coordinates, self._numbers)
+        return _divided(coordinates, self._roots(coordinates))
 
-    @property
-    def _numbers(self) -> tf.Tensor:
-        return tf.constant([*self.luminance, *self.red_blue, *self.magenta_green, self.floor])
-
-
-_NUMBERS = tf.TensorSpec([7])
+    def _roots(self, canvas: tf.Tensor) -> tf.Tensor:
+        return _roots(self, *canvas.shape[1:3])
 
 
-@function([CANVAS, _NUMBERS])
-def _divided(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    return _filtered(vectors, tf.math.rsqrt, numbers)
+@functools.lru_cache(maxsize=2)
+def _roots(spectrum: Spectrum, height: int, width: int) -> tf.Tensor:
+    """The root of the curvature for each Fourier coefficient of a canvas, float32 (axes, height, width // 2 + 1)."""
+    with tf.init_scope():
+        square = np.square(np.fft.fftfreq(height))[:, None] + np.square(np.fft.rfftfreq(width))
+        square = np.maximum(square, SLOWEST**2).astype(np.float32)
+        bands = (spectrum.luminance, spectrum.red_blue, spectrum.magenta_green)
+        return tf.constant(np.sqrt([h * _shape(square / np.float32(f) ** 2) + spectrum.floor for f, h in bands]))
 
 
-@function([CANVAS, _NUMBERS])
-def _multiplied(vectors: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-    return _filtered(vectors, tf.sqrt, numbers)
+def _shape(q_square: np.ndarray) -> np.ndarray:
+    """The curvature as a share of the largest, for squares of q."""
+    share = 4.0 * q_square / np.square(1.0 + q_square)
+    return np.where(q_square > 1.0, np.maximum(share, np.float32(LEAST)), share)
 
 
-def _filtered(vectors: tf.Tensor, function_of: Callable[[tf.Tensor], tf.Tensor], numbers: tf.Tensor) -> tf.Tensor:
-    """Multiply the Fourier coefficients of (1, rows, columns, 3) by a function of the curvature."""
+_ROOTS = tf.TensorSpec([3, None, None])
+
+
+@function([CANVAS, _ROOTS])
+def _divided(vectors: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+    return _filtered(vectors, tf.math.reciprocal(roots))
+
+
+@function([CANVAS, _ROOTS])
+def _multiplied(vectors: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
+    return _filtered(vectors, roots)
+
+
+def _filtered(vectors: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+    """Multiply the Fourier coefficients of a canvas along each axis of color."""
     axes = tf.math.l2_normalize(tf.constant(AXES), axis=-1)
-    size = tf.shape(vectors)[1:3]
-    square = tf.square(_frequencies(size[0])[:, None]) + tf.square(_frequencies(size[1])[None, : size[1] // 2 + 1])
-    bands, floor = tf.unstack(tf.reshape(numbers[:6], [3, 2])), numbers[6]
-    planes = []
-    for plane, band in zip(tf.unstack(tf.tensordot(axes, vectors[0], [[1], [2]])), bands, strict=True):
-        q = tf.maximum(square, SLOWEST**2) / tf.square(band[0])
-        shape = 4.0 * q / tf.square(1.0 + q)
-        shape = tf.where(q > 1.0, tf.maximum(shape, LEAST), shape)
-        spectrum = tf.signal.rfft2d(plane) * tf.cast(function_of(band[1] * shape + floor), tf.complex64)
-        planes.append(tf.signal.irfft2d(spectrum, fft_length=size))
-    return tf.tensordot(tf.stack(planes, axis=-1), axes, 1)[None]
-
-
-def _frequencies(count: tf.Tensor) -> tf.Tensor:
-    """The magnitude of the frequency of each Fourier coefficient, in cycles per pixel."""
-    index = tf.range(count)
-    return tf.cast(tf.minimum(index, count - index), tf.float32) / tf.cast(count, tf.float32)
+    planes = tf.tensordot(axes, vectors[0], [[1], [2]])
+    spectrum = tf.signal.rfft2d(planes) * tf.cast(factors, tf.complex64)
+    filtered = tf.signal.irfft2d(spectrum, fft_length=tf.shape(planes)[1:])
+    return tf.tensordot(filtered, axes, [[0], [0]])[None]
