@@ -26,7 +26,7 @@ from neural_style.losses import (
     TotalVariation,
 )
 from neural_style.losses.style import STYLE_LAYERS
-from neural_style.optimizers import LBFGS, Adam, Optimizer, Spectrum
+from neural_style.optimizers import LBFGS, Adam, Optimizer
 from neural_style.scales import CoarseToFine, Relay, Schedule
 
 __all__ = ["FAST", "RECIPES", "Recipe", "get", "quick"]
@@ -128,11 +128,11 @@ DEFAULT = Recipe(
     "for palette and large motifs, which weigh more above strength 0.5. Painted coarse to fine from 64 pixels, with a "
     "quarter of the content's detail (a level of a Laplacian pyramid, Burt and Adelson, 1983) added to each larger "
     "canvas.",
-    content=0.44 * Content(("block4_conv2",)),
-    style=AssignedNeighbor() + 1.75 * OUTER_MOMENTS + 0.6 * INNER_MOMENTS,
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.95, min_steps=4),
-    optimizer=LBFGS(first_move=0.2, spectrum=Spectrum()),
-    final_optimizer=LBFGS(memory=2, first_move=0.2, spectrum=Spectrum()),
+    content=0.42 * Content(("block4_conv2",)),
+    style=AssignedNeighbor() + 2.0 * OUTER_MOMENTS + 0.7 * INNER_MOMENTS,
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=32, decay=0.9, min_steps=6),
+    optimizer=LBFGS(first_move=0.1),
+    final_optimizer=LBFGS(memory=2, first_move=0.1),
     detail_strength=0.25,
     bold=1.6 * OUTER_MOMENTS + 1.6 * INNER_MOMENTS,
 )
