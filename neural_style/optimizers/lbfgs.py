@@ -180,8 +180,6 @@ def _two_loops(products: np.ndarray) -> np.ndarray:
 
 
 _PAIRS = tf.TensorSpec([None, None, None, 3])
-
-
 _MASK = tf.TensorSpec([1, None, None, None])
 
 

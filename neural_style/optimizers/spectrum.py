@@ -28,7 +28,7 @@ SLOWEST, LEAST = 1.0 / 128.0, 0.3
 class Spectrum:
     r"""Curvature of a loss by spatial frequency and color, as a preconditioner.
 
-    A loss on the maps of a network changes most with some patterns of pixels: with luminance at about ten pixels a
+    A loss on the maps of a network changes most with some patterns of pixels: with luminance at about nine pixels a
     cycle, with hue at about 25. At other frequencies its curvature is up to a hundred times smaller, and gradient
     descent is slow there. The preconditioner divides the gradient's Fourier coefficients by the curvature
 
@@ -36,8 +36,9 @@ class Spectrum:
 
     along three color axes. Its first part is at least 0.3 h beyond f_0, and below 1/128 cycles per pixel it is that at
     1/128. The defaults fit what `benchmarks/curvature.py` measured for the recipe `default` on VGG16; the largest
-    curvature of luminance is the unit. The transform is periodic, so in the direction of a step, unlike in the
-    gradient, opposite borders act on each other.
+    curvature of luminance is the unit. `LBFGS` works in coordinates in which a loss of this curvature has the same in
+    all directions: the canvas, its Fourier coefficients multiplied by the root of c. The transform is periodic, so in
+    the direction of a step, unlike in the gradient, opposite borders act on each other.
 
     References: Nocedal and Wright, "Numerical optimization", 2006, section 5.1, for preconditioning. Mordvintsev et al.
     ("Differentiable image parameterizations", Distill, 2018) optimize the coefficients of decorrelated colors, scaled

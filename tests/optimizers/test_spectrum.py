@@ -59,7 +59,7 @@ def test_a_wave_is_divided_by_the_curvature_at_its_frequency(axis, band, period)
     np.testing.assert_allclose(found, wave / (height * share + spectrum.floor), rtol=1e-3, atol=1e-3)
 
 
-def test_on_the_default_s_losses_it_gets_lower_in_as_many_steps(vgg16):
+def test_on_the_default_s_losses_it_gets_lower_in_as_many_steps():
     one_size = dataclasses.replace(recipes.get("default"), scales=SingleScale(), extractor="vgg16")
     content, style = samples.path("chenonceau"), samples.path("great_wave")
 
