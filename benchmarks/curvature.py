@@ -58,18 +58,17 @@ def _measure(pair: str, options: argparse.Namespace) -> list[list[float]]:
     return probe.found
 
 
+@dataclasses.dataclass(frozen=True)
 class Probe(LBFGS):
-    """Measures in place of the first step, and then moves nothing."""
+    """Measures in place of the first step, and moves nothing."""
 
-    found: list[list[float]]
+    found: list[list[float]] = dataclasses.field(default_factory=list, compare=False)
 
     def step(
         self, evaluate: Callable[[tf.Tensor], Evaluation], canvas: tf.Tensor, state: State, progress: Progress
     ) -> tuple[tf.Tensor, State, Evaluation]:
         if progress.done == 0:
-            object.__setattr__(
-                self, "found", [[_curvature(evaluate, canvas, *each) for each in row] for row in _rows()]
-            )
+            self.found.extend([_curvature(evaluate, canvas, *each) for each in row] for row in _rows())
         return canvas, state, evaluate(canvas)
 
 

@@ -72,15 +72,15 @@ class Spectrum:
             object.__setattr__(self, name, band)
 
     def of_gradient(self, gradient: tf.Tensor) -> tf.Tensor:
-        """A gradient with respect to the coordinates, from that with respect to the canvas, (1, height, width, 3)."""
+        """The gradient with respect to the coordinates, from that with respect to the canvas; both (1, height, width, 3)."""
         return _divided(gradient, self._roots(gradient))
 
     def of_move(self, move: tf.Tensor) -> tf.Tensor:
-        """A move of the canvas in coordinates; its inner product with a gradient stays the same."""
+        """A move of the canvas in coordinates, both (1, height, width, 3); its product with a gradient stays the same."""
         return _multiplied(move, self._roots(move))
 
     def to_move(self, coordinates: tf.Tensor) -> tf.Tensor:
-        """The move of the canvas, from one in coordinates."""
+        """The move of the canvas from one in coordinates, both (1, height, width, 3)."""
         return _divided(coordinates, self._roots(coordinates))
 
     def _roots(self, canvas: tf.Tensor) -> tf.Tensor:
