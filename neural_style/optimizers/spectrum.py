@@ -72,11 +72,11 @@ class Spectrum:
             object.__setattr__(self, name, band)
 
     def of_gradient(self, gradient: tf.Tensor) -> tf.Tensor:
-        """The gradient with respect to the coordinates, from that with respect to the canvas; both (1, height, width, 3)."""
+        """The coordinates' gradient, from the canvas's, both (1, height, width, 3)."""
         return _divided(gradient, self._roots(gradient))
 
     def of_move(self, move: tf.Tensor) -> tf.Tensor:
-        """A move of the canvas in coordinates, both (1, height, width, 3); its product with a gradient stays the same."""
+        """A canvas's move in coordinates, both (1, height, width, 3); its product with a gradient stays the same."""
         return _multiplied(move, self._roots(move))
 
     def to_move(self, coordinates: tf.Tensor) -> tf.Tensor:
