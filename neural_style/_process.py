@@ -11,6 +11,7 @@ import ctypes
 import gc
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import io
 import os
 import signal
@@ -36,6 +37,8 @@ _NOISE = (
 _NOISE_WITHOUT_A_GPU = (_HEAD("[EW]") + r".*\bcu(?:da|Init)",)
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver; the one of Windows inside WSL
 
+_EARLIER = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2")
+
 _FILTER = """
 import re, sys
 noise = re.compile(sys.argv[1].encode())
@@ -53,8 +56,8 @@ def configure_process() -> None:
       the number of stderr, to which TensorFlow writes its log.
     - TensorFlow's log of its start is filtered: information, and complaints about a missing GPU where there is none. To
       see all of it, set the environment variable `TF_CPP_MIN_LOG_LEVEL` to 0.
-    - TensorFlow loads without Keras, which is loaded where it is first used, and its modules are never searched for
-      cyclic garbage.
+    - TensorFlow loads without Keras and its own earlier interfaces, which are loaded where they are first used, and its
+      modules are never searched for cyclic garbage.
     - Freed memory returns to the system.
 
     Example:
@@ -84,14 +87,23 @@ def _open_missing_streams() -> None:
 
 
 class _TensorFlowFinder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow wherever it is imported first, and has it loaded with a filtered log."""
+    """Finds TensorFlow wherever it is imported first, and has it loaded with a filtered log.
+
+    Its earlier interfaces, in whole `tf.compat.v1` and `v2`, are a tenth of that import, and nothing here needs them.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name == "tensorflow" else None
+        if name != "tensorflow" and name not in _EARLIER:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is None or spec.loader is None:
             return None
+        if name in _EARLIER:
+            late = importlib.machinery.ModuleSpec(name, _LateLoader(spec), is_package=True)
+            late.submodule_search_locations = spec.submodule_search_locations
+            return late
         load = spec.loader.exec_module
 
         def load_quietly(module: ModuleType) -> None:
@@ -102,6 +114,38 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
 
         spec.loader.exec_module = load_quietly  # type: ignore[method-assign]
         return spec
+
+
+class _LateModule(ModuleType):
+    """A module that is loaded when one of its names is looked up; `importlib.util.LazyLoader` refuses TensorFlow's."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.__spec__.loader.load(self), name)  # type: ignore[union-attr]
+
+
+class _LateLoader(importlib.abc.Loader):
+    def __init__(self, spec: importlib.machinery.ModuleSpec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return _LateModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+    def load(self, late: ModuleType) -> ModuleType:
+        """The module itself, which from now on takes the place of the late one."""
+        name = late.__name__
+        with self._lock:
+            if sys.modules[name] is late:
+                module = sys.modules[name] = importlib.util.module_from_spec(self._spec)
+                self._spec.loader.exec_module(module)  # type: ignore[union-attr]
+                package, _, last = name.rpartition(".")
+                setattr(sys.modules[package], last, sys.modules[name])  # it may have put another object there
+            return sys.modules[name]
 
 
 @contextlib.contextmanager

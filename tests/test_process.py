@@ -50,6 +50,17 @@ def start(tmp_path):
     return call
 
 
+def test_earlier_interfaces_are_loaded_only_where_they_are_used():
+    code = (
+        "from neural_style._process import configure_process; configure_process(); import sys, tensorflow as tf\n"
+        "assert 'tensorflow._api.v2.compat.v1.nn' not in sys.modules\n"
+        "assert tf.compat.v1.placeholder.__name__ == 'placeholder' and tf.compat.v2.nn.relu is tf.nn.relu\n"
+        "import tensorflow.compat.v1 as earlier; assert earlier.Session is tf.compat.v1.Session"
+    )
+    finished = run(code)
+    assert not finished.returncode, finished.stderr
+
+
 def test_keras_is_loaded_only_where_it_is_used():
     code = (
         "from neural_style._process import configure_process; configure_process(); import sys, tensorflow as tf\n"
