@@ -230,7 +230,7 @@ class VGG:
         if precision not in self._by_precision:
             twin: Self = object.__new__(type(self))
             twin.__dict__.update(self.__dict__)
-            twin.__dict__.pop("_layers", None)
+            twin.__dict__.pop("_built", None)
             twin._set_precision(precision)
         return self._by_precision[precision]
 
@@ -241,10 +241,15 @@ class VGG:
         self._by_precision[precision] = self  # one object per precision, so that its compiled functions are found
 
     @functools.cached_property
-    def _layers(self) -> dict[str, _Layer]:
-        """Built on first use: most runs use one precision, and each takes 110 MB in float32."""
-        with tf.init_scope():
-            return {name: _Layer.of(stored, self.precision) for name, stored in self.arrays.items()}
+    def _built(self) -> dict[str, _Layer]:
+        return {}
+
+    def _layer(self, name: str) -> _Layer:
+        """Built on first use: most runs use one precision, and few use the deepest layers, which are the largest."""
+        if name not in self._built:
+            with tf.init_scope():
+                self._built[name] = _Layer.of(self.arrays[name], self.precision)
+        return self._built[name]
 
     def __call__(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
         check_process()
@@ -297,7 +302,7 @@ class VGG:
             elif follows_pooling(name):
                 x = self._pool(x)
             is_pooled_only = self.pooling == "max" and name in self._last_of_blocks and name != segment[-1]
-            x = self._layers[name](x, masked=is_pooled_only)
+            x = self._layer(name)(x, masked=is_pooled_only)
         return x
 
     def _gradient_scale(self, image: tf.Tensor) -> tf.Tensor:

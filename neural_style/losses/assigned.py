@@ -219,14 +219,14 @@ class AssignedNeighbor(ByLayer):
             goal = weight * tf.gather(flat(units[layer]), assignment.index[..., number])
             if factor > 1:  # the cells of the grid within one of this layer's: their goals' sum has the same gradient
                 goal, weight = (factor**2 * _mean_cells(each, factor) for each in (goal, weight))
-            common = tf.minimum(tf.shape(goal), tf.shape(x))
+            common = _corner(tf.minimum(tf.shape(goal), tf.shape(x)))
             ours, goal, weight = (_cropped(each, common) for each in (x, goal, weight))
             weights = tf.reduce_sum(weight)
             total, count = total + weights - _sum_of_cosines(ours, goal, energy), count + weights
         return total, count
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        distances = [total / (count + 1e-8) for total, count in (statistic[layer] for layer in self.layers)]
+        distances = [total / (tf.stop_gradient(count) + 1e-8) for total, count in map(statistic.get, self.layers)]
         return tf.nn.relu(average_over_layers(self, distances))
 
     def _stacked(self, style: StyleVectors) -> tf.Tensor:
@@ -247,7 +247,8 @@ class AssignedNeighbor(ByLayer):
                 x = tf.gather(x, tf.minimum(tf.range(size[axis]) // factor, tf.shape(x)[axis] - 1), axis=axis)
             return x
         finer = max(1, context.strides.get(self.grid, 1) // context.strides.get(layer, 1))
-        return _cropped(_middle(x, finer), size)
+        middle = _middle(x, finer)
+        return _cropped(middle, _corner(tf.minimum(size, tf.shape(middle))))
 
 
 def _sum_of_cosines(x: tf.Tensor, goal: tf.Tensor, energy: tf.Tensor) -> tf.Tensor:
@@ -271,12 +272,17 @@ def _sum_of_cosines(x: tf.Tensor, goal: tf.Tensor, energy: tf.Tensor) -> tf.Tens
     return inner(x)
 
 
-def _cropped(x: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-    """A map without the rows and columns beyond those of a size, (4,).
+def _corner(size: tf.Tensor) -> tf.Tensor:
+    """The size of a slice with the rows and columns of a size, (4,), and all channels."""
+    return tf.where([False, True, True, False], size, -1)
+
+
+def _cropped(x: tf.Tensor, corner: tf.Tensor) -> tf.Tensor:
+    """A map without the rows and columns beyond those of a corner; see `_corner`.
 
     The gradient of `tf.slice` takes a tenth of the time of that of indexing.
     """
-    cropped = tf.slice(x, [0, 0, 0, 0], tf.where([False, True, True, False], tf.minimum(size, tf.shape(x)), -1))
+    cropped = tf.slice(x, [0, 0, 0, 0], corner)
     cropped.set_shape([1, None, None, x.shape[-1]])
     return cropped
 

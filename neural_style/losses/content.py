@@ -44,7 +44,7 @@ class Content(ByLayer):
         return 2.0 * tf.nn.l2_loss(difference), 2.0 * tf.nn.l2_loss(content)  # keeps no map of squares
 
     def compare(self, statistic: Statistic, target: Statistic) -> tf.Tensor:
-        distances = [distance / (energy + 1e-8) for distance, energy in statistic.values()]
+        distances = [distance / (tf.stop_gradient(energy) + 1e-8) for distance, energy in statistic.values()]
         return tf.add_n(distances) / len(distances)
 
 

@@ -55,11 +55,11 @@ class PositionSums(NamedTuple):
 
     def mean(self) -> tf.Tensor:
         """Mean vector, (R, channels); 0 for an empty region."""
-        return self.total * self._share()[:, None]
+        return self.total * tf.expand_dims(self.share(), -1)
 
     def gram(self) -> tf.Tensor:
         """Mean outer product, (R, channels, channels); 0 for an empty region."""
-        return self.outer * self._share()[:, None, None]
+        return self.outer * tf.reshape(self.share(), [-1, 1, 1])
 
     def covariance(self) -> tf.Tensor:
         """Covariance, (R, channels, channels); 0 for an empty region."""
@@ -68,9 +68,9 @@ class PositionSums(NamedTuple):
     def moments(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The mean vector and the covariance, together."""
         mean = self.mean()
-        return mean, self.gram() - mean[:, :, None] * mean[:, None, :]
+        return mean, self.gram() - tf.expand_dims(mean, 2) * tf.expand_dims(mean, 1)
 
-    def _share(self) -> tf.Tensor:
+    def share(self) -> tf.Tensor:
         """The weight of a position in the mean, (R,); 0 for an empty region."""
         return tf.math.reciprocal_no_nan(self.count)
 
@@ -93,7 +93,7 @@ def position_sums(features: tf.Tensor, guide: tf.Tensor | None = None) -> Positi
     if guide is None:
         outer, total = _sums(features)
         count = tf.cast(tf.size(features) // features.shape[-1], tf.float32)
-        return PositionSums(outer[None], total[None], count[None])
+        return PositionSums(*(tf.expand_dims(each, 0) for each in (outer, total, count)))
     weights = tf.unstack(guide[..., None], axis=3)
     regions = [_sums(features * tf.sqrt(weight)) for weight in weights]
     vectors = tf.reshape(features, [-1, features.shape[-1]])
@@ -116,11 +116,12 @@ def _sums(features: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..
     vectors = tf.reshape(features, [-1, features.shape[-1]])
 
     def gradient(outer: tf.Tensor, total: tf.Tensor) -> tf.Tensor:
-        return tf.nn.bias_add(tf.nn.conv2d(features, (outer + tf.transpose(outer))[None, None], 1, "VALID"), total)
+        kernel = tf.reshape(outer + tf.transpose(outer), [1, 1, *outer.shape])
+        return tf.nn.bias_add(tf.nn.conv2d(features, kernel, 1, "VALID"), total)
 
     # In two stages, along the columns and then along the rows: one float32 sum over a megapixel loses four digits.
     rows = tf.reshape(features, [tf.shape(features)[1], -1])
-    columns = tf.matmul(tf.ones([1, tf.shape(rows)[0]]), rows)  # half the time of reduce_sum
+    columns = tf.matmul(tf.ones_like(rows[:, :1]), rows, transpose_a=True)  # half the time of reduce_sum
     total = tf.reduce_sum(tf.reshape(columns, [-1, features.shape[-1]]), axis=0)
     return (tf.matmul(vectors, vectors, transpose_a=True), total), gradient
 
@@ -202,6 +203,7 @@ class _Distribution(ByLayer):
 
 def _average_over_regions(count: tf.Tensor, distances: tf.Tensor) -> tf.Tensor:
     """The mean over regions, each weighted by its share of the image."""
+    count = tf.stop_gradient(count)
     return tf.reduce_sum(count * distances) / tf.reduce_sum(count)
 
 
@@ -330,7 +332,28 @@ def covariance_distance(
 
 
 def _covariance_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
-    return covariance_distance(*sums.moments(), *target.moments())
+    """`covariance_distance` of sums, (R,); no gradient passes to the count, nor to the target.
+
+    The gradient in closed form takes a quarter of the operations of automatic differentiation.
+    """
+    goal_mean, goal = target.moments()
+    of_mean, of_covariance = _denominator(goal_mean), _denominator(goal, tf.square(_min_spread(goal_mean)))
+
+    @custom_gradient
+    def distance(outer: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tuple[tf.Tensor, tf.Tensor]]]:
+        mean, covariance = PositionSums(outer, total, sums.count).moments()
+        mean_difference, difference = mean - goal_mean, covariance - goal
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            twice = (upstream + upstream) * sums.share()
+            by_outer = tf.reshape(twice / of_covariance, [-1, 1, 1]) * difference
+            along = tf.linalg.matvec(by_outer, mean)
+            return by_outer, tf.expand_dims(twice / of_mean, -1) * mean_difference - (along + along)
+
+        means = _squares(mean_difference) / of_mean
+        return means + _squares(difference) / of_covariance, gradient
+
+    return distance(sums.outer, sums.total)
 
 
 def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
@@ -340,7 +363,7 @@ def _deviation_distance(sums: PositionSums, target: PositionSums) -> tf.Tensor:
 
 def _min_spread(target_mean: tf.Tensor) -> tf.Tensor:
     """Lower bound of the spread in denominators, (N,): a constant style would divide by 0."""
-    return MIN_SPREAD * tf.reduce_sum(tf.square(target_mean), axis=-1)
+    return MIN_SPREAD * _squares(target_mean)
 
 
 def _deviation(sums: PositionSums) -> tf.Tensor:
@@ -381,9 +404,16 @@ def relative_square(value: tf.Tensor, target: tf.Tensor, minimum: tf.Tensor | fl
         >>> relative_square(tf.constant([[3.0, 4.0]]), tf.constant([[0.0, 4.0]])).numpy().tolist()
         [0.5625]
     """
-    axes = list(range(1, len(value.shape)))
-    distance = tf.reduce_sum(tf.math.squared_difference(value, target), axis=axes)
-    return distance / (tf.maximum(tf.reduce_sum(tf.square(target), axis=axes), minimum) + 1e-8)
+    return _squares(value - target) / _denominator(target, minimum)
+
+
+def _denominator(target: tf.Tensor, minimum: tf.Tensor | float = 0.0) -> tf.Tensor:
+    return tf.maximum(_squares(target), minimum) + 1e-8
+
+
+def _squares(value: tf.Tensor) -> tf.Tensor:
+    """The sum of squares for each index of the first axis."""
+    return tf.reduce_sum(tf.square(value), axis=list(range(1, len(value.shape))))
 
 
 def _square_root(matrix: tf.Tensor) -> tf.Tensor:

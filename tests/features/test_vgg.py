@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from neural_style._fingerprint import fingerprint
-from neural_style.features import VGG16, VGG19, ReceptiveField
+from neural_style.features import VGG16, VGG19, ReceptiveField, vgg
+from neural_style.features import convolutions as kernels
 from neural_style.features.vgg import MEAN_BGR
 
 NETWORKS = {
@@ -103,11 +104,15 @@ def test_an_image_of_the_mean_color_is_zero_to_the_network(vgg16):
     ("layers", "convolutions", "poolings"),
     [(["block1_conv1"], 1, 0), (["block2_conv2", "block1_conv1"], 4, 1), (["block5_conv1"], 11, 4), ([], 0, 0)],
 )
-def test_nothing_deeper_than_requested_is_computed(vgg16, layers, convolutions, poolings):
+def test_nothing_deeper_than_requested_is_computed_or_converted(layers, convolutions, poolings, monkeypatch):
+    made = []
+    monkeypatch.setattr(vgg, "mirrored", lambda kernel: made.append(kernel) or kernels.mirrored(kernel))
+    vgg16 = VGG16()
     traced = tf.function(lambda x: vgg16(x, layers)).get_concrete_function(tf.TensorSpec([1, None, None, 3]))
     kinds = [op.type for op in traced.graph.get_operations()]
     assert kinds.count("Conv2D") + kinds.count("PartitionedCall") == convolutions  # by pairs of rows: a call each
     assert kinds.count("MaxPool") == poolings
+    assert len(made) == convolutions
 
 
 @pytest.mark.parametrize(("precision", "rounding"), [("bfloat16", 0.0), ("float32", 1e-6)])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from neural_style.losses import Context, Gram, Moments, gram_matrix, position_sums
+from neural_style.losses.style import covariance_distance
 
 maps = hnp.arrays(
     np.float32,
@@ -91,6 +92,19 @@ def test_regions_count_by_their_share(loss, features, guide):
     share = guide.sum(axis=(0, 1, 2)) / guide.sum()
     assert distances.shape == (2,)
     assert float(loss.compare(sums, target)) == pytest.approx(float(share @ distances), rel=1e-5)
+
+
+def test_the_gradient_of_moments_is_that_of_automatic_differentiation(features, guide):
+    loss, x = Moments(("a",)), tf.constant(features)
+    target = {"a": position_sums(features[:, ::-1] * 0.5 + 1.0, guide)}
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        sums = loss.statistic({"a": x}, Context(guides={"a": guide}))
+        value = loss.compare(sums, target)
+        plain = covariance_distance(*sums["a"].moments(), *target["a"].moments())
+        expected = tf.reduce_sum(plain * sums["a"].count) / tf.reduce_sum(sums["a"].count)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+    np.testing.assert_allclose(tape.gradient(value, x), tape.gradient(expected, x), rtol=1e-4, atol=1e-6)
 
 
 def test_an_empty_region_counts_for_nothing(features):
