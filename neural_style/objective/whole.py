@@ -50,13 +50,11 @@ class EagerFunctions(NamedTuple):
         content: see `Objective.content`.
         target: see `Objective.target`.
         evaluate: see `Objective.evaluate`.
-        match: see `Objective.match`.
     """
 
     content: Callable[..., ContentFeatures]
     target: Callable[..., Targets]
     evaluate: Callable[..., Evaluation]
-    match: Callable[..., tuple[tf.Tensor | None, ...]]
 
 
 class WholeObjective:
@@ -80,12 +78,12 @@ class WholeObjective:
         self.style_layers = _union(loss for loss in self.losses if loss.uses_style)
         check_layers([layer for layer in self.layers if layer != "image"], extractor.layers)
         self.matched_layers = _union(loss for loss in self.losses if loss.refresh)
-        eager = self.eager()
-        self.content, self.target, self.evaluate, self.match = map(OneTrace, eager)
+        self.content, self.target, self.evaluate = map(OneTrace, self.eager())
+        self._assign = OneTrace(self._assign_all)
 
     def eager(self) -> EagerFunctions:
         """The same functions, not compiled: for tests, debugging and tracing with fixed sizes."""
-        return EagerFunctions(self._content, self._target, self._evaluate, self._match)
+        return EagerFunctions(self._content, self._target, self._evaluate)
 
     @functools.cached_property
     def smallest_side(self) -> int:
@@ -130,11 +128,19 @@ class WholeObjective:
         context = Context(guides=crop_guides(guides, features), strides=self.strides(self.layers))
         return tuple(measure_style(loss, features, context) for loss in self.losses)
 
-    def _match(
+    def match(
         self, canvas: tf.Tensor, content: ContentFeatures | None, styles: Sequence[tuple[StyleVectors, ...] | None]
     ) -> tuple[tf.Tensor | None, ...]:
-        ours = self._queries(self.features(canvas, self.matched_layers))
-        theirs = content.queries if content else (None,) * len(ours)
+        """See `Objective.match`. The canvas is read as a content is, so that the network needs no other trace."""
+        ours = self.content(canvas).queries
+        return self._assign(ours, content.queries if content else (None,) * len(ours), styles)
+
+    def _assign_all(
+        self,
+        ours: Sequence[tf.Tensor | None],
+        theirs: Sequence[tf.Tensor | None],
+        styles: Sequence[tuple[StyleVectors, ...] | None],
+    ) -> tuple[tf.Tensor | None, ...]:
         return tuple(
             None if vectors is None else _assign(loss, loss.mix(one, other), vectors)  # type: ignore[attr-defined]
             for loss, one, other, vectors in zip(self.losses, ours, theirs, styles, strict=True)
