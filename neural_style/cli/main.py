@@ -8,18 +8,24 @@ SIGHUP (the current image is saved).
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from neural_style.cli import app, batch, demo, image, replay, samples, video
+from neural_style.cli import image, replay
 from neural_style.cli.messages import flush, say
 from neural_style.cli.options import COMMANDS, IMAGE
-from neural_style.cli.parsing import nearest, program
+from neural_style.cli.parsing import Parser, nearest, program
 
-__all__ = ["main"]
+__all__ = ["command_module", "main"]
 
-MODULES = {IMAGE: image, "demo": demo, "samples": samples, "batch": batch, "video": video, "app": app}
+
+def command_module(name: str) -> Any:
+    """The module with the `main` and `make_parser` of a command; those of other commands are not loaded."""
+    return image if name == IMAGE else importlib.import_module(f"neural_style.cli.{name}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
 
 
+def _make_parser(name: str) -> Parser:
+    parser: Parser = command_module(name).make_parser()
+    return parser
+
+
 def _dispatch(arguments: Sequence[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:
         from neural_style.cli import completion
 
-        completion.answer({name: module.make_parser for name, module in MODULES.items()})
+        completion.answer({name: functools.partial(_make_parser, name) for name in (IMAGE, *COMMANDS)})
     if arguments and arguments[0] not in COMMANDS:
         try:
             arguments = replay.expand(arguments)
@@ -53,7 +64,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
             image.make_parser().error(str(error))
     first = arguments[0] if arguments else ""
     if first in COMMANDS:
-        return MODULES[first].main(arguments[1:])
+        code: int = command_module(first).main(arguments[1:])
+        return code
     if first.isalpha() and not os.path.exists(first) and (meant := nearest(first, COMMANDS)):
         image.make_parser().error(f"there is no command and no image {first!r}{meant}")
     if not arguments:

@@ -11,7 +11,7 @@ import pytest
 
 from neural_style import cli, plugins, samples
 from neural_style.cli import completion
-from neural_style.cli.main import MODULES
+from neural_style.cli.main import command_module
 from neural_style.cli.options import COMMANDS
 from neural_style.cli.recipes import DESCRIPTIONS
 
@@ -31,7 +31,7 @@ def complete(tmp_path, monkeypatch):
         monkeypatch.setenv("COMP_POINT", str(len(line)))
         monkeypatch.setattr(argcomplete.CompletionFinder, "_init_debug_stream", lambda self: None)  # descriptor 9
         stream, codes = io.StringIO(), []
-        parsers = {name: module.make_parser for name, module in MODULES.items()}
+        parsers = {name: command_module(name).make_parser for name in ("", *COMMANDS)}
         completion.answer(parsers, exit_method=codes.append, output_stream=stream)
         assert codes == [0]
         return {word.strip() for word in stream.getvalue().splitlines()}

@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import shlex
+import subprocess
 import sys
 import tempfile
 import types
@@ -13,7 +14,7 @@ import pytest
 
 from neural_style import __version__, cli, plugins, recipes, samples, stylize
 from neural_style.cli.arguments import split_weight
-from neural_style.cli.main import MODULES
+from neural_style.cli.main import command_module
 from neural_style.cli.options import COMMANDS, GROUPS, options
 from neural_style.cli.parsing import parse, program
 from neural_style.cli.recipes import DESCRIPTIONS
@@ -29,11 +30,23 @@ def ended(arguments, capsys):
 
 
 def test_every_command_is_listed_first_in_the_help(capsys):
-    assert list(MODULES) == ["", *COMMANDS]
     code, out, _ = ended(["--help"], capsys)
     assert code == 0
     listed = re.findall(r"^  (\w+) +[a-z]", out[: out.index("images:")], re.MULTILINE)
     assert listed == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_every_command_has_a_module_with_its_parser(name):
+    assert f"neural-style {name}".strip() in command_module(name).make_parser().prog
+
+
+def test_a_command_loads_no_other():
+    code = "import sys, neural_style.cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded = done.stdout.split()
+    assert "neural_style.cli.image" in loaded
+    assert not {f"neural_style.cli.{name}" for name in COMMANDS} & set(loaded)
 
 
 @pytest.mark.parametrize("command", PAINTING)
@@ -62,7 +75,7 @@ def test_the_examples_of_the_help_are_commands_on_samples(capsys):
     for line in lines:
         first, *others = shlex.split(line)
         command, arguments = (first, others) if first in COMMANDS else ("", [first, *others])
-        parsed = parse(MODULES[command].make_parser(), arguments)
+        parsed = parse(command_module(command).make_parser(), arguments)
         files = [path for path, _ in map(split_weight, parsed.styles)] + (parsed.masks or [])
         assert {Path(path).name for path in files} <= {samples.path(name).name for name in samples.names()}
 
