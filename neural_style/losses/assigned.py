@@ -62,9 +62,9 @@ class AssignedNeighbor(ByLayer):
     colors and contrast is still matched by structure.
 
     Deviations from Kolkin et al.: matches are kept for `refresh` steps; a mixes features, not images; no layer of
-    block 4, which has 4 % of the stacked vector's square and takes a quarter of the network's time; layers are compared
-    one by one, by weights that are about each layer's share of that square, in place of the stacked vector; q is
-    standardized, with a gain of at most 3; copies of the style are used only with `angles`.
+    blocks 1 and 4, which have 3 and 4 % of the stacked vector's square and take time; layers are compared one by one,
+    by weights that are about each layer's share of that square, in place of the stacked vector; q is standardized, with
+    a gain of at most 3; copies of the style are used only with `angles`.
 
     Args:
         layers: layers to compare; the positions are the cells of `grid`.
@@ -87,8 +87,8 @@ class AssignedNeighbor(ByLayer):
         4
     """
 
-    layers: tuple[str, ...] = ("block1_conv2", "block2_conv2", "block3_conv3")
-    layer_weights: tuple[float, ...] | None = (0.03, 0.24, 0.73)
+    layers: tuple[str, ...] = ("block2_conv2", "block3_conv3")
+    layer_weights: tuple[float, ...] | None = (0.26, 0.74)
     grid: str = "block3_conv3"
     anchor: float = 0.4
     refresh: int = 8

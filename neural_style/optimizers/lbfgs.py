@@ -102,15 +102,15 @@ class LBFGS:
     def _direction(self, canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, float]:
         """Search direction, (1, height, width, 3), and the slope along it, negative where a pixel is free."""
         free = _free(canvas, gradient)
-        gradient, mask = gradient * free, free
-        if self.spectrum is not None:
-            gradient, mask = self.spectrum.of_gradient(gradient), tf.ones([1, 1, 1, 1])
+        gradient, mask, spectrum = gradient * free, free, self._spectrum_for(canvas)
+        if spectrum is not None:
+            gradient, mask = spectrum.of_gradient(gradient), tf.ones([1, 1, 1, 1])
         products = _products(mask, gradient, s, y).numpy().astype(np.float64)
         weights = _two_loops(products)
         slope = float(weights @ products[-1])
         direction = _combine(mask, gradient, s, y, tf.constant(weights, tf.float32))
-        if self.spectrum is not None:
-            direction = free * self.spectrum.to_move(direction)
+        if spectrum is not None:
+            direction = free * spectrum.to_move(direction)
         largest = float(tf.reduce_max(tf.abs(direction)))
         if largest == 0.0:
             return direction, 0.0
@@ -120,12 +120,16 @@ class LBFGS:
 
     def _remember(self, s: tf.Tensor, y: tf.Tensor, pair: _Pair, there: Evaluation) -> State:
         if float(pair.curvature) > 1e-6 * float(pair.size):
-            move, change = pair.s, pair.y
-            if self.spectrum is not None:
-                move, change = self.spectrum.of_move(move), self.spectrum.of_gradient(change)
+            move, change, spectrum = pair.s, pair.y, self._spectrum_for(pair.s)
+            if spectrum is not None:
+                move, change = spectrum.of_move(move), spectrum.of_gradient(change)
             s = tf.concat([s[-self.memory + 1 :] if self.memory > 1 else s[:0], move], axis=0)
             y = tf.concat([y[-self.memory + 1 :] if self.memory > 1 else y[:0], change], axis=0)
         return {"s": s, "y": y} | _keep(there)
+
+    def _spectrum_for(self, canvas: tf.Tensor) -> Spectrum | None:
+        is_small = self.spectrum is not None and max(canvas.shape[1:3]) < self.spectrum.min_side
+        return None if is_small else self.spectrum
 
 
 class _Pair(NamedTuple):

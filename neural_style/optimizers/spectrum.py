@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from neural_style._arguments import checked, real
+from neural_style._arguments import checked, real, whole
 from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS
 
@@ -49,9 +50,10 @@ class Spectrum:
         red_blue: likewise from red to blue.
         magenta_green: likewise from magenta to green.
         floor: c_0, added at every frequency.
+        min_side: long side in pixels of the smallest canvas that is preconditioned.
 
     Raises:
-        ValueError: a number is not above 0.
+        ValueError: a number is not above 0, or `min_side` is below 0.
 
     Example:
         >>> from neural_style.optimizers import LBFGS
@@ -63,9 +65,10 @@ class Spectrum:
     red_blue: Band = (0.04, 0.9)
     magenta_green: Band = (0.04, 1.65)
     floor: float = 0.1
+    min_side: int = 0
 
     def __post_init__(self) -> None:
-        checked(self, floor=functools.partial(real, above=0))
+        checked(self, floor=functools.partial(real, above=0), min_side=functools.partial(whole, at_least=0))
         for name in ("luminance", "red_blue", "magenta_green"):
             frequency, curvature = getattr(self, name)
             band = real(f"the frequency of {name}", frequency, above=0), real(f"{name}'s curvature", curvature, above=0)
@@ -73,28 +76,35 @@ class Spectrum:
 
     def of_gradient(self, gradient: tf.Tensor) -> tf.Tensor:
         """The coordinates' gradient, from the canvas's, both (1, height, width, 3)."""
-        return _divided(gradient, self._roots(gradient))
+        return _filtered(gradient, self._factors(gradient).inverse)
 
     def of_move(self, move: tf.Tensor) -> tf.Tensor:
         """A canvas's move in coordinates, both (1, height, width, 3); its product with a gradient stays the same."""
-        return _multiplied(move, self._roots(move))
+        return _filtered(move, self._factors(move).root)
 
     def to_move(self, coordinates: tf.Tensor) -> tf.Tensor:
         """The move of the canvas from one in coordinates, both (1, height, width, 3)."""
-        return _divided(coordinates, self._roots(coordinates))
+        return _filtered(coordinates, self._factors(coordinates).inverse)
 
-    def _roots(self, canvas: tf.Tensor) -> tf.Tensor:
-        return _roots(self, *canvas.shape[1:3])
+    def _factors(self, canvas: tf.Tensor) -> _Factors:
+        return _factors(self, *canvas.shape[1:3])
+
+
+class _Factors(NamedTuple):
+    """The root of the curvature for each Fourier coefficient, and its inverse, complex64 (axes, rows, columns)."""
+
+    root: tf.Tensor
+    inverse: tf.Tensor
 
 
 @functools.lru_cache(maxsize=2)
-def _roots(spectrum: Spectrum, height: int, width: int) -> tf.Tensor:
-    """The root of the curvature for each Fourier coefficient of a canvas, float32 (axes, height, width // 2 + 1)."""
+def _factors(spectrum: Spectrum, height: int, width: int) -> _Factors:
     with tf.init_scope():
         square = np.square(np.fft.fftfreq(height))[:, None] + np.square(np.fft.rfftfreq(width))
         square = np.maximum(square, SLOWEST**2).astype(np.float32)
         bands = (spectrum.luminance, spectrum.red_blue, spectrum.magenta_green)
-        return tf.constant(np.sqrt([h * _shape(square / np.float32(f) ** 2) + spectrum.floor for f, h in bands]))
+        root = np.sqrt([h * _shape(square / np.float32(f) ** 2) + spectrum.floor for f, h in bands])
+        return _Factors(tf.constant(root, tf.complex64), tf.constant(1.0 / root, tf.complex64))
 
 
 def _shape(q_square: np.ndarray) -> np.ndarray:
@@ -103,23 +113,10 @@ def _shape(q_square: np.ndarray) -> np.ndarray:
     return np.where(q_square > 1.0, np.maximum(share, np.float32(LEAST)), share)
 
 
-_ROOTS = tf.TensorSpec([3, None, None])
-
-
-@function([CANVAS, _ROOTS])
-def _divided(vectors: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
-    return _filtered(vectors, tf.math.reciprocal(roots))
-
-
-@function([CANVAS, _ROOTS])
-def _multiplied(vectors: tf.Tensor, roots: tf.Tensor) -> tf.Tensor:
-    return _filtered(vectors, roots)
-
-
+@function([CANVAS, tf.TensorSpec([3, None, None], tf.complex64)])
 def _filtered(vectors: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """Multiply the Fourier coefficients of a canvas along each axis of color."""
     axes = tf.math.l2_normalize(tf.constant(AXES), axis=-1)
     planes = tf.tensordot(axes, vectors[0], [[1], [2]])
-    spectrum = tf.signal.rfft2d(planes) * tf.cast(factors, tf.complex64)
-    filtered = tf.signal.irfft2d(spectrum, fft_length=tf.shape(planes)[1:])
+    filtered = tf.signal.irfft2d(tf.signal.rfft2d(planes) * factors, fft_length=tf.shape(planes)[1:])
     return tf.tensordot(filtered, axes, [[0], [0]])[None]

@@ -27,15 +27,19 @@ class Ahead:
         self._device = tf.zeros([]).device  # a device scope of the caller does not reach other threads
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="neural_style-ahead")
         in_tiles = any(stage.objective.tile is not None for stage in problem.stages)
-        later = () if in_tiles else range(first + 1, len(problem.stages))
-        self._found: dict[int, Future[Evaluator]] = {
-            number: self._pool.submit(self._compute, number) for number in later
-        }
+        self._later = () if in_tiles else range(first + 1, len(problem.stages))
+        self._found: dict[int, Future[Evaluator]] = {}
 
     def evaluator(self, number: int) -> Evaluator:
-        """The evaluator of a stage; what was computed ahead is handed over once."""
+        """The evaluator of a stage; what was computed ahead is handed over once.
+
+        The first call starts the thread, at its end: nothing else of the run can go on before that evaluator.
+        """
         found = self._found.pop(number, None)
-        return self._compute(number) if found is None else found.result()
+        evaluator = self._compute(number) if found is None else found.result()
+        self._found.update({each: self._pool.submit(self._compute, each) for each in self._later})
+        self._later = ()
+        return evaluator
 
     def close(self) -> None:
         """Drop what no stage has asked for, and end the thread.

@@ -89,6 +89,25 @@ def test_a_run_can_be_saved_and_continued_with_the_same_bits():
     np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(("min_side", "is_used"), [(0, True), (40, True), (41, False)])
+def test_canvases_below_its_least_side_are_not_preconditioned(min_side, is_used):
+    (goal,) = canvases(24, 40, 5, count=1)
+    canvas = tf.fill([1, 24, 40, 3], 0.5)
+
+    def evaluate(at):
+        return Evaluation(tf.reduce_sum((at - goal) ** 2), tf.zeros([1]), 2.0 * (at - goal))
+
+    def steps(optimizer):
+        at, state = canvas, optimizer.start(canvas)
+        for done in range(3):
+            at, state, _ = optimizer.step(evaluate, at, state, Progress(done, 9))
+        return at.numpy()
+
+    found = steps(LBFGS(spectrum=Spectrum(min_side=min_side)))
+    assert np.array_equal(found, steps(LBFGS())) != is_used
+    assert np.array_equal(found, steps(LBFGS(spectrum=Spectrum()))) == is_used
+
+
 @pytest.mark.parametrize("wrong", [{"floor": 0.0}, {"luminance": (0.0, 1.0)}, {"red_blue": (0.1, -1.0)}])
 def test_numbers_are_above_zero(wrong):
     with pytest.raises(ValueError, match="above 0"):
