@@ -37,6 +37,8 @@ _NOISE = (
 _NOISE_WITHOUT_A_GPU = (_HEAD("[EW]") + r".*\bcu(?:da|Init)",)
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver; the one of Windows inside WSL
 
+_OPTIONAL = ("keras.src.optimizers", "scipy.sparse")
+
 _EARLIER = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2")
 
 _FILTER = """
@@ -107,7 +109,7 @@ class _TensorFlowFinder(importlib.abc.MetaPathFinder):
         load = spec.loader.exec_module
 
         def load_quietly(module: ModuleType) -> None:
-            with _signals_deferred(), _filtered_log(), _keras_deferred(), _exempt_from_collection():
+            with _signals_deferred(), _filtered_log(), _optional_deferred(), _exempt_from_collection():
                 load(module)
                 with contextlib.suppress(Exception):  # it is raised again where devices are used
                     module.config.list_physical_devices()  # starts CUDA
@@ -149,21 +151,22 @@ class _LateLoader(importlib.abc.Loader):
 
 
 @contextlib.contextmanager
-def _keras_deferred() -> Iterator[None]:
-    """Let TensorFlow load without Keras, which it otherwise loads at its end.
+def _optional_deferred() -> Iterator[None]:
+    """Let TensorFlow load without Keras, which it otherwise loads at its end, and without SciPy.
 
     Keras takes a quarter of the time of that import, more with pandas and Matplotlib installed, and nothing here needs
-    it but a `KerasExtractor`. It is loaded on first use, as `keras` or `tf.keras`.
+    it but a `KerasExtractor`. It is loaded on first use, as `keras` or `tf.keras`. SciPy, where it is installed, would
+    serve a private Keras that is still part of TensorFlow.
     """
-    name = "keras.src.optimizers"
+    names = [name for name in _OPTIONAL if name not in sys.modules]
     if "keras" in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]  # an import of this name fails, which TensorFlow allows for
+        names = [name for name in names if not name.startswith("keras.")]
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]  # importing these fails, which is allowed for
     try:
         yield
     finally:
-        del sys.modules[name]
+        for name in names:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
 Each metric accepts images in any form that `images.load` accepts, and returns one number. A run can improve a metric on
 layers that it optimizes merely by reducing its own loss further. Recipes use these layers of VGG16:
 
-- `LAYERS`, the default of the distances: the recipe `default` optimizes all four by matching (and block4_conv2 for
-  content), and `johnson_losses`, `strotss` and `nnst` optimize them as well. They are held out for `moments`,
-  `gatys2016`, `sliced_wasserstein` and `spst`.
+- `LAYERS`, the default of the distances: the recipe `default` optimizes block2_conv2 and block3_conv3, and
+  `johnson_losses`, `strotss` and `nnst` optimize all four. They are held out for `moments`, `gatys2016`,
+  `sliced_wasserstein` and `spst`.
 - block3_conv2, of `nearest_feature_distance`: no recipe optimizes it.
 - block5_conv1, of `shape_similarity`: `moments`, `gatys2016`, `sliced_wasserstein` and `spst` optimize it as a style
   layer, with losses that ignore positions; the others do not.

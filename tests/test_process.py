@@ -61,10 +61,11 @@ def test_earlier_interfaces_are_loaded_only_where_they_are_used():
     assert not finished.returncode, finished.stderr
 
 
-def test_keras_is_loaded_only_where_it_is_used():
+def test_keras_and_scipy_are_loaded_only_where_they_are_used():
     code = (
         "from neural_style._process import configure_process; configure_process(); import sys, tensorflow as tf\n"
-        "assert 'keras' not in sys.modules\n"
+        "assert not {'keras', 'scipy'} & set(sys.modules)\n"
+        "import scipy.sparse; assert scipy.sparse.issparse(scipy.sparse.eye(2))\n"
         "layer = tf.keras.layers.Dense(2); import keras\n"
         "assert isinstance(layer, keras.layers.Dense) and keras.optimizers.Adam is tf.keras.optimizers.Adam"
     )

@@ -232,7 +232,7 @@ def test_a_canvas_that_began_as_something_else_gets_no_detail(content, style, vg
 
 
 def test_detail_is_the_default_recipes_with_its_loss_and_none_with_another(vgg16):
-    assert StyleTransfer(extractor=vgg16).settings.detail_strength == recipes.DEFAULT.detail_strength == 0.25
+    assert StyleTransfer(extractor=vgg16).settings.detail_strength == recipes.DEFAULT.detail_strength == 0.4
     assert StyleTransfer(recipes.DEFAULT.loss(), vgg16).settings.detail_strength == 0.0
 
 
