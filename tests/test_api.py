@@ -121,7 +121,7 @@ def test_nothing_is_printed(content, style, capfd):
         ({"extractor": "vgg19"}, WeightsUnavailableError, "vgg19"),
         ({"size": 0}, ValueError, "at least 1"),
         ({"steps": -1}, ValueError, "steps must be at least 1"),
-        ({"size": 8}, ValueError, "too small"),
+        ({"size": 3}, ValueError, "too small"),
     ],
 )
 def test_wrong_arguments_are_told(content, style, options, error, message):

@@ -313,7 +313,7 @@ def test_an_image_that_cannot_be_saved_at_last_is_kept_and_its_place_reported(ru
         (["--recipe", "monet"], "no recipe is called 'monet'"),
         (["--extractor", "resnet"], "no extractor is called 'resnet'"),
         (["--extractor", "vgg19"], "vgg19"),
-        (["--size", "8"], "too small"),
+        (["--size", "3"], "too small"),
         (["--size", "0"], "at least 1"),
         (["--steps", "-1"], "steps must be at least 1"),
         (["--save-every", "0"], "every must be at least 1"),

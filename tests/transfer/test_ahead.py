@@ -47,9 +47,10 @@ def test_it_computes_in_a_thread_of_its_own_on_the_device_of_the_caller(problem,
     with tf.device("/CPU:0"):
         here = tf.zeros([]).device
         ahead = Ahead(posed, 0)
-    assert ahead.evaluator(1) == posed.stages[1]
+    assert [ahead.evaluator(number) for number in (0, 1)] == list(posed.stages[:2])
     ahead.close()
-    ((thread, device),) = seen
+    (own, _), (thread, device) = seen
+    assert own == threading.current_thread().name
     assert thread.startswith("neural_style-ahead")
     assert device == here
 

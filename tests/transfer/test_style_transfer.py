@@ -229,8 +229,8 @@ def test_no_size_means_the_contents_own(shallow, content, style):
 
 
 def test_a_picture_too_small_for_its_layers_is_refused_with_the_number_needed(transfer, style):
-    tiny = np.zeros((6, 6, 3), np.uint8)
-    with pytest.raises(ValueError, match="6x6 is too small: the layers used need 8 pixels a side"):
+    tiny = np.zeros((3, 3, 3), np.uint8)
+    with pytest.raises(ValueError, match="3x3 is too small: the layers used need 4 pixels a side"):
         transfer.run(tiny, style, size=None)
 
 
