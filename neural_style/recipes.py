@@ -101,7 +101,7 @@ class Recipe:
         Returns:
             A factor in [0, 1].
         """
-        return min(1.0, max(0.0, self.detail_strength + 1.0 - 2.0 * strength))
+        return min(1.0, max(0.0, self.detail_strength + (1.0 - 2.0 * strength)))
 
 
 def _boldness(strength: float) -> float:
