@@ -58,8 +58,8 @@ def configure_process() -> None:
       the number of stderr, to which TensorFlow writes its log.
     - TensorFlow's log of its start is filtered: information, and complaints about a missing GPU where there is none. To
       see all of it, set the environment variable `TF_CPP_MIN_LOG_LEVEL` to 0.
-    - TensorFlow loads without Keras and its own earlier interfaces, which are loaded where they are first used, and its
-      modules are never searched for cyclic garbage.
+    - TensorFlow loads without Keras, SciPy and its own earlier interfaces, which are loaded where they are first used,
+      and its modules are never searched for cyclic garbage.
     - Freed memory returns to the system.
 
     Example:
@@ -144,7 +144,11 @@ class _LateLoader(importlib.abc.Loader):
         with self._lock:
             if sys.modules[name] is late:
                 module = sys.modules[name] = importlib.util.module_from_spec(self._spec)
-                self._spec.loader.exec_module(module)  # type: ignore[union-attr]
+                try:
+                    self._spec.loader.exec_module(module)  # type: ignore[union-attr]
+                except BaseException:
+                    sys.modules[name] = late  # the next look-up tries again
+                    raise
                 package, _, last = name.rpartition(".")
                 setattr(sys.modules[package], last, sys.modules[name])  # it may have put another object there
             return sys.modules[name]

@@ -25,7 +25,7 @@ DISTANCES = (content_distance, style_distance, sliced_wasserstein)
 @pytest.fixture(scope="module")
 def painted(content, style, vgg16):
     """The content with stripes, as large as the content."""
-    return np.asarray(stylize(content, style, size=64, steps=30, recipe="moments", extractor=vgg16))
+    return np.asarray(stylize(content, style, size=64, steps=20, recipe="moments", extractor=vgg16))
 
 
 def turned(image):
@@ -58,7 +58,7 @@ def test_no_distance_is_measured_on_a_style_without_a_position(distance, content
 
 @pytest.mark.parametrize("distance", [style_distance, sliced_wasserstein])
 def test_style_transfer_reduces_the_style_distance(distance, painted, content, style):
-    assert distance(painted, style) < 0.93 * distance(content, style)
+    assert distance(painted, style) < 0.9 * distance(content, style)
 
 
 def test_style_transfer_keeps_the_image_nearer_to_the_content_than_the_style_is(painted, content, style):
