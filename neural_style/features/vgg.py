@@ -197,7 +197,8 @@ class VGG:
         """The attributes that are not derived from others."""
         members = [member for cls in type(self).__mro__ for member in vars(cls).items()]
         cached = [name for name, member in members if isinstance(member, functools.cached_property)]
-        return {name: value for name, value in vars(self).items() if name not in {"_by_precision", *cached}}
+        settled = {name: value for name, value in vars(self).items() if name not in {"_by_precision", *cached}}
+        return settled | {"arrays": dict(self.arrays)}  # a plain copy of what may be read on demand
 
     def __getstate__(self) -> dict[str, Any]:
         """The weights as stored and the settings; what is built from them is built anew."""

@@ -10,7 +10,8 @@ import hashlib
 import io
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ class Weights(NamedTuple):
 MAX_BYTES = 1 << 28
 """Largest size of a file's arrays in memory where their shapes are not known beforehand; `Lite` has 4 MB."""
 
-Arrays = dict[str, Weights]
+Arrays = Mapping[str, Weights]
 """Weights by layer."""
 
 BUNDLED_SHA256 = {
@@ -65,7 +66,7 @@ def load_weights(network: str, source: str | os.PathLike[str], names: Sequence[s
             another network.
     """
     if source == "bundled":
-        return _bundled(network)
+        return _Bundled(network)
     path = imagenet_path(network) if source == "imagenet" else Path(source)
     if not path.is_file():
         raise WeightsUnavailableError(f"there is no weights file at {path}")
@@ -131,11 +132,32 @@ def read_arrays(
         raise WeightsUnavailableError(f"{source} could not be read as a weights file: {error}") from error
 
 
-def _bundled(network: str) -> Arrays:
-    """Kernels are stored as int8 with a float32 scale for each output channel, biases as float32."""
-    with np.load(io.BytesIO(_shipped(network)), allow_pickle=False) as stored:
-        layers = [key.removesuffix("/kernel") for key in stored.files if key.endswith("/kernel")]
-        return {name: Weights(*(stored[f"{name}/{part}"] for part in ("kernel", "bias", "scale"))) for name in layers}
+class _Bundled(Mapping[str, Weights]):
+    """The weights of a file that ships, each decompressed when it is first looked up.
+
+    Kernels are stored as int8 with a float32 scale for each output channel, biases as float32. Most runs do not read
+    the deepest layers, which are the largest.
+    """
+
+    def __init__(self, network: str) -> None:
+        self._stored = np.load(io.BytesIO(_shipped(network)), allow_pickle=False)
+        self._names = [key.removesuffix("/kernel") for key in self._stored.files if key.endswith("/kernel")]
+        self._read: dict[str, Weights] = {}
+        self._lock = threading.Lock()
+
+    def __getitem__(self, name: str) -> Weights:
+        if name not in self._names:
+            raise KeyError(name)
+        with self._lock:
+            if name not in self._read:
+                self._read[name] = Weights(*(self._stored[f"{name}/{part}"] for part in ("kernel", "bias", "scale")))
+            return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _shipped(network: str) -> bytes:

@@ -1,5 +1,6 @@
 """Weights that ship with this package, and weights from a file: loaded exactly, or refused with the reason."""
 
+import concurrent.futures
 import io
 import os
 import re
@@ -27,6 +28,16 @@ def test_bundled_weights_have_the_networks_shapes():
         assert stored.kernel32.dtype == stored.bias.dtype == np.float32
         channels = outputs
     assert len(arrays) == 11
+
+
+def test_bundled_weights_are_read_once_also_by_several_threads():
+    arrays = weights.load_weights("vgg16", "bundled", ())
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(arrays.__getitem__, ["block1_conv2", "block2_conv1"] * 8))
+    assert {id(each) for each in found} == {id(arrays["block1_conv2"]), id(arrays["block2_conv1"])}
+    assert "block9_conv1" not in arrays
+    with pytest.raises(KeyError, match="block9_conv1"):
+        arrays["block9_conv1"]
 
 
 @pytest.mark.parametrize("harm", ["flipped bit", "cut short", "missing"])
