@@ -1,7 +1,5 @@
 """`python -m neural_style`."""
 
-import sys
+from neural_style.cli.main import run
 
-from neural_style.cli.main import main
-
-sys.exit(main())
+run()

@@ -6,6 +6,7 @@ A library must not change the process it is imported into, so nothing but the co
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -19,10 +20,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["configure_process"]
+__all__ = ["configure_process", "end_process", "preload_tensorflow"]
 
 _M_MMAP_THRESHOLD = -3  # in glibc's malloc.h
 _MMAP_BYTES = 16 * 2**20
@@ -40,6 +42,8 @@ _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")  # NVIDIA's driver; the one of Win
 _OPTIONAL = ("keras.src.optimizers", "scipy.sparse")
 
 _EARLIER = ("tensorflow._api.v2.compat.v1", "tensorflow._api.v2.compat.v2")
+
+_LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
 
 _FILTER = """
 import re, sys
@@ -76,6 +80,42 @@ def configure_process() -> None:
         # often for that.
         with contextlib.suppress(AttributeError, OSError):
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+
+
+def preload_tensorflow() -> None:
+    """Start to load TensorFlow's shared libraries in a thread, if they are not loaded yet.
+
+    This takes a quarter of a second and does not need Python's lock; an `import` holds the lock meanwhile. The process
+    cannot end before the thread does. A library that fails to load is left to the import, which reports it.
+    """
+    spec = None if "tensorflow" in sys.modules else importlib.machinery.PathFinder.find_spec("tensorflow")
+    if spec is None or spec.origin is None or sys.platform != "linux":
+        return
+    folder = Path(spec.origin).parent
+    threading.Thread(target=_open_libraries, args=(folder,), name="neural_style-preload").start()
+
+
+def _open_libraries(folder: Path) -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        dlopen = ctypes.CDLL(None).dlopen  # `ctypes.CDLL` itself holds Python's lock, a foreign function does not
+        dlopen.restype = ctypes.c_void_p
+        for name in _LIBRARIES:
+            for path in folder.glob(f"{name}.so*"):
+                dlopen(os.fsencode(path), os.RTLD_LAZY)
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process as `sys.exit` does, except that the system frees its memory, at once.
+
+    Python would free TensorFlow's objects one by one, which takes a tenth of a second. Threads are waited for, what was
+    registered with `atexit` is called, and streams are flushed, as `multiprocessing` does in its processes.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed or gone: its messages are lost anyway
+            stream.flush()
+    os._exit(code)
 
 
 def _open_missing_streams() -> None:

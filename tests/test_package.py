@@ -204,11 +204,12 @@ def test_readme_manual_and_citation_file_cite_alike():
     ]
 
 
-def test_the_installed_command_is_the_command_of_the_package(capsys):
+def test_the_installed_command_is_the_command_of_the_package(monkeypatch, capsys):
     """`neural-style` runs what `python -m neural_style` runs."""
     scripts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]["scripts"]
     assert list(scripts) == ["neural-style"]
     module, _, name = scripts["neural-style"].partition(":")
+    monkeypatch.setattr(sys, "argv", ["neural-style", "--version"])
     with pytest.raises(SystemExit, match="0"):
-        getattr(importlib.import_module(module), name)(["--version"])
+        getattr(importlib.import_module(module), name)()
     assert capsys.readouterr().out == f"neural_style {neural_style.__version__}\n"

@@ -158,3 +158,50 @@ def test_no_file_gets_the_number_of_a_closed_stream(closing):
     command = ["sh", "-c", f'exec "$0" -c "$1" {closing}', sys.executable, STREAMS]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)
     assert done.returncode == 0
+
+
+PRELOADED = """
+import sys, threading
+from pathlib import Path
+from neural_style._process import preload_tensorflow
+preload_tensorflow()
+[thread.join() for thread in threading.enumerate() if thread is not threading.main_thread()]
+assert all(f"{name}.so" in Path("/proc/self/maps").read_text() for name in ("framework", "_cc"))
+assert "tensorflow" not in sys.modules
+import tensorflow as tf
+assert float(tf.constant(1.0) + 1.0) == 2.0
+preload_tensorflow()
+assert threading.active_count() == 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_libraries_are_loaded_before_tensorflow_is_imported():
+    finished = run(PRELOADED)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize("missing", ["libraries", "package"])
+def test_preloading_leaves_what_is_missing_to_the_import(tmp_path, missing):
+    (tmp_path / "tensorflow.py").write_text("print('imported')")
+    hide = "sys.path.clear(); " if missing == "package" else ""
+    code = f"import sys; from neural_style._process import preload_tensorflow; {hide}preload_tensorflow()"
+    finished = run(f"{code}; import tensorflow" if missing == "libraries" else code, tmp_path)
+    assert (finished.returncode, finished.stdout) == (0, "imported\n" if missing == "libraries" else "")
+
+
+ENDING = """
+import atexit, sys, threading, time
+from neural_style._process import end_process
+atexit.register(sys.stdout.write, "registered, ")
+threading.Thread(target=lambda: (time.sleep(0.3), sys.stdout.write("thread, "))).start()
+sys.stdout.write("main, ")
+{0}
+end_process(3)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "sys.stderr = None", "sys.stderr.close()"])
+def test_a_process_ends_after_its_threads_and_what_was_registered(end):
+    finished = run(ENDING.format(end))
+    assert (finished.returncode, finished.stdout, finished.stderr) == (3, "main, thread, registered, ", "")

@@ -13,19 +13,25 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
+from neural_style._process import end_process
 from neural_style.cli import image, replay
 from neural_style.cli.messages import flush, say
 from neural_style.cli.options import COMMANDS, IMAGE
 from neural_style.cli.parsing import Parser, nearest, program
 
-__all__ = ["command_module", "main"]
+__all__ = ["command_module", "main", "run"]
 
 
 def command_module(name: str) -> Any:
     """The module with the `main` and `make_parser` of a command; those of other commands are not loaded."""
     return image if name == IMAGE else importlib.import_module(f"neural_style.cli.{name}")
+
+
+def run() -> NoReturn:
+    """Run the command line of the process, and end the process with the exit code."""
+    end_process(main())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
