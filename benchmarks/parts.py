@@ -28,7 +28,7 @@ PAIR = ("chenonceau", "starry_night")
 FUNCTIONS = {
     "_content": "content's maps",
     "_target": "style's statistics",
-    "_match": "matching",
+    "_assign_all": "matching",
     "_evaluate": "loss and gradient",
 }
 

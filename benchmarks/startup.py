@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neural_style import Step, StyleTransfer
     from neural_style.objective import WholeObjective
 
-FUNCTIONS = ("content", "target", "match", "evaluate")
+FUNCTIONS = ("content", "target", "evaluate")
 SMALL = 64
 
 
