@@ -108,8 +108,8 @@ def end_process(code: int) -> NoReturn:
     """End the process as `sys.exit` does, except that the system frees its memory, at once.
 
     Python would free TensorFlow's objects one by one, which takes a tenth of a second. Threads are waited for, what was
-    registered with `atexit` is called, and streams are flushed, as `multiprocessing` does in its processes. An interrupt
-    ends the waiting.
+    registered with `atexit` is called, and streams are flushed, as `multiprocessing` does in its processes. An
+    interrupt ends the waiting.
     """
     with contextlib.suppress(KeyboardInterrupt):
         threading._shutdown()  # type: ignore[attr-defined]
