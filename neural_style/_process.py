@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-__all__ = ["configure_process", "end_process", "preload_tensorflow"]
+__all__ = ["configure_process", "end_process", "tensorflow_preloaded"]
 
 _M_MMAP_THRESHOLD = -3  # in glibc's malloc.h
 _MMAP_BYTES = 16 * 2**20
@@ -72,7 +72,7 @@ def configure_process() -> None:
     _open_missing_streams()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     is_late = "tensorflow" in sys.modules or any(isinstance(finder, _TensorFlowFinder) for finder in sys.meta_path)
-    if not is_late and os.environ["TF_CPP_MIN_LOG_LEVEL"] not in ("0", "1"):
+    if not is_late and not _log_is_wanted():
         sys.meta_path.insert(0, _TensorFlowFinder())
     if sys.platform == "linux":
         # glibc raises its threshold up to 32 MiB and keeps freed blocks below it, and a step frees more holes than it
@@ -82,26 +82,43 @@ def configure_process() -> None:
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
-def preload_tensorflow() -> None:
-    """Start to load TensorFlow's shared libraries in a thread, if they are not loaded yet.
+@contextlib.contextmanager
+def tensorflow_preloaded() -> Iterator[None]:
+    """Load TensorFlow's shared libraries in a thread while something else is done, if they are not loaded yet.
 
-    This takes a quarter of a second and does not need Python's lock; an `import` holds the lock meanwhile. The process
-    cannot end before the thread does. A library that fails to load is left to the import, which reports it.
+    This takes a quarter of a second and does not need Python's lock; an `import` holds the lock meanwhile. The context
+    ends when they are loaded. Their log is filtered as that of the import, which also reports a library that fails.
     """
-    spec = None if "tensorflow" in sys.modules else importlib.machinery.PathFinder.find_spec("tensorflow")
-    if spec is None or spec.origin is None or sys.platform != "linux":
+    paths = [] if "tensorflow" in sys.modules else _libraries()
+    if not paths:
+        yield
         return
-    folder = Path(spec.origin).parent
-    threading.Thread(target=_open_libraries, args=(folder,), name="neural_style-preload").start()
+    with contextlib.nullcontext() if _log_is_wanted() else _filtered_log():
+        thread = threading.Thread(target=_open_libraries, args=(paths,), name="neural_style-preload")
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
 
-def _open_libraries(folder: Path) -> None:
+def _libraries() -> list[Path]:
+    """The files of TensorFlow's libraries, in the order to load them; none where they cannot be loaded on their own."""
+    spec = importlib.machinery.PathFinder.find_spec("tensorflow") if sys.platform == "linux" else None
+    folder = None if spec is None or spec.origin is None else Path(spec.origin).parent
+    return [] if folder is None else [path for name in _LIBRARIES for path in folder.glob(f"{name}.so*")]
+
+
+def _open_libraries(paths: Sequence[Path]) -> None:
     with contextlib.suppress(AttributeError, OSError):
         dlopen = ctypes.CDLL(None).dlopen  # `ctypes.CDLL` itself holds Python's lock, a foreign function does not
         dlopen.restype = ctypes.c_void_p
-        for name in _LIBRARIES:
-            for path in folder.glob(f"{name}.so*"):
-                dlopen(os.fsencode(path), os.RTLD_LAZY)
+        for path in paths:
+            dlopen(os.fsencode(path), os.RTLD_LAZY)
+
+
+def _log_is_wanted() -> bool:
+    return os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
 
 
 def end_process(code: int) -> NoReturn:

@@ -163,30 +163,34 @@ def test_no_file_gets_the_number_of_a_closed_stream(closing):
 PRELOADED = """
 import sys, threading
 from pathlib import Path
-from neural_style._process import preload_tensorflow
-preload_tensorflow()
-[thread.join() for thread in threading.enumerate() if thread is not threading.main_thread()]
+from neural_style._process import configure_process, tensorflow_preloaded
+configure_process()
+with tensorflow_preloaded():
+    sys.stderr.write("meanwhile\\n")
+assert threading.active_count() == 1
 assert all(f"{name}.so" in Path("/proc/self/maps").read_text() for name in ("framework", "_cc"))
 assert "tensorflow" not in sys.modules
 import tensorflow as tf
 assert float(tf.constant(1.0) + 1.0) == 2.0
-preload_tensorflow()
-assert threading.active_count() == 1
+with tensorflow_preloaded():
+    assert threading.active_count() == 1
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_libraries_are_loaded_before_tensorflow_is_imported():
+def test_libraries_are_loaded_without_noise_before_tensorflow_is_imported():
     finished = run(PRELOADED)
-    assert finished.returncode == 0, finished.stderr
+    assert (finished.returncode, finished.stderr) == (0, "meanwhile\n")
 
 
 @pytest.mark.parametrize("missing", ["libraries", "package"])
 def test_preloading_leaves_what_is_missing_to_the_import(tmp_path, missing):
     (tmp_path / "tensorflow.py").write_text("print('imported')")
-    hide = "sys.path.clear(); " if missing == "package" else ""
-    code = f"import sys; from neural_style._process import preload_tensorflow; {hide}preload_tensorflow()"
-    finished = run(f"{code}; import tensorflow" if missing == "libraries" else code, tmp_path)
+    hide = "sys.path.clear()" if missing == "package" else ""
+    code = (
+        f"import sys; from neural_style._process import tensorflow_preloaded\n{hide}\nwith tensorflow_preloaded(): pass"
+    )
+    finished = run(f"{code}\nimport tensorflow" if missing == "libraries" else code, tmp_path)
     assert (finished.returncode, finished.stdout) == (0, "imported\n" if missing == "libraries" else "")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neural_style._files import FileSet
-from neural_style._process import preload_tensorflow
+from neural_style._process import tensorflow_preloaded
 from neural_style.cli.arguments import STYLE_TARGET_SUFFIX, path_or_none, split_weight, stylize_arguments
 from neural_style.cli.command import report, run_command
 from neural_style.cli.hints import check_command
@@ -86,8 +86,8 @@ def paint(options: argparse.Namespace) -> int:
     options.content = _read_stdin(options.size) if options.content == str(STANDARD) else path_or_none(options.content)
     if isinstance(options.content, str):
         check_command(options.content, IMAGE)
-    preload_tensorflow()
-    _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
+    with tensorflow_preloaded():
+        _check_images(options)  # reports a bad image before TensorFlow takes seconds to load
     origin = provenance(options) if options.json else {}
     result = _run(options)
     _save(result, options.output)
