@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from neural_style import StyleTransfer, _atomic, cli, recipes, stylize
+from neural_style import StyleTransfer, _atomic, _process, cli, recipes, stylize
 from neural_style.callbacks import SaveEvery
 from neural_style.cli import image
 from neural_style.cli.arguments import split_weight, stylize_arguments
@@ -358,6 +359,17 @@ def test_an_interrupt_before_there_is_an_image_exits_with_130(run, monkeypatch, 
     assert (code, out) == (130, "")
     assert err.count("\n") == 1
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.skipif(any(map(os.path.exists, _process._GPU_DEVICES)), reason="the log of a GPU's start is shown")
+def test_a_command_says_nothing_but_its_result(files):
+    command = [sys.executable, "-m", "neural_style", *files[:2], "-o", files[2], "--size", "32", "--steps", "2"]
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [*command, "--quiet", "--extractor", "vgg16"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r".*: 32x\d+, VGG16\('bundled'\), 2 steps, [\d.]+ s\n", done.stdout)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
