@@ -28,7 +28,7 @@ from neural_style.transfer.checkpoint import Checkpoint, Position, Saver, as_che
 from neural_style.transfer.problem import Evaluator, Problem, Stage
 from neural_style.transfer.result import Result, Step, StoppedBy
 
-__all__ = ["MAX_SETBACKS", "optimize"]
+__all__ = ["MAX_SETBACKS", "optimize", "solve"]
 
 logger = logging.getLogger("neural_style")
 
@@ -70,6 +70,19 @@ def optimize(
         stopped_by,
         None if alpha is None else images.resize(alpha, problem.inputs.size)[0],
     )
+
+
+def solve(problem: Problem) -> np.ndarray:
+    """The last canvas of a problem before it is rendered, float32 (1, height, width, 3), to be painted on.
+
+    Raises:
+        DivergenceError: see `optimize`.
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    run = _Run(problem, Position(tf.constant(problem.start())), (), None, None)
+    if run.solve() == "interrupt":
+        raise KeyboardInterrupt
+    return run.best_canvas.numpy()
 
 
 def _unidentified(saver: Saver | None) -> dict[str, Any]:
