@@ -128,10 +128,10 @@ def stylize(
         steps: total number of steps over all scales, at least 1; None for the recipe's number.
         recipe: name of a recipe in `neural_style.recipes.RECIPES`, such as `"default"`, or a `Recipe`.
         quality: `"best"` follows the recipe. `"fast"` paints the larger canvases with `Lite`, a small network distilled
-            from VGG16, in a fraction of the time and without a download. `"instant"` paints in one pass, in any style,
-            without optimization; see `neural_style.feedforward`. It needs a content and a style. With it, `steps`,
-            `extractor`, `optimizer`, `init`, `checkpoint` and recipes other than the default raise an error; `tile`,
-            `seed`, `max_seconds`, `progress` and `callbacks` have no effect.
+            from VGG16, in a fraction of the time and without a download. `"instant"` paints in one pass, in any style;
+            only canvases of up to 128 pixels are optimized, see `neural_style.feedforward`. It needs a content and a
+            style. With it, `steps`, `extractor`, `optimizer`, `init`, `checkpoint` and recipes other than the default
+            raise an error; `tile`, `seed`, `max_seconds`, `progress` and `callbacks` have no effect.
         extractor: an `Extractor`, `"vgg16"`, `"vgg19"` or `"lite"`; None for the network of `quality` or of the recipe,
             otherwise `default_extractor()`.
         optimizer: `"adam"`, `"lbfgs"` or an `Optimizer`; None for the recipe's.
@@ -296,7 +296,7 @@ def _is_guess(init: InitLike) -> bool:
 
 
 def _paint_in_one_pass(content: Any, style: Any, strength: float, precision: str, shared: Mapping[str, Any]) -> Result:
-    """Paint without optimizing; `shared` are the arguments that `OnePass.run` shares with `StyleTransfer.run`."""
+    """Paint in one pass; `shared` are the arguments that `OnePass.run` shares with `StyleTransfer.run`."""
     from neural_style.feedforward import OnePass
 
     return OnePass(strength, precision=precision).run(content, style, **shared)

@@ -121,7 +121,7 @@ def _speed() -> Iterator[Option]:
     from neural_style.api import QUALITIES
 
     quality = (
-        "instant: in one pass, without optimization; fast: mostly on a small network, in a fraction of the time; "
+        "instant: in one pass, in a second or two; fast: mostly on a small network, in a fraction of the time; "
         "best: as in the recipe (default: %(default)s)"
     )
     yield _argument("quality", "speed", quality, choices=QUALITIES)

@@ -46,7 +46,7 @@ Arrays = Mapping[str, Weights]
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
-    "decoders": "543b6c8e3a942bf0e78bf93b3cab2ccbf80cea8dcfd8fe285ccc9f9bf7b285fd",
+    "decoders": "493e8893a72ddb45433acf65c4c272fdc41b7190fa2323946399c8217c7f298b",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
 """SHA-256 of the files that ship with this package."""

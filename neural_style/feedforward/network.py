@@ -36,8 +36,10 @@ LAYERS = {level: f"block{level}_conv1" for level in LEVELS}
 WIDTHS = {1: 16, 2: 48, 3: 96}
 """Channels at each level."""
 
-STAGES = {3: (96, 144, 96, 64, 48), 2: (48, 64, 32, 32, 16), 1: (16, 32, 3)}
-"""Channels into the first and out of each convolution of a stage. Between its second and third the map is enlarged."""
+STAGES = {3: (96 + 48, 144, 96, 64, 48), 2: (48 + 16, 64, 32, 32, 16), 1: (16, 32, 3)}
+"""Channels into the first and out of each convolution of a stage. Between its second and third the map is enlarged.
+
+Channels are of the map, and of the smaller canvas's map of the level above, which has the same rows and columns."""
 
 MULTIPLE = 4
 """Decoders give back an image of the same size if its sides are multiples of this."""
@@ -53,13 +55,15 @@ def shapes() -> dict[str, tuple[int, ...]]:
     return found
 
 
-def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor) -> tf.Tensor:
+def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor, smaller: tf.Tensor | None = None) -> tf.Tensor:
     """One stage of the decoders.
 
     Args:
         arrays: kernels and biases, as in `shapes`, in the precision of `x`.
-        level: 1 to 5.
+        level: from `LEVELS`.
         x: standardized map of this level, (images, rows, columns, channels).
+        smaller: standardized map of the level above, of the canvas at half the size, with the rows and columns of `x`;
+            None for a mean map. Stage 1 has none.
 
     Returns:
         The standardized map of the level above, (images, 2 * rows, 2 * columns, channels), or from level 1 the image,
@@ -68,7 +72,12 @@ def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor) -> tf.Tensor:
     count = len(STAGES[level]) - 1
     for position in range(1, count + 1):
         name = f"stage{level}/conv{position}"
-        x = tf.nn.bias_add(tf.nn.conv2d(x, arrays[f"{name}/kernel"], 1, "SAME"), arrays[f"{name}/bias"])
+        kernel = arrays[f"{name}/kernel"]
+        if position == 1 and smaller is not None:
+            x = tf.concat([x, smaller], axis=-1)
+        elif position == 1:
+            kernel = kernel[:, :, : x.shape[-1]]
+        x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), arrays[f"{name}/bias"])
         if position < count:
             x = tf.nn.relu(x)
         if position == 2 and level > 1:
@@ -106,18 +115,27 @@ class Network:
             self._moments = {level: tf.unstack(tf.constant(stored[f"moments{level}"])) for level in LEVELS}
             self._arrays = {name: tf.cast(_array(stored, name), precision) for name in shapes()}
 
-    def decode(self, level: int, features: tf.Tensor) -> tf.Tensor:
+    def decode(self, level: int, features: tf.Tensor, smaller: tf.Tensor | None = None) -> tf.Tensor:
         """The image of a map, float32 (1, height, width, 3), in about [0, 1].
 
         Args:
             level: from `LEVELS`.
             features: the encoder's map of `LAYERS[level]`, float32 (1, rows, columns, channels).
+            smaller: an image of half the size, whose shapes and colors the image keeps while the map gives it detail;
+                None for none.
         """
-        mean, deviation = self._moments[level]
-        x = tf.cast((features - mean) / deviation, self.precision)
+        skips = {}
+        if smaller is not None and level > 1:
+            found = self.encoder(smaller, [LAYERS[each] for each in range(1, level)])
+            skips = {each + 1: self._standardized(each, found[LAYERS[each]]) for each in range(1, level)}
+        x = self._standardized(level, features)
         for each in range(level, 0, -1):
-            x = stage(self._arrays, each, x)
+            x = stage(self._arrays, each, x, skips.get(each))
         return tf.cast(x, tf.float32)
+
+    def _standardized(self, level: int, features: tf.Tensor) -> tf.Tensor:
+        mean, deviation = self._moments[level]
+        return tf.cast((tf.cast(features, tf.float32) - mean) / deviation, self.precision)
 
 
 def _array(stored: Mapping[str, Any], name: str) -> Any:

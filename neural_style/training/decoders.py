@@ -1,10 +1,14 @@
 """Train the decoders of one-pass style transfer: `python -m neural_style.training.decoders PHOTOGRAPHS`.
 
-The decoders learn to reconstruct images from the maps of `features.Lite`; see `neural_style.feedforward.network`.
-All stages are trained at once, by images decoded from different levels. The image has to equal the original, in its
-pixels and in its maps. Some images are decoded from mixed maps, whose patches are partly replaced by the nearest of
-another image, as in use; there, the map of the decoded image has to equal the mixed map. In the later rounds,
-each position of such an image is also compared by VGG16 with the position of the other image that it shows.
+The decoders learn two things at once; see `neural_style.feedforward.network`.
+
+- To reconstruct images from the maps of `features.Lite`. All stages are trained at once, by images decoded from
+  different levels. The image has to equal the original, in its pixels and in its maps. Every second one is decoded with
+  a smaller canvas, which is the image itself at half the size.
+- To paint one image with another: its map, whose vectors are mostly replaced by their nearest in the other image, is
+  decoded at half the size, and again at full size with that canvas. In the later rounds, VGG16 compares the result with
+  the positions that were assigned and with the nearest ones, at both sizes; with the smaller canvas, which it has to
+  keep; and with the image that it shows. Most smaller canvases are optimized for some steps, as those of a sketch are.
 
 Training goes in rounds, and the run is saved after each; the same command continues it. Everything random comes from
 the seed and the round's number.
@@ -15,7 +19,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +28,7 @@ from neural_style.features.lite import Lite
 from neural_style.features.precision import fastest_precision
 from neural_style.features.vgg import VGG16
 from neural_style.feedforward.network import LAYERS, LEVELS, WIDTHS, shapes, stage
+from neural_style.optimizers.adam import adam_moments
 from neural_style.training import command
 from neural_style.training.data import Crops
 from neural_style.training.quantize import quantize
@@ -32,18 +37,51 @@ from neural_style.training.trainer import Layout, Run, Trainer, load_run
 __all__ = ["Reconstruction", "main", "weight"]
 
 Maps = dict[int, tf.Tensor]
+Arrays = Mapping[str, tf.Tensor]
 
 MOMENTS = "moments"  # begins the names of the means and deviations of a level in the files
 VALIDATION_BATCHES = 8
-WEIGHTS = {"pixels": 20.0, "level3": 2.0, "mixed": 3.0, "taught": 3.0, "texture": 0.5, "smoothness": 0.1}
+WEIGHTS = {
+    "pixels": 20.0,
+    "level3": 2.0,
+    "mixed": 1.0,
+    "assigned": 2.0,
+    "nearest": 3.0,
+    "halved": 6.0,
+    "kept": 4.0,
+    "shape": 0.5,
+    "canvas": 20.0,
+    "texture": 0.5,
+    "smoothness": 0.1,
+}
 DECODED = 0.75  # odds that a stage's input is the decoded map
-MIXED = 4  # images of a batch that are decoded from mixed maps
-SHARE = 0.85  # of the replaced patches in a mixed map
+MIXED = 4  # images of a batch that are painted, each with the one before
+SHARE = 0.85  # of the replaced vectors in a mixed map
+ANCHORED = 0.3  # share of the content in the canvas that is matched
+REFINED = 0.7  # odds that smaller canvases are optimized
+REFINED_STEPS, REFINED_RATE, REFINED_CONTENT = 10, 0.03, 0.3  # steps of Adam, its learning rate, weight of the content
+MAX_ANCHORED = 0.3  # and in the smaller canvas that the decoders see
 
 
 def weight(name: str) -> float:
     """Weight of a loss."""
     return WEIGHTS.get(name, 0.3 if name.startswith("decoded") else 1.0)
+
+
+class _Painted(NamedTuple):
+    """Images painted at one size.
+
+    Attributes:
+        images: float32 (images, side, side, 3), in about [0, 1].
+        nearest: of each position the style's, from `_nearest`.
+        mixed: distance of their deepest maps from those they were decoded from.
+        texture: of their shallower maps' moments from the style's.
+    """
+
+    images: tf.Tensor
+    nearest: tf.Tensor
+    mixed: tf.Tensor
+    texture: tf.Tensor
 
 
 class Reconstruction:
@@ -70,30 +108,96 @@ class Reconstruction:
 
     def losses(self, parameters: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
         """Distances of the decoded images, and of the maps on the way to them, from the photographs."""
-        goal = tf.cast(batch["images"], tf.float32) / 255.0
+        images = tf.cast(batch["images"], tf.float32) / 255.0
         arrays = {name: tf.cast(value, self.precision) for name, value in self.layout.arrays(parameters).items()}
+        losses = self._reconstructed(arrays, images[MIXED:], batch)
+        return losses | self._painted(arrays, images[:MIXED], tf.roll(images, 1, axis=0)[:MIXED], batch)
+
+    def _reconstructed(self, arrays: Arrays, goal: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
+        """Images decoded from their own maps; every second one with a smaller canvas, that image at half the size."""
         maps = {level: tf.stop_gradient(value) for level, value in self.maps(goal).items()}
-        deepest, others = LEVELS[-1], {level: tf.roll(value, 1, axis=0)[:MIXED] for level, value in maps.items()}
-        nearest = _nearest(maps[deepest][:MIXED], others[deepest])
-        mixed = SHARE * _chosen(others[deepest], nearest) + (1.0 - SHARE) * maps[deepest][:MIXED]
-        x = tf.concat([mixed, maps[deepest][MIXED:]], axis=0)
-        losses = {}
+        skips = self._skips(_halved(goal))
+        seen = tf.cast(tf.range(goal.shape[0]) % 2, tf.float32)[:, None, None, None]
+        x, losses = maps[LEVELS[-1]], {}
         for level in reversed(LEVELS):
-            x = tf.cast(stage(arrays, level, tf.cast(x, self.precision)), tf.float32)
+            x = self._stage(arrays, level, x, skips[level] * seen if level > 1 else None)
             if level > 1:
-                losses[f"decoded{level - 1}"] = self._distance(level - 1, x[MIXED:], maps[level - 1][MIXED:])
+                losses[f"decoded{level - 1}"] = self._distance(level - 1, x, maps[level - 1])
                 x = tf.where(batch["decoded"][:, level - 2, None, None, None], x, maps[level - 1])
         found = self.maps(x)
-        losses["pixels"] = tf.reduce_mean(tf.math.squared_difference(x[MIXED:], goal[MIXED:]))
-        for level in LEVELS:
-            losses[f"level{level}"] = self._distance(level, found[level][MIXED:], maps[level][MIXED:])
-        losses["mixed"] = self._distance(deepest, found[deepest][:MIXED], mixed)
-        shown = _chosen(self._taught(tf.roll(goal, 1, axis=0)[:MIXED]), nearest)
-        cosine = tf.reduce_sum(self._taught(x[:MIXED]) * tf.stop_gradient(shown), axis=-1)
-        losses["taught"] = batch["taught"] * (1.0 - tf.reduce_mean(cosine))
-        losses["texture"] = _texture(found, others)
-        losses["smoothness"] = tf.reduce_mean(tf.image.total_variation(x[:MIXED])) / float(np.prod(goal.shape[1:3]))
-        return losses
+        losses["pixels"] = tf.reduce_mean(tf.math.squared_difference(x, goal))
+        return losses | {f"level{level}": self._distance(level, found[level], maps[level]) for level in LEVELS}
+
+    def _painted(self, arrays: Arrays, content: tf.Tensor, style: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
+        """Images painted as in use, at half the size without a smaller canvas, then at full size with that one."""
+        small_content, small_style = _halved(content), _halved(style)
+        small = self._paint(arrays, small_content, small_content, small_style, None)
+        canvas = tf.stop_gradient(tf.clip_by_value(small.images, 0.0, 1.0))
+        canvas = tf.cond(
+            batch["refined"], lambda: self._refined(canvas, small_content, small_style), lambda: tf.identity(canvas)
+        )
+        smaller = canvas + batch["anchored"][:, None, None, None] * (small_content - canvas)
+        large = self._paint(arrays, _doubled(canvas), content, style, smaller)
+        halved = _halved(large.images)
+        goal, small_goal = self._taught(style), self._taught(small_style)
+        found, small_found, halved_found = (self._taught(each) for each in (large.images, small.images, halved))
+        taught = {
+            "assigned": _cosine_distance(found, _chosen(goal, large.nearest))
+            + _cosine_distance(small_found, _chosen(small_goal, small.nearest)),
+            "nearest": _nearest_distance(found, goal) + _nearest_distance(small_found, small_goal),
+            "halved": _nearest_distance(halved_found, small_goal),
+            "kept": _cosine_distance(halved_found, self._taught(smaller)),
+            "shape": _shape_distance(halved_found, self._taught(small_content)),
+        }
+        return {name: batch["taught"] * value for name, value in taught.items()} | {
+            "mixed": large.mixed + small.mixed,
+            "canvas": tf.reduce_mean(tf.math.squared_difference(halved, smaller)),
+            "texture": large.texture,
+            "smoothness": tf.reduce_mean(tf.image.total_variation(large.images)) / float(np.prod(content.shape[1:3])),
+        }
+
+    def _paint(
+        self, arrays: Arrays, canvas: tf.Tensor, content: tf.Tensor, style: tf.Tensor, smaller: tf.Tensor | None
+    ) -> _Painted:
+        """Images whose maps are those of the canvas, mostly replaced by the style's nearest vectors."""
+        deepest = LEVELS[-1]
+        others = {level: tf.stop_gradient(value) for level, value in self.maps(style).items()}
+        own = tf.stop_gradient(self.maps(canvas + ANCHORED * (content - canvas))[deepest])
+        nearest = _nearest(own, others[deepest])
+        mixed = x = SHARE * _chosen(others[deepest], nearest) + (1.0 - SHARE) * own
+        skips = {} if smaller is None else self._skips(smaller)
+        for level in reversed(LEVELS):
+            x = self._stage(arrays, level, x, skips.get(level))
+        found = self.maps(x)
+        return _Painted(x, nearest, self._distance(deepest, found[deepest], mixed), _texture(found, others))
+
+    def _refined(self, canvas: tf.Tensor, content: tf.Tensor, style: tf.Tensor) -> tf.Tensor:
+        """A canvas after some steps of Adam toward the style's nearest vectors, as VGG16 sees them."""
+        goal, own = tf.stop_gradient(self._taught(style)), tf.stop_gradient(self._taught(content))
+
+        def step(number: tf.Tensor, x: tf.Tensor, mean: tf.Tensor, square: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                found = self._taught(x)
+                loss = _nearest_distance(found, goal) + REFINED_CONTENT * _cosine_distance(found, own)
+            mean, square, correction, root = adam_moments(tape.gradient(loss, x), mean, square, number, 0.8, 0.95)
+            x = tf.clip_by_value(x - REFINED_RATE * mean / correction / (root + 1e-8), 0.0, 1.0)
+            return number + 1.0, x, mean, square
+
+        zeros = tf.zeros_like(canvas)
+        found = tf.while_loop(
+            lambda number, *_: number <= float(REFINED_STEPS), step, (tf.constant(1.0), canvas, zeros, zeros)
+        )
+        return tf.stop_gradient(found[1])
+
+    def _skips(self, smaller: tf.Tensor) -> Maps:
+        """What the stages see of a canvas at half the size."""
+        found = self.maps(smaller)
+        return {level + 1: tf.stop_gradient(found[level]) for level in LEVELS[:-1]}
+
+    def _stage(self, arrays: Arrays, level: int, x: tf.Tensor, smaller: tf.Tensor | None) -> tf.Tensor:
+        other = None if smaller is None else tf.cast(smaller, self.precision)
+        return tf.cast(stage(arrays, level, tf.cast(x, self.precision), other), tf.float32)
 
     def _taught(self, images: tf.Tensor) -> tf.Tensor:
         """VGG16's map of images at the deepest level, each vector of length 1."""
@@ -104,6 +208,32 @@ class Reconstruction:
         """Mean squared difference of standardized maps, each channel weighted by its deviation."""
         deviation = self._moments[level][1]
         return tf.reduce_mean(tf.math.squared_difference(found, goal) * (deviation / np.mean(deviation)))
+
+
+def _halved(images: tf.Tensor) -> tf.Tensor:
+    return tf.nn.avg_pool2d(images, 2, 2, "VALID")
+
+
+def _doubled(images: tf.Tensor) -> tf.Tensor:
+    return tf.image.resize(images, [2 * side for side in images.shape[1:3]], "bilinear")
+
+
+def _cosine_distance(found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
+    """Mean cosine distance of unit vectors, position by position."""
+    return 1.0 - tf.reduce_mean(tf.reduce_sum(found * tf.stop_gradient(goal), axis=-1))
+
+
+def _nearest_distance(found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
+    """Mean cosine distance of unit vectors to their nearest, wherever these are."""
+    ours, theirs = (tf.reshape(each, [each.shape[0], -1, each.shape[-1]]) for each in (found, tf.stop_gradient(goal)))
+    return 1.0 - tf.reduce_mean(tf.reduce_max(tf.matmul(ours, theirs, transpose_b=True), axis=-1))
+
+
+def _shape_distance(found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
+    """Mean cosine distance, position by position, from the mean of the goal."""
+    middle = tf.stop_gradient(tf.reduce_mean(goal, axis=[1, 2], keepdims=True))
+    ours, theirs = (tf.math.l2_normalize(each - middle, axis=-1, epsilon=1e-4) for each in (found, goal))
+    return _cosine_distance(ours, theirs)
 
 
 def _nearest(maps: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
@@ -123,9 +253,7 @@ def _texture(found: Maps, goal: Maps) -> tf.Tensor:
     """Difference of the means and deviations of the shallower maps of mixed images from those of the others."""
     distances = []
     for level in LEVELS[:-1]:
-        (mean, variance), (goal_mean, goal_variance) = (
-            tf.nn.moments(maps[level], [1, 2]) for maps in ({level: found[level][:MIXED]}, goal)
-        )
+        (mean, variance), (goal_mean, goal_variance) = (tf.nn.moments(maps[level], [1, 2]) for maps in (found, goal))
         deviation, goal_deviation = tf.sqrt(variance + 1e-4), tf.sqrt(goal_variance + 1e-4)
         distances += [
             tf.math.squared_difference(mean, goal_mean),
@@ -195,11 +323,25 @@ def _run(options: argparse.Namespace, crops: Crops, unseen: Crops) -> None:
 def make_batches(
     crops: Crops, generator: np.random.Generator, count: int, images: int, *, taught: bool = True
 ) -> list[dict[str, Any]]:
-    """Batches of crops, in 8 bits, each with whether the input of a stage is the decoded map, and VGG16 compares."""
+    """Batches of crops, in 8 bits, and what is drawn for each.
+
+    Args:
+        crops: of the images.
+        generator: source of everything random.
+        count: number of batches.
+        images: in each; the first `MIXED` are painted, the others reconstructed.
+        taught: whether VGG16 compares.
+
+    Returns:
+        For each batch `images`; `decoded`, whether the input of a stage is the decoded map; `anchored`, the share of
+        the content in smaller canvases; `refined`, whether these are optimized; and `taught`.
+    """
     return [
         {
             "images": np.round(crops.batch(generator, images) * 255.0).astype(np.uint8),
-            "decoded": _entries(generator, images),
+            "decoded": _entries(generator, images - MIXED),
+            "anchored": generator.uniform(0.0, MAX_ANCHORED, MIXED).astype(np.float32),
+            "refined": np.array(generator.random() < REFINED and taught),
             "taught": np.float32(taught),
         }
         for _ in range(count)
@@ -207,10 +349,8 @@ def make_batches(
 
 
 def _entries(generator: np.random.Generator, images: int) -> np.ndarray:
-    """Whether each stage but the first decodes what the stage below made, for each image; mixed maps go all the way."""
-    decoded = generator.random((images, len(LEVELS) - 1)) < DECODED
-    decoded[:MIXED] = True
-    return decoded
+    """Whether each stage but the first decodes what the stage below made, for each image."""
+    return generator.random((images, len(LEVELS) - 1)) < DECODED
 
 
 def rates(layout: Layout) -> np.ndarray:

@@ -108,7 +108,7 @@ class Result:
 
     @property
     def work(self) -> str:
-        """What the run did, in words: `"40 steps"`, or `"one pass"` if nothing was optimized."""
+        """What the run did, in words: `"40 steps"`, or `"one pass"` for `quality="instant"`."""
         return "one pass" if self.settings.get("quality") == "instant" else f"{len(self.history)} steps"
 
     def save(self, path: str | os.PathLike[str], *, bits: int = 8) -> None:

@@ -70,6 +70,24 @@ def test_images_are_decoded_stage_by_stage(bundled, image):
     np.testing.assert_allclose(x, bundled.decode(DEEPEST, features), atol=1e-6)
 
 
+def halved(image):
+    return tf.nn.avg_pool2d(image, 2, 2, "VALID")
+
+
+def test_a_decoded_image_keeps_the_smaller_canvas(bundled, image):
+    """Its colors and its shapes, where the map alone gives others."""
+    features, smaller = encoded(bundled, image, DEEPEST), halved(image)[..., ::-1]
+    alone, beside = (bundled.decode(DEEPEST, features, other) for other in (None, smaller))
+    assert beside.shape == alone.shape == image.shape
+    apart = [float(tf.reduce_mean(tf.abs(halved(each) - smaller))) for each in (alone, beside)]
+    assert apart[1] < 0.8 * apart[0]
+
+
+def test_the_shallowest_level_needs_no_smaller_canvas(bundled, image):
+    features = encoded(bundled, image, 1)
+    np.testing.assert_array_equal(*(bundled.decode(1, features, other) for other in (None, halved(image))))
+
+
 @pytest.mark.parametrize(("precision", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
 def test_other_precisions_agree(bundled, image, precision, tolerance):
     """Convolutions are rounded; what comes and goes is float32."""
@@ -103,7 +121,7 @@ def test_the_bundled_file_holds_what_the_network_is_made_of(arrays):
 def test_shapes_go_from_the_deepest_stage_to_the_image():
     shapes = list(network.shapes().items())
     assert shapes[0][0] == f"stage{DEEPEST}/conv1/kernel"
-    assert shapes[0][1][:3] == (3, 3, WIDTHS[DEEPEST])
+    assert shapes[0][1][:3] == (3, 3, WIDTHS[DEEPEST] + WIDTHS[DEEPEST - 1])
     assert shapes[-1][1] == (3,)
 
 

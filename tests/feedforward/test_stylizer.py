@@ -1,5 +1,6 @@
 """One pass: what holds for any trained weights, whatever the content, the style, the sizes and the controls."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -11,7 +12,7 @@ from neural_style.features import Lite
 from neural_style.feedforward import OnePass, stylizer
 from neural_style.losses import Gram
 from neural_style.scales import SingleScale
-from neural_style.transfer.controls import COLOR_MODES
+from neural_style.transfer.controls import COLOR_MODES, Controls
 from tests import tiny
 
 OTHER = tiny.picture(5, 40, 28)
@@ -160,8 +161,46 @@ def test_all_sizes_share_one_trace(content, style):
     for size, strength in ((24, 0.2), (33, 0.5), (64, 1.0)):
         paint(content, style, strength, size=size)
     paint(OTHER, [style, content], masks=[LEFT, ~LEFT], style_masks=[HALF, None])
-    functions = [programs.encode, programs.decode, programs.move]
+    functions = [programs.encode, programs.begin, programs.decode, programs.move]
     assert max(function.experimental_get_tracing_count() for function in functions) == 1
+
+
+# --- sketch -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [
+        ((64, 48), [(64, 48)]),
+        ((128, 96), [(64, 48), (128, 96)]),
+        ((256, 192), [(128, 96), (256, 192)]),
+        ((512, 512), [(256, 256), (512, 512)]),
+        ((1024, 768), [(256, 192), (512, 384), (1024, 768)]),
+    ],
+)
+def test_the_last_scales_are_decoded_and_all_large_ones(size, decoded):
+    assert one_pass()._decoded(size) == decoded
+
+
+def test_a_large_image_begins_with_a_sketch(content, style):
+    """An optimized canvas, from which the strength takes effect and which masks and a background restrict."""
+    one = one_pass(0.6)
+    inputs = stylizer.read_inputs(content, style, Controls(masks=[LEFT], background="content"), size=256)
+    sketch = one._sketched(inputs)
+    assert sketch.shape == (1, 48, 64, 3)
+    given = images.resize(inputs.content, (64, 48))
+    np.testing.assert_array_equal(sketch[:, :, 36:], given[:, :, 36:])
+    assert np.abs(sketch[:, :, :28] - given[:, :, :28]).mean() > 0.02
+    assert one._sketched(dataclasses.replace(inputs, size=(128, 96))) is None
+
+
+def test_an_image_that_begins_with_a_sketch_is_reproduced_and_made_of_a_target(content, style):
+    options = {"masks": [LEFT, ~LEFT], "background": None, "size": 256}
+    first = paint(content, [style, OTHER], **options)
+    np.testing.assert_array_equal(paint(content, [style, OTHER], **options), first)
+    plain = paint(content, style, size=256)
+    np.testing.assert_array_equal(paint(content, one_pass().target(style, size=256), size=256), plain)
+    assert not np.array_equal(plain, first)
 
 
 # --- saved styles ------------------------------------------------------------------------------------
