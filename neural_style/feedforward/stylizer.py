@@ -251,13 +251,16 @@ class OnePass:
             for size in self._decoded(inputs.size)
         )
 
-    def paint(self, inputs: Inputs, styles: StylesAtScales, start: np.ndarray | None = None) -> np.ndarray:
+    def paint(
+        self, inputs: Inputs, styles: StylesAtScales, start: np.ndarray | None = None, *, last_only: bool = False
+    ) -> np.ndarray:
         """The image before it is rendered, float32 (1, height, width, 3) in [0, 1].
 
         Args:
             inputs: of the run.
             styles: from `measure`.
-            start: the canvas that the last scale begins with, of the same shape; None paints all scales.
+            start: the canvas to begin with, of any size; None for a sketch.
+            last_only: whether only the final size is decoded.
         """
         assert inputs.content is not None
         content = images.resize(inputs.content, inputs.size)
@@ -265,7 +268,7 @@ class OnePass:
             return content  # decoding would blur it
         scales = list(zip(self._decoded(inputs.size), styles, strict=True))
         painted = self._sketched(inputs) if start is None else start
-        for size, measured in scales if start is None else scales[-1:]:
+        for size, measured in scales[-1:] if last_only else scales:
             painted = self._match(painted, images.resize(content, size), _shares(inputs, size), measured)
         assert painted is not None
         painted = self._transport(painted, _shares(inputs, inputs.size), styles[-1])

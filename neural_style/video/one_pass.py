@@ -3,7 +3,7 @@ r"""Painting the frames of one clip in one pass each.
 The first frame of a scene is painted like any image. Each of the others begins with the painted frame before it, warped
 along the optical flow, and goes through the last scale only: its positions are matched with the warped painting and the
 frame together, so strokes stay where they are, and decoding makes them sharp again. Areas that have just come into view
-begin as they are in the clip, recolored, or, where they are large, are painted through all scales.
+begin as they are in the clip, recolored, and, where they are large, are first decoded at all scales.
 
 What is painted is then mixed with the warped painting, where that can be relied on: the pixel was visible in the frame
 before, and the clip looks the same there,
@@ -36,7 +36,7 @@ from neural_style.video.painter import Painter, only, to_levels
 __all__ = ["OnePassPainter"]
 
 LARGE = 0.05
-"""Share of a frame that has just come into view from which on it is painted through all scales."""
+"""Share of a frame that has just come into view from which on it is first decoded at all scales."""
 
 COLORS_KEPT, STROKES_KEPT = 0.5, 0.7
 """Largest shares of the warped frame before in coarse colors and in strokes."""
@@ -89,12 +89,11 @@ class OnePassPainter(Painter):
         """See `Painter`."""
         warped, seen = warp(painted_before, moved.flow), moved.seen[None, ..., None]
         inputs = self._of(frame)
-        if 1.0 - moved.seen.mean() < LARGE:
-            new = color.match_color_moments(images.load(frame), images.load(painted_before))
-        else:
-            new = self._pass.paint(inputs, self._styles)
-        start = np.where(seen, warped, np.clip(new, 0.0, 1.0)).astype(np.float32)
-        painted = self._pass.paint(inputs, self._styles, start)
+        recolored = color.match_color_moments(images.load(frame), images.load(painted_before))
+        start = np.where(seen, warped, np.clip(recolored, 0.0, 1.0)).astype(np.float32)
+        if 1.0 - moved.seen.mean() >= LARGE:
+            start = np.where(seen, warped, self._pass.paint(inputs, self._styles, start)).astype(np.float32)
+        painted = self._pass.paint(inputs, self._styles, start, last_only=True)
         steady = _mix(painted[0], warped[0], _reliability(frame, before, moved))
         return to_levels(canvas.render(inputs, steady[None]))
 
