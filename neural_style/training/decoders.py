@@ -58,9 +58,9 @@ DECODED = 0.75  # odds that a stage's input is the decoded map
 MIXED = 4  # images of a batch that are painted, each with the one before
 SHARE = 0.85  # of the replaced vectors in a mixed map
 ANCHORED = 0.3  # share of the content in the canvas that is matched
+MAX_ANCHORED = 0.3  # and largest one in the smaller canvas that the decoders see
 REFINED = 0.7  # odds that smaller canvases are optimized
 REFINED_STEPS, REFINED_RATE, REFINED_CONTENT = 10, 0.03, 0.3  # steps of Adam, its learning rate, weight of the content
-MAX_ANCHORED = 0.3  # and in the smaller canvas that the decoders see
 
 
 def weight(name: str) -> float:
