@@ -205,6 +205,7 @@ class OnePass:
             ValueError: an argument is out of range, an image is too small, or masks do not fit; a `StyleTarget` was
                 made for something else.
             TypeError: an argument is of another type than expected.
+            DivergenceError: the sketch's loss is not finite; see `StyleTransfer.run`.
         """
         began = time.perf_counter()
         controls = Controls(masks, style_masks, background, color, color_strength, style_scale)
@@ -259,7 +260,7 @@ class OnePass:
         Args:
             inputs: of the run.
             styles: from `measure`.
-            start: the canvas to begin with, of any size; None for a sketch.
+            start: the canvas to begin with, float32 (1, any height, any width, 3) in [0, 1]; None for a sketch.
             last_only: whether only the final size is decoded.
         """
         assert inputs.content is not None
