@@ -13,7 +13,7 @@ import tensorflow as tf
 from neural_style._arguments import checked, count, real, whole
 from neural_style._tracing import function
 from neural_style.optimizers.base import CANVAS, PIXEL_BYTES, Evaluation, Progress, State
-from neural_style.optimizers.spectrum import Spectrum
+from neural_style.optimizers.spectrum import FACTORS, Spectrum, filtered
 
 __all__ = ["LBFGS"]
 
@@ -83,10 +83,13 @@ class LBFGS:
             if progress.is_last and len(s):
                 return goal, {"s": s, "y": y}, here
             there = evaluate(goal)
-            pair = _pair(canvas, goal, here.gradient, there.gradient)
+            found = self._remembered(canvas, goal, here, there, s, y)
+            along, curvature, size = found.products.numpy().tolist()
             fall = float(here.loss) - float(there.loss)
-            if fall >= -1e-4 * float(pair.along) and float(pair.along) < 0:
-                return goal, self._remember(s, y, pair, there), here
+            if fall >= -1e-4 * along and along < 0:
+                if curvature > 1e-6 * size:
+                    s, y = found.s, found.y
+                return goal, {"s": s, "y": y} | _keep(there), here
             length *= _shorten(length * slope, -fall)
         return canvas, self.start(canvas) | _keep(here), here
 
@@ -101,45 +104,50 @@ class LBFGS:
 
     def _direction(self, canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, float]:
         """Search direction, (1, height, width, 3), and the slope along it, negative where a pixel is free."""
-        free = _free(canvas, gradient)
-        gradient, mask, spectrum = gradient * free, free, self._spectrum_for(canvas)
-        if spectrum is not None:
-            gradient, mask = spectrum.of_gradient(gradient), tf.ones([1, 1, 1, 1])
-        products = _products(mask, gradient, s, y).numpy().astype(np.float64)
-        weights = _two_loops(products)
-        slope = float(weights @ products[-1])
-        direction = _combine(mask, gradient, s, y, tf.constant(weights, tf.float32))
-        if spectrum is not None:
-            direction = free * spectrum.to_move(direction)
-        largest = float(tf.reduce_max(tf.abs(direction)))
-        if largest == 0.0:
-            return direction, 0.0
-        limit = self.max_move if len(s) else self.first_move
-        factor = limit / largest if not len(s) or largest > limit else 1.0
-        return direction * factor, slope * factor
+        programs, factors = self._programs_for(canvas)
+        inverse = factors[1:]
+        free, coordinates, products = programs.products(canvas, gradient, s, y, *inverse)
+        inner = products.numpy().astype(np.float64)
+        weights = _two_loops(inner)
+        limit = tf.constant(self.max_move if len(s) else self.first_move)
+        direction, factor = programs.combine(free, coordinates, s, y, tf.constant(weights, tf.float32), limit, *inverse)
+        return direction, float(weights @ inner[-1]) * float(factor)
 
-    def _remember(self, s: tf.Tensor, y: tf.Tensor, pair: _Pair, there: Evaluation) -> State:
-        if float(pair.curvature) > 1e-6 * float(pair.size):
-            move, change, spectrum = pair.s, pair.y, self._spectrum_for(pair.s)
-            if spectrum is not None:
-                move, change = spectrum.of_move(move), spectrum.of_gradient(change)
-            s = tf.concat([s[-self.memory + 1 :] if self.memory > 1 else s[:0], move], axis=0)
-            y = tf.concat([y[-self.memory + 1 :] if self.memory > 1 else y[:0], change], axis=0)
-        return {"s": s, "y": y} | _keep(there)
+    def _remembered(
+        self,
+        canvas: tf.Tensor,
+        goal: tf.Tensor,
+        here: Evaluation,
+        there: Evaluation,
+        s: tf.Tensor,
+        y: tf.Tensor,
+    ) -> _Remembered:
+        programs, factors = self._programs_for(canvas)
+        kept = tf.constant(max(0, self.memory - 1))
+        return programs.remember(canvas, goal, here.gradient, there.gradient, s, y, kept, *factors)
+
+    def _programs_for(self, canvas: tf.Tensor) -> tuple[_Programs, tuple[tf.Tensor, ...]]:
+        """The compiled functions, and the factors of the preconditioner, none without one."""
+        spectrum = self._spectrum_for(canvas)
+        return _programs(spectrum is not None), () if spectrum is None else spectrum.factors(canvas)
 
     def _spectrum_for(self, canvas: tf.Tensor) -> Spectrum | None:
         is_small = self.spectrum is not None and max(canvas.shape[1:3]) < self.spectrum.min_side
         return None if is_small else self.spectrum
 
 
-class _Pair(NamedTuple):
-    """A move, the change of the gradient over it, and the inner products that decide whether it is kept."""
+class _Remembered(NamedTuple):
+    """The pairs with that of a move, which is the last, and the inner products that decide whether it is kept.
+
+    Attributes:
+        s: the moves.
+        y: the changes of the gradient over them.
+        products: of the move with the gradient and with the gradient's change, and of the norms of move and change.
+    """
 
     s: tf.Tensor
     y: tf.Tensor
-    along: tf.Tensor  # gradient . s
-    curvature: tf.Tensor  # s . y
-    size: tf.Tensor  # |s| |y|
+    products: tf.Tensor
 
 
 def _keep(evaluation: Evaluation) -> State:
@@ -183,33 +191,93 @@ def _two_loops(products: np.ndarray) -> np.ndarray:
     return weights
 
 
-_PAIRS = tf.TensorSpec([None, None, None, 3])
-_MASK = tf.TensorSpec([1, None, None, None])
+class _Programs(NamedTuple):
+    """The compiled parts of a step, each one call: at small sizes, calls take longer than what they compute."""
+
+    products: Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+    combine: Callable[..., tuple[tf.Tensor, tf.Tensor]]
+    remember: Callable[..., _Remembered]
 
 
-@function([CANVAS, CANVAS])
-def _free(canvas: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
-    """1 where a value may move downhill without leaving [0, 1], else 0."""
+@functools.cache
+def _programs(has_spectrum: bool) -> _Programs:
+    """The functions without a preconditioner, or with one, whose factors come last."""
+    pairs, scalar = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([], tf.int32)
+    factors = [FACTORS] if has_spectrum else []
+    return _Programs(
+        function([CANVAS, CANVAS, pairs, pairs, *factors])(_products),
+        function([CANVAS, CANVAS, pairs, pairs, tf.TensorSpec([None]), tf.TensorSpec([]), *factors])(_combine),
+        function([CANVAS] * 4 + [pairs, pairs, scalar, *factors, *factors])(_remember),
+    )
+
+
+def _products(
+    canvas: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, inverse: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Which pixels are free, the gradient there in the coordinates of the pairs, and all inner products over them.
+
+    A pixel is 1 where it may move downhill without leaving [0, 1], else 0. The products of s, y and the gradient are
+    (2 k + 1, 2 k + 1).
+    """
     stuck = ((canvas <= 0.0) & (gradient > 0.0)) | ((canvas >= 1.0) & (gradient < 0.0))
-    return 1.0 - tf.cast(stuck, tf.float32)
-
-
-@function([_MASK, CANVAS, _PAIRS, _PAIRS])
-def _products(mask: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """Inner products of s, y and gradient over the free pixels, (2 k + 1, 2 k + 1)."""
-    vectors = tf.concat([s, y, gradient], axis=0) * mask
-    flat = tf.reshape(vectors, [tf.shape(vectors)[0], -1])
-    return tf.matmul(flat, flat, transpose_b=True)
-
-
-@function([_MASK, CANVAS, _PAIRS, _PAIRS, tf.TensorSpec([None])])
-def _combine(mask: tf.Tensor, gradient: tf.Tensor, s: tf.Tensor, y: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    free = 1.0 - tf.cast(stuck, tf.float32)
+    gradient = gradient * free if inverse is None else filtered(gradient * free, inverse)
     vectors = tf.concat([s, y, gradient], axis=0)
-    return tf.einsum("k,khwc->hwc", weights, vectors)[None] * mask
+    if inverse is None:
+        vectors *= free
+    rows = tf.reshape(tf.transpose(vectors, [1, 0, 2, 3]), [tf.shape(canvas)[1], tf.shape(vectors)[0], -1])
+    products = tf.reduce_sum(tf.matmul(rows, rows, transpose_b=True), axis=0)  # in a batch: in a third of the time
+    return free, gradient, products
 
 
-@function([CANVAS] * 4)
-def _pair(canvas: tf.Tensor, goal: tf.Tensor, before: tf.Tensor, after: tf.Tensor) -> _Pair:
-    s, y = goal - canvas, after - before
-    size = tf.norm(s) * tf.norm(y)
-    return _Pair(s, y, tf.reduce_sum(before * s), tf.reduce_sum(s * y), size)
+def _combine(
+    free: tf.Tensor,
+    gradient: tf.Tensor,
+    s: tf.Tensor,
+    y: tf.Tensor,
+    weights: tf.Tensor,
+    limit: tf.Tensor,
+    inverse: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The direction from the weights of s, y and gradient, and the factor by which it was scaled.
+
+    Args:
+        free: from `_products`, and so is the gradient.
+        gradient: in the coordinates of the pairs.
+        s: moves.
+        y: changes of the gradient.
+        weights: of all of these, (2 k + 1,).
+        limit: the largest move of a pixel. A direction without pairs has no length of its own, and gets this one.
+        inverse: the preconditioner's; None without one.
+    """
+    vectors = tf.concat([s, y, gradient], axis=0)
+    direction = tf.einsum("k,khwc->hwc", weights, vectors)[None]
+    direction = free * (direction if inverse is None else filtered(direction, inverse))
+    largest = tf.reduce_max(tf.abs(direction))
+    is_scaled = (tf.shape(s)[0] == 0) | (largest > limit)
+    factor = tf.where(is_scaled & (largest > 0.0), limit / tf.maximum(largest, 1e-30), 1.0)
+    return direction * factor, factor
+
+
+def _remember(
+    canvas: tf.Tensor,
+    goal: tf.Tensor,
+    before: tf.Tensor,
+    after: tf.Tensor,
+    s: tf.Tensor,
+    y: tf.Tensor,
+    kept: tf.Tensor,
+    root: tf.Tensor | None = None,
+    inverse: tf.Tensor | None = None,
+) -> _Remembered:
+    """The last `kept` pairs and that of a move from a canvas to a goal, over which the gradient changed."""
+    move, change = goal - canvas, after - before
+    products = [
+        tf.reduce_sum(before * move),
+        tf.reduce_sum(move * change),
+        tf.norm(move) * tf.norm(change),
+    ]
+    if root is not None and inverse is not None:
+        move, change = filtered(move, root), filtered(change, inverse)
+    first = tf.maximum(0, tf.shape(s)[0] - kept)
+    return _Remembered(tf.concat([s[first:], move], axis=0), tf.concat([y[first:], change], axis=0), tf.stack(products))

@@ -10,16 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from neural_style._arguments import checked, real, whole
-from neural_style._tracing import function
-from neural_style.optimizers.base import CANVAS
 
-__all__ = ["Spectrum"]
+__all__ = ["FACTORS", "Factors", "Spectrum", "filtered"]
 
 Band = tuple[float, float]
 """The frequency of the largest curvature, in cycles per pixel, and that curvature."""
 
 AXES = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 """Luminance, red to blue and magenta to green; orthogonal, not yet of unit length."""
+
+FACTORS = tf.TensorSpec([3, None, None], tf.complex64)
 
 SLOWEST, LEAST = 1.0 / 128.0, 0.3
 """Frequency below which the curvature is constant, and its least share of the largest at the frequencies above that."""
@@ -76,35 +76,41 @@ class Spectrum:
 
     def of_gradient(self, gradient: tf.Tensor) -> tf.Tensor:
         """The coordinates' gradient, from the canvas's, both (1, height, width, 3)."""
-        return _filtered(gradient, self._factors(gradient).inverse)
+        return filtered(gradient, self.factors(gradient).inverse)
 
     def of_move(self, move: tf.Tensor) -> tf.Tensor:
         """A canvas's move in coordinates, both (1, height, width, 3); its product with a gradient stays the same."""
-        return _filtered(move, self._factors(move).root)
+        return filtered(move, self.factors(move).root)
 
     def to_move(self, coordinates: tf.Tensor) -> tf.Tensor:
         """The move of the canvas from one in coordinates, both (1, height, width, 3)."""
-        return _filtered(coordinates, self._factors(coordinates).inverse)
+        return filtered(coordinates, self.factors(coordinates).inverse)
 
-    def _factors(self, canvas: tf.Tensor) -> _Factors:
+    def factors(self, canvas: tf.Tensor) -> Factors:
+        """What `filtered` multiplies with to change between a canvas's pixels and coordinates."""
         return _factors(self, *canvas.shape[1:3])
 
 
-class _Factors(NamedTuple):
-    """The root of the curvature for each Fourier coefficient, and its inverse, complex64 (axes, rows, columns)."""
+class Factors(NamedTuple):
+    """The root of the curvature for each Fourier coefficient, and its inverse, complex64 (axes, rows, columns).
+
+    Attributes:
+        root: from a canvas's move to its coordinates.
+        inverse: from a canvas's gradient to its coordinates, and from a move's coordinates to the move.
+    """
 
     root: tf.Tensor
     inverse: tf.Tensor
 
 
 @functools.lru_cache(maxsize=2)
-def _factors(spectrum: Spectrum, height: int, width: int) -> _Factors:
+def _factors(spectrum: Spectrum, height: int, width: int) -> Factors:
     with tf.init_scope():
         square = np.square(np.fft.fftfreq(height))[:, None] + np.square(np.fft.rfftfreq(width))
         square = np.maximum(square, SLOWEST**2).astype(np.float32)
         bands = (spectrum.luminance, spectrum.red_blue, spectrum.magenta_green)
         root = np.sqrt([h * _shape(square / np.float32(f) ** 2) + spectrum.floor for f, h in bands])
-        return _Factors(tf.constant(root, tf.complex64), tf.constant(1.0 / root, tf.complex64))
+        return Factors(tf.constant(root, tf.complex64), tf.constant(1.0 / root, tf.complex64))
 
 
 def _shape(q_square: np.ndarray) -> np.ndarray:
@@ -113,8 +119,7 @@ def _shape(q_square: np.ndarray) -> np.ndarray:
     return np.where(q_square > 1.0, np.maximum(share, np.float32(LEAST)), share)
 
 
-@function([CANVAS, tf.TensorSpec([3, None, None], tf.complex64)])
-def _filtered(vectors: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
+def filtered(vectors: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
     """Multiply the Fourier coefficients of a canvas along each axis of color."""
     axes = tf.math.l2_normalize(tf.constant(AXES), axis=-1)
     planes = tf.tensordot(axes, vectors[0], [[1], [2]])
