@@ -46,7 +46,7 @@ Arrays = Mapping[str, Weights]
 
 BUNDLED_SHA256 = {
     "vgg16": "c937702858c479ce2fb32add3d8f36a880025bce8c167050f58fe2144a15af2a",
-    "decoders": "493e8893a72ddb45433acf65c4c272fdc41b7190fa2323946399c8217c7f298b",
+    "decoders": "20208d8e7e85e9d6533a19d131bdf6ed90371ef52ced3d0f86b81bc22f14e5ff",
     "lite": "712223eefc17fe39c5d496ba9de6bfc81ee3193d1a0ebf2f5e7ad5658f4596c9",
 }
 """SHA-256 of the files that ship with this package."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -36,10 +36,11 @@ LAYERS = {level: f"block{level}_conv1" for level in LEVELS}
 WIDTHS = {1: 16, 2: 48, 3: 96}
 """Channels at each level."""
 
-STAGES = {3: (96 + 48, 144, 96, 64, 48), 2: (48 + 16, 64, 32, 32, 16), 1: (16, 32, 3)}
+STAGES = {3: (96 + 48 + 96, 144, 96, 64, 48), 2: (48 + 16 + 48, 64, 32, 32, 16), 1: (16, 32, 3)}
 """Channels into the first and out of each convolution of a stage. Between its second and third the map is enlarged.
 
-Channels are of the map, and of the smaller canvas's map of the level above, which has the same rows and columns."""
+Channels are of the map that is decoded; of the smaller canvas's map of the level above, which has the same rows and
+columns; and of the map of the image that is painted over. Stage 1 sees the first alone."""
 
 MULTIPLE = 4
 """Decoders give back an image of the same size if its sides are multiples of this."""
@@ -55,7 +56,13 @@ def shapes() -> dict[str, tuple[int, ...]]:
     return found
 
 
-def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor, smaller: tf.Tensor | None = None) -> tf.Tensor:
+def stage(
+    arrays: Mapping[str, Any],
+    level: int,
+    x: tf.Tensor,
+    smaller: tf.Tensor | None = None,
+    own: tf.Tensor | None = None,
+) -> tf.Tensor:
     """One stage of the decoders.
 
     Args:
@@ -63,7 +70,9 @@ def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor, smaller: tf.Tenso
         level: from `LEVELS`.
         x: standardized map of this level, (images, rows, columns, channels).
         smaller: standardized map of the level above, of the canvas at half the size, with the rows and columns of `x`;
-            None for a mean map. Stage 1 has none.
+            None for a mean map.
+        own: standardized map of this level, of the image that is painted over, in the shape of `x`; None for a mean
+            map. Stage 1 has neither.
 
     Returns:
         The standardized map of the level above, (images, 2 * rows, 2 * columns, channels), or from level 1 the image,
@@ -73,10 +82,10 @@ def stage(arrays: Mapping[str, Any], level: int, x: tf.Tensor, smaller: tf.Tenso
     for position in range(1, count + 1):
         name = f"stage{level}/conv{position}"
         kernel = arrays[f"{name}/kernel"]
-        if position == 1 and smaller is not None:
-            x = tf.concat([x, smaller], axis=-1)
-        elif position == 1:
-            kernel = kernel[:, :, : x.shape[-1]]
+        if position == 1 and level > 1:
+            parts = tf.split(kernel, [WIDTHS[level], WIDTHS[level - 1], WIDTHS[level]], axis=2)
+            seen = [(each, part) for each, part in zip((x, smaller, own), parts, strict=True) if each is not None]
+            x, kernel = (tf.concat(each, axis=axis) for each, axis in zip(zip(*seen, strict=True), (3, 2), strict=True))
         x = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), arrays[f"{name}/bias"])
         if position < count:
             x = tf.nn.relu(x)
@@ -115,7 +124,18 @@ class Network:
             self._moments = {level: tf.unstack(tf.constant(stored[f"moments{level}"])) for level in LEVELS}
             self._arrays = {name: tf.cast(_array(stored, name), precision) for name in shapes()}
 
-    def decode(self, level: int, features: tf.Tensor, smaller: tf.Tensor | None = None) -> tf.Tensor:
+    def maps(self, image: tf.Tensor, levels: Sequence[int]) -> dict[int, tf.Tensor]:
+        """The encoder's maps of an image at these levels, float32 (1, rows, columns, channels)."""
+        found = self.encoder(image, [LAYERS[level] for level in levels])
+        return {level: tf.cast(found[LAYERS[level]], tf.float32) for level in levels}
+
+    def decode(
+        self,
+        level: int,
+        features: tf.Tensor,
+        smaller: tf.Tensor | None = None,
+        own: Mapping[int, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """The image of a map, float32 (1, height, width, 3), in about [0, 1].
 
         Args:
@@ -123,14 +143,21 @@ class Network:
             features: the encoder's map of `LAYERS[level]`, float32 (1, rows, columns, channels).
             smaller: an image of half the size, whose shapes and colors the image keeps while the map gives it detail;
                 None for none.
+            own: `maps` of the image that is painted over, at this level and those above but the first; None for none.
         """
-        skips = {}
-        if smaller is not None and level > 1:
-            found = self.encoder(smaller, [LAYERS[each] for each in range(1, level)])
-            skips = {each + 1: self._standardized(each, found[LAYERS[each]]) for each in range(1, level)}
+        skips = {} if smaller is None or level == 1 else self.maps(smaller, range(1, level))
         x = self._standardized(level, features)
         for each in range(level, 0, -1):
-            x = stage(self._arrays, each, x, skips.get(each))
+            shown = skips.get(each - 1), None if own is None else own.get(each)
+            x = stage(
+                self._arrays,
+                each,
+                x,
+                *(
+                    None if found is None else self._standardized(at, found)
+                    for at, found in zip((each - 1, each), shown, strict=True)
+                ),
+            )
         return tf.cast(x, tf.float32)
 
     def _standardized(self, level: int, features: tf.Tensor) -> tf.Tensor:

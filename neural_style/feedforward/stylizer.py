@@ -2,16 +2,17 @@
 
 At each scale, every position of the canvas is matched with the most similar position of the style, as
 `losses.AssignedNeighbor` matches them, and the decoders make an image of the style's own feature vectors at these
-positions, which keeps the shapes and colors of the smaller canvas. At the final size, a closed form then gives a
-shallow map the style's distribution, which restores its palette and contrast. No style was learned.
+positions. They see what the canvas shows there, and keep the shapes and colors of the smaller one. At the final size, a
+closed form then gives a shallow map the style's distribution, which restores its palette and contrast. No style was
+learned.
 
-The canvases before the last two, up to 128 pixels, are sketched: some steps of the recipe `default`, on the encoder,
-place motifs and colors, which no decoder does as well. They take a third of the time.
+The canvases before the last two, up to 128 pixels, are sketched: some steps of the recipe `default`, on VGG16, place
+motifs and colors, which no decoder does as well. They take half of the time.
 
 Reference: N. Kolkin et al., "Neural neighbor style transfer", 2022, arXiv:2203.13215, section 4.3 (NNST-D): nearest
 neighbors coarse to fine, decoded. Deviations: the smallest canvases are optimized; the decoders saw no paintings but
-those among the images they were trained on, decode one layer in place of hypercolumns, and see the smaller canvas; the
-optimal transport of a shallow layer replaces the color correction.
+those among the images they were trained on, decode one layer in place of hypercolumns, and see the smaller canvas and
+what they paint over; the optimal transport of a shallow layer replaces the color correction.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,14 +30,16 @@ import tensorflow as tf
 from neural_style import images, recipes
 from neural_style._arguments import choice, share
 from neural_style._tracing import check_process, function
-from neural_style.features.precision import PRECISIONS, fastest_precision
+from neural_style.features.precision import PRECISIONS, fastest_precision, in_precision
+from neural_style.features.registry import named_extractor
 from neural_style.feedforward import transform
-from neural_style.feedforward.network import LAYERS, MULTIPLE, WIDTHS, Network
+from neural_style.feedforward.encoders import Encoders
+from neural_style.feedforward.geometry import TILE, cells, cropped, halved, padded, tiled
+from neural_style.feedforward.network import LAYERS, LEVELS, WIDTHS, Network
 from neural_style.feedforward.transform import Affine
 from neural_style.images import ImageLike, masks
 from neural_style.losses import AssignedNeighbor, Loss, Moments, PositionSums, StyleVectors
 from neural_style.objective import TiledObjective
-from neural_style.objective.tiling import Tile, tiles
 from neural_style.scales import CoarseToFine
 from neural_style.transfer import canvas
 from neural_style.transfer.controls import Controls
@@ -64,7 +67,7 @@ ASSIGNED = 1.6
 FULLY_PAINTED = 0.2
 """Strength below which the painted image is mixed with the content, whose detail decoding loses."""
 
-ANCHORED = 0.6
+ANCHORED = 0.2
 """Share of the content, blended into the canvas before each matching, as strength goes to 0; none of it at 1."""
 
 SCALES = CoarseToFine(smallest=64, factor=2.0)
@@ -76,21 +79,20 @@ SKETCH = dataclasses.replace(
     recipes.DEFAULT,
     name="sketch",
     citation="The recipe `default` with a third of its steps, for canvases that one pass begins with.",
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=10, decay=0.75, min_steps=1),
+    scales=CoarseToFine(smallest=64, factor=2.0, steps=6, decay=-0.75, min_steps=1),
 )
 """How small canvases are optimized."""
 
-TILE, HALO = 1024, 32
-"""Side of the tiles in which a large image is evaluated, and the pixels around each that decoders see."""
+LITE = "lite/"
+"""What the names of the encoder's layers begin with, beside those of VGG16."""
 
-MARGIN = 8
-"""Pixels that an image is continued by on each side, a multiple of `MULTIPLE`: decoders leave lines at a border."""
+GRID = LITE + LAYERS[MATCHED]
 
 LOSSES: tuple[Loss, ...] = (
     AssignedNeighbor(
-        ("block1_conv2", "block2_conv2", LAYERS[MATCHED], "block4_conv3"), layer_weights=None, grid=LAYERS[MATCHED]
+        (f"{LITE}block1_conv2", f"{LITE}block2_conv2", GRID, f"{LITE}block4_conv3"), layer_weights=None, grid=GRID
     ),
-    Moments((LAYERS[TRANSPORTED],)),
+    Moments((LITE + LAYERS[TRANSPORTED],)),
 )
 """What is measured of a style: vectors to match with, and the distribution of a shallow map."""
 
@@ -124,23 +126,27 @@ class _Programs:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.matching = TiledObjective(LOSSES, network.encoder, TILE)
-        self.moments = TiledObjective(LOSSES[1:], network.encoder, TILE)
+        self.encoders = Encoders(in_precision(named_extractor("vgg16"), network.precision), network.encoder, LITE)
+        self.matching = TiledObjective(LOSSES, self.encoders, TILE)
+        self.moments = TiledObjective(LOSSES[1:], self.encoders, TILE)
         image, shares = (tf.TensorSpec([1, None, None, channels], tf.float32) for channels in (3, None))
-        features = tf.TensorSpec([1, None, None, WIDTHS[MATCHED]], tf.float32)
+        features, kept = (tf.TensorSpec([1, None, None, channels], tf.float32) for channels in (WIDTHS[MATCHED], 1))
         width = WIDTHS[TRANSPORTED]
         affine = Affine(tf.TensorSpec([None, width, width], tf.float32), tf.TensorSpec([None, width], tf.float32))
-        self.encode = function([image])(functools.partial(self._encode, MATCHED))
-        self.begin = function([features])(functools.partial(network.decode, MATCHED))
-        self.decode = function([features, image])(functools.partial(network.decode, MATCHED))
+        self.begin = function([image, kept, features])(self._paint)
+        self.paint = function([image, kept, features, image])(self._paint)
         self.move = function([image, shares, affine])(self._move)
 
-    def _encode(self, level: int, image: tf.Tensor) -> tf.Tensor:
-        return tf.cast(self.network.encoder(image, [LAYERS[level]])[LAYERS[level]], tf.float32)
+    def _paint(
+        self, seen: tf.Tensor, kept: tf.Tensor, chosen: tf.Tensor, smaller: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The image decoded from a share of the map of what is seen, and the rest of it from a style; both weighted."""
+        own = self.network.maps(seen, [level for level in LEVELS if level > 1])
+        return self.network.decode(MATCHED, kept * own[MATCHED] + chosen, smaller, own)
 
     def _move(self, image: tf.Tensor, shares: tf.Tensor, affine: Affine) -> tf.Tensor:
         """An image decoded from its shallow map, to which each region's affine map is applied by its share."""
-        features = self._encode(TRANSPORTED, image)
+        features = self.network.maps(image, [TRANSPORTED])[TRANSPORTED]
         moved = tf.map_fn(
             lambda each: each[0][None, ..., None] * transform.apply(features, Affine(each[1], each[2])),
             (tf.transpose(shares[0], [2, 0, 1]), affine.matrix, affine.offset),
@@ -212,8 +218,8 @@ class OnePass:
         inputs = read_inputs(content, style, controls, size=size)
         pixels = canvas.render(inputs, self.paint(inputs, self.measure(inputs)))
         record = {"quality": "instant", "strength": self.strength, "precision": self.precision, **inputs.record()}
-        network = self._programs.network.encoder
-        record |= {"network": str(network), "extractor": repr(network), "versions": library_versions()}
+        encoders = self._programs.encoders
+        record |= {"network": str(encoders), "extractor": repr(encoders), "versions": library_versions()}
         alpha = None if inputs.alpha is None else images.resize(inputs.alpha, inputs.size)[0]
         return Result(pixels[0], [], record | {"seconds": time.perf_counter() - began}, alpha=alpha)
 
@@ -235,9 +241,8 @@ class OnePass:
                 raise ValueError("a target is made from images; to mix targets, write 0.3 * a + 0.7 * b")
             each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
-        encoder = self._programs.network.encoder
-        sketched = tuple(term.loss for term in SKETCH.style)
-        return measure_target(styles, TiledObjective((*LOSSES, *sketched), encoder, TILE), encoder, sides)
+        encoders, sketched = self._programs.encoders, tuple(term.loss for term in SKETCH.style)
+        return measure_target(styles, TiledObjective((*LOSSES, *sketched), encoders, TILE), encoders, sides)
 
     def measure(self, inputs: Inputs) -> StylesAtScales:
         """Measure the styles of a run at each scale; frames of one size and style share what is measured.
@@ -281,9 +286,9 @@ class OnePass:
         before = sizes[: len(sizes) - len(self._decoded(inputs.size))]
         if not before:
             return None
-        network = self._programs.network.encoder
-        transfer = StyleTransfer(recipe=SKETCH, strength=self.strength, extractor=network, precision=self.precision)
-        sketch = solve(make_problem(transfer.settings, dataclasses.replace(inputs, size=before[-1]), steps=None))
+        transfer = StyleTransfer(recipe=SKETCH, strength=self.strength, extractor=self._programs.encoders)
+        begun = dataclasses.replace(inputs, size=before[-1], init="recolored")
+        sketch = solve(make_problem(transfer.settings, begun, steps=None))
         shares = _shares(inputs, before[-1])
         if shares is None or inputs.controls.background is None:
             return sketch
@@ -323,42 +328,43 @@ class OnePass:
             shares: of the masks, at that size.
             styles: at this scale.
         """
-        programs, layer = self._programs, LAYERS[MATCHED]
+        programs = self._programs
         height, width = content.shape[1:3]
         stride = 2 ** (MATCHED - 1)
-        seen = _padded(content if painted is None else images.resize(painted, (width, height)))
-        content = _padded(content)
+        seen = padded(content if painted is None else images.resize(painted, (width, height)))
+        content = padded(content)
         seen += np.float32(ANCHORED * (1.0 - self.strength)) * (content - seen)
         vectors = tuple(style.vectors for style in styles)
         kept = programs.matching.content(tf.constant(content))
         index, _ = programs.matching.match(tf.constant(seen), kept, [vectors, None])
         assert index is not None
-        own = _tiled(programs.encode, [(seen, 1)], stride)
-        weights = _weights(styles) if shares is None else _cell_weights(_padded(shares), styles, stride)
+        weights = _weights(styles) if shares is None else _cell_weights(padded(shares), styles, stride)
         amount = min(1.0, ASSIGNED * self.strength)
-        goal = (1.0 - amount * weights.sum(axis=-1, keepdims=True)) * own
+        weights = amount * np.broadcast_to(weights, index.shape)
+        chosen = np.zeros((*index.shape[:3], WIDTHS[MATCHED]), np.float32)
         for number, style in enumerate(styles):
-            chosen = tf.gather(tf.reshape(style.vectors[layer], [-1, WIDTHS[MATCHED]]), index[..., number])
-            goal += amount * weights[..., number : number + 1] * chosen.numpy()
+            vectors = tf.reshape(style.vectors[GRID], [-1, WIDTHS[MATCHED]])
+            chosen += weights[..., number : number + 1] * tf.gather(vectors, index[..., number]).numpy()
+        sources = [(seen, 1), (1.0 - weights.sum(axis=-1, keepdims=True), stride), (chosen, stride)]
         if painted is None:
-            decoded = _tiled(programs.begin, [(goal, stride)], 1)
+            decoded = tiled(programs.begin, sources, TILE)
         else:
-            decoded = _tiled(programs.decode, [(goal, stride), (_halved(painted, seen.shape, (width, height)), 2)], 1)
-        return _cropped(decoded, (height, width))
+            decoded = tiled(programs.paint, [*sources, (halved(painted, seen.shape, (width, height)), 2)], TILE)
+        return cropped(decoded, (height, width))
 
     def _transport(self, painted: np.ndarray, shares: np.ndarray | None, styles: Sequence[_Measured]) -> np.ndarray:
         """The image decoded from its shallow map, with each region moved to the distribution of its styles."""
-        programs, layer = self._programs, LAYERS[TRANSPORTED]
-        size, painted = painted.shape[1:3], _padded(painted)
-        everywhere = np.ones((*painted.shape[:3], 1), np.float32) if shares is None else _padded(shares)
+        programs, layer = self._programs, LITE + LAYERS[TRANSPORTED]
+        size, painted = painted.shape[1:3], padded(painted)
+        everywhere = np.ones((*painted.shape[:3], 1), np.float32) if shares is None else padded(shares)
         (own,) = programs.moments.target(
             tf.constant(painted), {} if shares is None else {layer: tf.constant(everywhere)}
         )
         assert isinstance(own, dict)
         affine = self._affine(own[layer], everywhere.shape[-1], styles)
         both = np.concatenate([painted, everywhere], axis=-1)
-        moved = _tiled(lambda window: programs.move(window[..., :3], window[..., 3:], affine), [(both, 1)], 1)
-        return _cropped(moved, size)
+        moved = tiled(lambda window: programs.move(window[..., :3], window[..., 3:], affine), [(both, 1)], TILE)
+        return cropped(moved, size)
 
     def _affine(self, own: PositionSums, regions: int, styles: Sequence[_Measured]) -> Affine:
         """The map of each region: the mean of those to its styles, and of the identity below strength 0.5."""
@@ -366,7 +372,7 @@ class OnePass:
         matrices = np.stack([(1.0 - amount) * identity] * regions)
         offsets = np.zeros(matrices.shape[:2], np.float32)
         for style, weight in zip(styles, _weights(styles)[0, 0, 0], strict=True):
-            goal = transform.gaussian(style.sums[LAYERS[TRANSPORTED]], style.region)
+            goal = transform.gaussian(style.sums[LITE + LAYERS[TRANSPORTED]], style.region)
             moved = transform.transport(transform.gaussian(own, style.region), goal)
             matrices[style.region] += amount * weight * moved.matrix.numpy()
             offsets[style.region] += amount * weight * moved.offset.numpy()
@@ -383,78 +389,11 @@ def _weights(styles: Sequence[_Measured]) -> np.ndarray:
 
 def _cell_weights(shares: np.ndarray, styles: Sequence[_Measured], stride: int) -> np.ndarray:
     """The weight of each style at each cell, float32 (1, rows, columns, styles)."""
-    return _cells(shares, stride)[..., [style.region for style in styles]] * _weights(styles)
+    return cells(shares, stride)[..., [style.region for style in styles]] * _weights(styles)
 
 
 def _shares(inputs: Inputs, size: tuple[int, int]) -> np.ndarray | None:
     return None if inputs.shares is None else masks.resize_mask(inputs.shares, size)
-
-
-def _padded(pixels: np.ndarray) -> np.ndarray:
-    """An image or mask, continued mirrored by `MARGIN` pixels to each side, and on to multiples of `MULTIPLE`."""
-    sides = [(MARGIN, MARGIN + -side % MULTIPLE) for side in pixels.shape[1:3]]
-    return np.pad(pixels, [(0, 0), *sides, (0, 0)], mode="symmetric")
-
-
-def _halved(pixels: np.ndarray, shape: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-    """A canvas at half a size, continued mirrored to half the shape of the padded image.
-
-    Args:
-        pixels: the canvas, of any size.
-        shape: of the padded image.
-        size: (width, height) within it.
-    """
-    width, height = ((side + 1) // 2 for side in size)
-    half = pixels if pixels.shape[1:3] == (height, width) else images.resize(pixels, (width, height))
-    before = MARGIN // 2
-    sides = [(before, shape[axis] // 2 - before - half.shape[axis]) for axis in (1, 2)]
-    return np.pad(half, [(0, 0), *sides, (0, 0)], mode="symmetric")
-
-
-def _cropped(pixels: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """The (height, width) within a padded image, in [0, 1]."""
-    height, width = size
-    return np.clip(pixels[:, MARGIN : MARGIN + height, MARGIN : MARGIN + width], 0.0, 1.0)
-
-
-def _cells(shares: np.ndarray, stride: int) -> np.ndarray:
-    """Means of shares over the cells of a map."""
-    rows, columns = shares.shape[1] // stride, shares.shape[2] // stride
-    return shares.reshape(1, rows, stride, columns, stride, -1).mean(axis=(2, 4))
-
-
-def _tiled(
-    program: Callable[..., tf.Tensor], sources: Sequence[tuple[np.ndarray, int]], result_stride: int
-) -> np.ndarray:
-    """A program's result, computed tile by tile where the image is large.
-
-    Args:
-        program: from images or maps to another, (1, rows, columns, channels).
-        sources: its arguments, each with the pixels of one of its cells along each axis.
-        result_stride: of the result.
-    """
-    source, stride = sources[0]
-    height, width = (extent * stride for extent in source.shape[1:3])
-    parts = tiles((width, height), TILE, HALO, MULTIPLE)
-    if len(parts) == 1:
-        return program(*(tf.constant(each) for each, _ in sources)).numpy()
-    whole: np.ndarray | None = None
-    for tile in parts:
-        found = program(*(tf.constant(_window(each, tile, its)) for each, its in sources)).numpy()
-        if whole is None:
-            whole = np.empty((1, height // result_stride, width // result_stride, found.shape[-1]), np.float32)
-        top, bottom, left, right = tile.crops([result_stride])[0].tolist()
-        tile.core(whole, result_stride)[...] = found[:, top:bottom, left:right]
-    assert whole is not None
-    return whole
-
-
-def _window(source: np.ndarray, tile: Tile, stride: int) -> np.ndarray:
-    """What a tile's computation sees of a map."""
-    rows, columns = (
-        slice(span.window_begin // stride, span.window_end // stride) for span in (tile.rows, tile.columns)
-    )
-    return source[:, rows, columns]
 
 
 @functools.lru_cache(maxsize=2)

@@ -6,9 +6,10 @@ The decoders learn two things at once; see `neural_style.feedforward.network`.
   different levels. The image has to equal the original, in its pixels and in its maps. Every second one is decoded with
   a smaller canvas, which is the image itself at half the size.
 - To paint one image with another: its map, whose vectors are mostly replaced by their nearest in the other image, is
-  decoded at half the size, and again at full size with that canvas. In the later rounds, VGG16 compares the result with
-  the positions that were assigned and with the nearest ones, at both sizes; with the smaller canvas, which it has to
-  keep; and with the image that it shows. Most smaller canvases are optimized for some steps, as those of a sketch are.
+  decoded at half the size, and again at full size with that canvas; the image's own maps are seen beside it. In the
+  later rounds, VGG16 compares the result with the positions that were assigned and with the nearest ones, at both
+  sizes; with the smaller canvas, which it has to keep; and with the image that it shows. Most smaller canvases are
+  optimized for some steps, as those of a sketch are.
 
 Training goes in rounds, and the run is saved after each; the same command continues it. Everything random comes from
 the seed and the round's number.
@@ -54,6 +55,7 @@ WEIGHTS = {
     "texture": 0.5,
     "smoothness": 0.1,
 }
+TAUGHT = "block3_conv3"  # VGG16's layer, the deeper of the two whose vectors the recipe `default` compares
 DECODED = 0.75  # odds that a stage's input is the decoded map
 MIXED = 4  # images of a batch that are painted, each with the one before
 SHARE = 0.85  # of the replaced vectors in a mixed map
@@ -162,12 +164,13 @@ class Reconstruction:
         """Images whose maps are those of the canvas, mostly replaced by the style's nearest vectors."""
         deepest = LEVELS[-1]
         others = {level: tf.stop_gradient(value) for level, value in self.maps(style).items()}
-        own = tf.stop_gradient(self.maps(canvas + ANCHORED * (content - canvas))[deepest])
-        nearest = _nearest(own, others[deepest])
-        mixed = x = SHARE * _chosen(others[deepest], nearest) + (1.0 - SHARE) * own
+        seen = self.maps(canvas + ANCHORED * (content - canvas))
+        own = {level: tf.stop_gradient(seen[level]) for level in LEVELS[1:]}
+        nearest = _nearest(own[deepest], others[deepest])
+        mixed = x = SHARE * _chosen(others[deepest], nearest) + (1.0 - SHARE) * own[deepest]
         skips = {} if smaller is None else self._skips(smaller)
         for level in reversed(LEVELS):
-            x = self._stage(arrays, level, x, skips.get(level))
+            x = self._stage(arrays, level, x, skips.get(level), own.get(level))
         found = self.maps(x)
         return _Painted(x, nearest, self._distance(deepest, found[deepest], mixed), _texture(found, others))
 
@@ -195,14 +198,15 @@ class Reconstruction:
         found = self.maps(smaller)
         return {level + 1: tf.stop_gradient(found[level]) for level in LEVELS[:-1]}
 
-    def _stage(self, arrays: Arrays, level: int, x: tf.Tensor, smaller: tf.Tensor | None) -> tf.Tensor:
-        other = None if smaller is None else tf.cast(smaller, self.precision)
-        return tf.cast(stage(arrays, level, tf.cast(x, self.precision), other), tf.float32)
+    def _stage(
+        self, arrays: Arrays, level: int, x: tf.Tensor, smaller: tf.Tensor | None, own: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        shown = [None if each is None else tf.cast(each, self.precision) for each in (x, smaller, own)]
+        return tf.cast(stage(arrays, level, *shown), tf.float32)
 
     def _taught(self, images: tf.Tensor) -> tf.Tensor:
-        """VGG16's map of images at the deepest level, each vector of length 1."""
-        layer = LAYERS[LEVELS[-1]]
-        return tf.math.l2_normalize(tf.cast(self._teacher(images, [layer])[layer], tf.float32), axis=-1)
+        """VGG16's map of images, with the rows and columns of the deepest level, each vector of length 1."""
+        return tf.math.l2_normalize(tf.cast(self._teacher(images, [TAUGHT])[TAUGHT], tf.float32), axis=-1)
 
     def _distance(self, level: int, found: tf.Tensor, goal: tf.Tensor) -> tf.Tensor:
         """Mean squared difference of standardized maps, each channel weighted by its deviation."""

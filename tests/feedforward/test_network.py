@@ -83,6 +83,17 @@ def test_a_decoded_image_keeps_the_smaller_canvas(bundled, image):
     assert apart[1] < 0.8 * apart[0]
 
 
+def test_a_decoded_image_is_made_over_another(bundled, image):
+    """Of which it sees the maps; a mean map is the same as none."""
+    features = encoded(bundled, image, DEEPEST)
+    own = {level: encoded(bundled, image[:, ::-1], level) for level in LEVELS[1:]}
+    mean = {level: tf.zeros_like(own[level]) + bundled._moments[level][0] for level in own}
+    over, plain, alone = (bundled.decode(DEEPEST, features, None, each) for each in (own, mean, None))
+    np.testing.assert_allclose(plain, alone, atol=1e-5)
+    assert over.shape == image.shape
+    assert np.abs(over - alone).mean() > 0.01
+
+
 def test_the_shallowest_level_needs_no_smaller_canvas(bundled, image):
     features = encoded(bundled, image, 1)
     np.testing.assert_array_equal(*(bundled.decode(1, features, other) for other in (None, halved(image))))
@@ -121,7 +132,7 @@ def test_the_bundled_file_holds_what_the_network_is_made_of(arrays):
 def test_shapes_go_from_the_deepest_stage_to_the_image():
     shapes = list(network.shapes().items())
     assert shapes[0][0] == f"stage{DEEPEST}/conv1/kernel"
-    assert shapes[0][1][:3] == (3, 3, WIDTHS[DEEPEST] + WIDTHS[DEEPEST - 1])
+    assert shapes[0][1][:3] == (3, 3, 2 * WIDTHS[DEEPEST] + WIDTHS[DEEPEST - 1])
     assert shapes[-1][1] == (3,)
 
 
