@@ -78,7 +78,7 @@ DECODED, SKETCHED = 2, 128
 SKETCH = dataclasses.replace(
     recipes.DEFAULT,
     name="sketch",
-    citation="The recipe `default` with a third of its steps, for canvases that one pass begins with.",
+    citation="The recipe `default` with fewer steps, for the canvases that one pass begins with.",
     scales=CoarseToFine(smallest=64, factor=2.0, steps=6, decay=-0.75, min_steps=1),
 )
 """How small canvases are optimized."""

@@ -184,7 +184,7 @@ def test_a_preview_is_smaller_and_quicker(run, files):
 def test_an_image_may_be_painted_in_one_pass(run, files, content, style):
     code, out, err = run("--size", "32", "--quality", "instant", "--strength", "0.7")
     assert (code, err) == (0, "")
-    assert out.startswith(f"{files[2]}: 32x24, Lite('bundled'), one pass, ")
+    assert out.startswith(f"{files[2]}: 32x24, VGG16('bundled') and Lite('bundled'), one pass, ")
     same(files[2], stylize(content, style, size=32, strength=0.7, quality="instant"))
     record = json.loads(run("--size", "32", "--quality", "instant", "--json")[1])
     assert (record["steps"], record["loss"], record["stopped_by"]) == (0, None, "steps")
