@@ -7,7 +7,8 @@ closed form then gives a shallow map the style's distribution, which restores it
 learned.
 
 The canvases before the last two, up to 128 pixels, are sketched: some steps of the recipe `default`, on VGG16, place
-motifs and colors, which no decoder does as well. They take half of the time.
+motifs and colors, which no decoder does as well. A larger sketch begins with the decoded image of the smaller one. They
+take half of the time.
 
 Reference: N. Kolkin et al., "Neural neighbor style transfer", 2022, arXiv:2203.13215, section 4.3 (NNST-D): nearest
 neighbors coarse to fine, decoded. Deviations: the smallest canvases are optimized; the decoders saw no paintings but
@@ -40,7 +41,8 @@ from neural_style.feedforward.transform import Affine
 from neural_style.images import ImageLike, masks
 from neural_style.losses import AssignedNeighbor, Loss, Moments, PositionSums, StyleVectors
 from neural_style.objective import TiledObjective
-from neural_style.scales import CoarseToFine
+from neural_style.optimizers import LBFGS, Spectrum
+from neural_style.scales import CoarseToFine, SingleScale
 from neural_style.transfer import canvas
 from neural_style.transfer.controls import Controls
 from neural_style.transfer.inputs import Inputs, read_inputs, side_of
@@ -61,14 +63,14 @@ MATCHED = 3
 TRANSPORTED = 1
 """The level that is given the style's distribution at the final size."""
 
-ASSIGNED = 1.6
-"""Share of the style's vectors in what is decoded, relative to the strength; at most 1."""
+FULLY_ASSIGNED = 0.5
+"""Strength from which on the style's vectors alone are decoded; below it, their share is the square of its ratio."""
 
 FULLY_PAINTED = 0.2
 """Strength below which the painted image is mixed with the content, whose detail decoding loses."""
 
-ANCHORED = 0.2
-"""Share of the content, blended into the canvas before each matching, as strength goes to 0; none of it at 1."""
+ANCHORED = 0.6
+"""Share of the content, blended into the canvas before each matching, as strength goes to 0."""
 
 SCALES = CoarseToFine(smallest=64, factor=2.0)
 
@@ -78,10 +80,11 @@ DECODED, SKETCHED = 2, 128
 SKETCH = dataclasses.replace(
     recipes.DEFAULT,
     name="sketch",
-    citation="The recipe `default` with fewer steps, for the canvases that one pass begins with.",
-    scales=CoarseToFine(smallest=64, factor=2.0, steps=6, decay=-0.75, min_steps=1),
+    citation="The recipe `default` with few steps, on one canvas.",
+    scales=SingleScale(6),
+    final_optimizer=LBFGS(first_move=0.3, spectrum=Spectrum()),
 )
-"""How small canvases are optimized."""
+"""How a small canvas is optimized."""
 
 LITE = "lite/"
 """What the names of the encoder's layers begin with, beside those of VGG16."""
@@ -90,7 +93,10 @@ GRID = LITE + LAYERS[MATCHED]
 
 LOSSES: tuple[Loss, ...] = (
     AssignedNeighbor(
-        (f"{LITE}block1_conv2", f"{LITE}block2_conv2", GRID, f"{LITE}block4_conv3"), layer_weights=None, grid=GRID
+        (f"{LITE}block1_conv2", f"{LITE}block2_conv2", GRID, f"{LITE}block4_conv3"),
+        layer_weights=None,
+        grid=GRID,
+        anchor=0.36,
     ),
     Moments((LITE + LAYERS[TRANSPORTED],)),
 )
@@ -242,7 +248,11 @@ class OnePass:
             each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in SCALES((size, size))})
         encoders, sketched = self._programs.encoders, tuple(term.loss for term in SKETCH.style)
-        return measure_target(styles, TiledObjective((*LOSSES, *sketched), encoders, TILE), encoders, sides)
+        objectives = {}
+        for side in sides:
+            losses = (*LOSSES, *sketched) if side < 2 * SKETCHED else LOSSES  # it may be the nearest one to a sketch
+            objectives[side] = TiledObjective(losses, encoders, TILE)
+        return measure_target(styles, objectives, encoders)
 
     def measure(self, inputs: Inputs) -> StylesAtScales:
         """Measure the styles of a run at each scale; frames of one size and style share what is measured.
@@ -283,17 +293,19 @@ class OnePass:
     def _sketched(self, inputs: Inputs) -> np.ndarray | None:
         """The canvas that the first decoded scale begins with; None if there is no smaller scale."""
         sizes = self._sizes(inputs.size)
-        before = sizes[: len(sizes) - len(self._decoded(inputs.size))]
-        if not before:
-            return None
         transfer = StyleTransfer(recipe=SKETCH, strength=self.strength, extractor=self._programs.encoders)
-        begun = dataclasses.replace(inputs, size=before[-1], init="recolored")
-        sketch = solve(make_problem(transfer.settings, begun, steps=None))
-        shares = _shares(inputs, before[-1])
-        if shares is None or inputs.controls.background is None:
-            return sketch
-        content = images.resize(inputs.content, before[-1])  # where nothing is painted; the optimizer moved it as well
-        return content + masks.coverage(shares) * (sketch - content)
+        sketch: np.ndarray | None = None
+        for size in sizes[: len(sizes) - len(self._decoded(inputs.size))]:
+            content, shares = images.resize(inputs.content, size), _shares(inputs, size)
+            if sketch is not None:
+                styles = tuple(self._measure(each, max(size), inputs.regions) for each in inputs.styles)
+                sketch = self._match(sketch, content, shares, styles)
+            begun = dataclasses.replace(inputs, size=size, init="recolored" if sketch is None else sketch)
+            sketch = solve(make_problem(transfer.settings, begun, steps=None))
+            if shares is not None and inputs.controls.background is not None:
+                # where nothing is painted; the optimizer moved it as well
+                sketch = content + masks.coverage(shares) * (sketch - content)
+        return sketch
 
     def _decoded(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """(width, height) of the scales that are decoded: the last ones, and all above `SKETCHED`."""
@@ -333,14 +345,14 @@ class OnePass:
         stride = 2 ** (MATCHED - 1)
         seen = padded(content if painted is None else images.resize(painted, (width, height)))
         content = padded(content)
-        seen += np.float32(ANCHORED * (1.0 - self.strength)) * (content - seen)
+        ratio = min(1.0, self.strength / FULLY_ASSIGNED)
+        seen += np.float32(ANCHORED * (1.0 - ratio)) * (content - seen)
         vectors = tuple(style.vectors for style in styles)
         kept = programs.matching.content(tf.constant(content))
         index, _ = programs.matching.match(tf.constant(seen), kept, [vectors, None])
         assert index is not None
         weights = _weights(styles) if shares is None else _cell_weights(padded(shares), styles, stride)
-        amount = min(1.0, ASSIGNED * self.strength)
-        weights = amount * np.broadcast_to(weights, index.shape)
+        weights = ratio**2 * np.broadcast_to(weights, index.shape)
         chosen = np.zeros((*index.shape[:3], WIDTHS[MATCHED]), np.float32)
         for number, style in enumerate(styles):
             vectors = tf.reshape(style.vectors[GRID], [-1, WIDTHS[MATCHED]])

@@ -284,7 +284,7 @@ class StyleTransfer:
             each.warn_if_small(size)
         sides = sorted({max(scale.width, scale.height) for scale in own.scales((size, size), None)})
         objective = objective_for(tuple(term.loss for term in own.loss), own.extractor)
-        return measure_target(styles, objective, own.extractor, sides)
+        return measure_target(styles, dict.fromkeys(sides, objective), own.extractor)
 
 
 def _check_eager() -> None:

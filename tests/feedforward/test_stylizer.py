@@ -217,6 +217,20 @@ def test_a_target_paints_what_its_image_paints(content, style, targets, tmp_path
     np.testing.assert_array_equal(paint(content, StyleTarget.load(tmp_path / "style.npz")), expected)
 
 
+def test_a_target_keeps_what_a_sketch_needs_only_where_one_may_be_made(content, style):
+    """It also serves a canvas whose sketch is larger than any size that was measured for it, and smaller."""
+    made = one_pass().target(style, size=300)
+    assert made.sizes == (64, 144, 300)
+    (sample,) = made.samples
+    by_loss = {sample.losses[key]: set(found) for key, found in sample.statistics.items()}
+    sketched = {repr(term.loss) for term in stylizer.SKETCH.style}
+    assert sketched | {repr(loss) for loss in stylizer.LOSSES} == set(by_loss)
+    for loss, sides in by_loss.items():
+        assert sides == ({64, 144} if loss in sketched else {64, 144, 300}), loss
+    for size in (512, 200):
+        assert paint(content, made, size=size).std() > 0.02
+
+
 def test_targets_mix_as_styles_do(content, style, targets):
     mixed = 0.3 * targets[0] + 0.7 * targets[1]
     np.testing.assert_array_equal(paint(content, mixed), paint(content, [(style, 0.3), (OTHER, 0.7)]))

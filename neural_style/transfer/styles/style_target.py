@@ -37,7 +37,8 @@ class _Sample:
         palette: mean and covariance of its colors.
         areas: for each canvas, by its long side, how many pixels were measured.
         losses: the text of each loss, by its fingerprint.
-        statistics: for each loss, by its fingerprint, and each long side the tensors of its statistic, in order.
+        statistics: for each loss, by its fingerprint, and each long side that it was measured at, the tensors of its
+            statistic, in order.
     """
 
     weight: float
@@ -181,7 +182,7 @@ class SavedStyle:
     def measure(self, objective: Objective, long_side: int, regions: int) -> Measured:
         """See `Style.measure`; the statistics of the nearest size are looked up."""
         self.check(objective.losses, objective.extractor)
-        side = min(self.sample.areas, key=lambda each: abs(math.log(each / long_side)))
+        side = self._nearest_side(objective.losses, long_side)
         whole = objective_for(objective.losses, objective.extractor)
         plain, guided = _specs(whole, 0), _specs(whole, regions)
         found: list[Statistic | None] = []
@@ -214,6 +215,12 @@ class SavedStyle:
                     + ("" if why else "of the same losses.")
                 )
 
+    def _nearest_side(self, losses: Sequence[Loss], long_side: int) -> int:
+        """The long side, of those that all these losses were measured at, that is nearest on a logarithmic scale."""
+        measured = (self.sample.statistics[fingerprint(loss)] for loss in losses if loss.uses_style)
+        sides = set(self.sample.areas).intersection(*measured)
+        return min(sides, key=lambda each: abs(math.log(each / long_side)))
+
     def _in_region(self, tensor: tf.Tensor, goal: tf.TensorSpec) -> tf.Tensor:
         """A statistic of one region placed among those of several, which stay 0; unchanged where it has no regions."""
         if goal.shape.rank == 0 or goal.shape[0] in (None, tensor.shape[0]):
@@ -222,25 +229,31 @@ class SavedStyle:
         return tf.pad(tensor, [[before, after]] + [[0, 0]] * (tensor.shape.rank - 1))
 
 
-def measure_target(
-    styles: Sequence[Style], objective: Objective, extractor: Extractor, sides: Sequence[int]
-) -> StyleTarget:
-    """The statistics of some styles for canvases of these long sides, in pixels."""
-    samples = tuple(_measure_sample(style, objective, sides) for style in styles)
+def measure_target(styles: Sequence[Style], objectives: Mapping[int, Objective], extractor: Extractor) -> StyleTarget:
+    """The statistics of some styles.
+
+    Args:
+        styles: to measure.
+        objectives: for each long side of a canvas, in pixels, what measures there.
+        extractor: that of the objectives.
+    """
+    samples = tuple(_measure_sample(style, objectives) for style in styles)
     return StyleTarget(samples, str(extractor), fingerprint(extractor))
 
 
-def _measure_sample(style: Style, objective: Objective, sides: Sequence[int]) -> _Sample:
-    measured = {side: style.measure(objective, side, 0) for side in sides}
-    readers = {fingerprint(loss): (i, loss) for i, loss in enumerate(objective.losses) if loss.uses_style}
-    statistics = {
-        key: {side: [t.numpy() for t in tf.nest.flatten(each.statistic[i])] for side, each in measured.items()}
-        for key, (i, _) in readers.items()
-    }
-    areas = {side: each.area for side, each in measured.items()}
-    return _Sample(
-        style.weight, style.palette, areas, {key: repr(loss) for key, (_, loss) in readers.items()}, statistics
-    )
+def _measure_sample(style: Style, objectives: Mapping[int, Objective]) -> _Sample:
+    areas: dict[int, float] = {}
+    losses: dict[str, str] = {}
+    statistics: dict[str, dict[int, Sequence[np.ndarray]]] = {}
+    for side, objective in objectives.items():
+        measured = style.measure(objective, side, 0)
+        areas[side] = measured.area
+        for loss, statistic in zip(objective.losses, measured.statistic, strict=True):
+            if loss.uses_style:
+                key = fingerprint(loss)
+                losses[key] = repr(loss)
+                statistics.setdefault(key, {})[side] = [each.numpy() for each in tf.nest.flatten(statistic)]
+    return _Sample(style.weight, style.palette, areas, losses, statistics)
 
 
 def _specs(objective: WholeObjective, regions: int) -> Any:
@@ -259,6 +272,8 @@ def _sample(stored: Archive, number: int, about: Mapping[str, Any]) -> _Sample:
         names = (f"{number}/{index}/{side}/{i}" for i in itertools.count())
         return [stored[name] for name in itertools.takewhile(stored.headers.__contains__, names)]
 
-    statistics = {key: {side: tensors(index, side) for side in areas} for index, key in enumerate(losses)}
+    statistics = {
+        key: {side: found for side in areas if (found := tensors(index, side))} for index, key in enumerate(losses)
+    }
     colors = color.Palette(stored[f"{number}/mean"], stored[f"{number}/covariance"])
     return _Sample(float(about["weight"]), colors, areas, losses, statistics)
