@@ -63,14 +63,14 @@ MATCHED = 3
 TRANSPORTED = 1
 """The level that is given the style's distribution at the final size."""
 
-FULLY_ASSIGNED = 0.5
-"""Strength from which on the style's vectors alone are decoded; below it, their share is the square of its ratio."""
+FULLY_ASSIGNED, POWER = 0.5, 4 / 3
+"""Strength from which on the style's vectors alone are decoded; below it, their share is this power of the ratio."""
 
 FULLY_PAINTED = 0.2
 """Strength below which the painted image is mixed with the content, whose detail decoding loses."""
 
-ANCHORED = 0.6
-"""Share of the content, blended into the canvas before each matching, as strength goes to 0."""
+ANCHORED = 0.3
+"""Share of the content, blended into the canvas before each matching, as strength goes to 0; none from 0.5 on."""
 
 SCALES = CoarseToFine(smallest=64, factor=2.0)
 
@@ -299,13 +299,20 @@ class OnePass:
             content, shares = images.resize(inputs.content, size), _shares(inputs, size)
             if sketch is not None:
                 styles = tuple(self._measure(each, max(size), inputs.regions) for each in inputs.styles)
-                sketch = self._match(sketch, content, shares, styles)
+                grown = canvas.upsample(sketch, size, content, transfer.settings.detail_strength)
+                decoded = self._match(sketch, content, shares, styles)
+                sketch = grown + np.float32(self._assigned) * (decoded - grown)
             begun = dataclasses.replace(inputs, size=size, init="recolored" if sketch is None else sketch)
             sketch = solve(make_problem(transfer.settings, begun, steps=None))
             if shares is not None and inputs.controls.background is not None:
                 # where nothing is painted; the optimizer moved it as well
                 sketch = content + masks.coverage(shares) * (sketch - content)
         return sketch
+
+    @property
+    def _assigned(self) -> float:
+        """The share of the style's vectors in what is decoded."""
+        return min(1.0, self.strength / FULLY_ASSIGNED) ** POWER
 
     def _decoded(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """(width, height) of the scales that are decoded: the last ones, and all above `SKETCHED`."""
@@ -345,14 +352,13 @@ class OnePass:
         stride = 2 ** (MATCHED - 1)
         seen = padded(content if painted is None else images.resize(painted, (width, height)))
         content = padded(content)
-        ratio = min(1.0, self.strength / FULLY_ASSIGNED)
-        seen += np.float32(ANCHORED * (1.0 - ratio)) * (content - seen)
+        seen += np.float32(ANCHORED * max(0.0, 1.0 - self.strength / FULLY_ASSIGNED)) * (content - seen)
         vectors = tuple(style.vectors for style in styles)
         kept = programs.matching.content(tf.constant(content))
         index, _ = programs.matching.match(tf.constant(seen), kept, [vectors, None])
         assert index is not None
         weights = _weights(styles) if shares is None else _cell_weights(padded(shares), styles, stride)
-        weights = ratio**2 * np.broadcast_to(weights, index.shape)
+        weights = self._assigned * np.broadcast_to(weights, index.shape)
         chosen = np.zeros((*index.shape[:3], WIDTHS[MATCHED]), np.float32)
         for number, style in enumerate(styles):
             vectors = tf.reshape(style.vectors[GRID], [-1, WIDTHS[MATCHED]])

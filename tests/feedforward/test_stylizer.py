@@ -1,6 +1,5 @@
 """One pass: what holds for any trained weights, whatever the content, the style, the sizes and the controls."""
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -181,25 +180,31 @@ def test_the_last_scales_are_decoded_and_all_large_ones(size, decoded):
     assert one_pass()._decoded(size) == decoded
 
 
-def test_a_large_image_begins_with_a_sketch(content, style):
+@pytest.mark.parametrize(("size", "width", "height"), [(256, 64, 48), (512, 128, 96)])
+def test_a_large_image_begins_with_a_sketch(content, style, size, width, height):
     """An optimized canvas, from which the strength takes effect and which masks and a background restrict."""
-    one = one_pass(0.6)
-    inputs = stylizer.read_inputs(content, style, Controls(masks=[LEFT], background="content"), size=256)
-    sketch = one._sketched(inputs)
-    assert sketch.shape == (1, 48, 64, 3)
-    given = images.resize(inputs.content, (64, 48))
-    np.testing.assert_array_equal(sketch[:, :, 36:], given[:, :, 36:])
-    assert np.abs(sketch[:, :, :28] - given[:, :, :28]).mean() > 0.02
-    assert one._sketched(dataclasses.replace(inputs, size=(128, 96))) is None
+    inputs = stylizer.read_inputs(content, style, Controls(masks=[LEFT], background="content"), size=size)
+    given, changes = images.resize(inputs.content, (width, height)), []
+    for strength in (0.25, 0.6):
+        sketch = one_pass(strength)._sketched(inputs)
+        assert sketch.shape == given.shape
+        np.testing.assert_array_equal(sketch[:, :, 5 * width // 8 :], given[:, :, 5 * width // 8 :])
+        changes.append(np.abs(sketch - given)[:, :, : 3 * width // 8].mean())
+    assert 0.01 < changes[0] < changes[1]
+
+
+def test_a_small_image_begins_without_a_sketch(content, style):
+    inputs = stylizer.read_inputs(content, style, Controls(), size=128)
+    assert one_pass()._sketched(inputs) is None
 
 
 def test_an_image_that_begins_with_a_sketch_is_reproduced_and_made_of_a_target(content, style):
     options = {"masks": [LEFT, ~LEFT], "background": None, "size": 256}
     first = paint(content, [style, OTHER], **options)
     np.testing.assert_array_equal(paint(content, [style, OTHER], **options), first)
-    plain = paint(content, style, size=256)
-    np.testing.assert_array_equal(paint(content, one_pass().target(style, size=256), size=256), plain)
-    assert not np.array_equal(plain, first)
+    assert not np.array_equal(paint(content, style, size=256), first)
+    plain = paint(content, style, size=512)
+    np.testing.assert_array_equal(paint(content, one_pass().target(style, size=512), size=512), plain)
 
 
 # --- saved styles ------------------------------------------------------------------------------------
