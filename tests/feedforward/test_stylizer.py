@@ -190,7 +190,8 @@ def test_a_large_image_begins_with_a_sketch(content, style, size, width, height)
         assert sketch.shape == given.shape
         np.testing.assert_array_equal(sketch[:, :, 5 * width // 8 :], given[:, :, 5 * width // 8 :])
         changes.append(np.abs(sketch - given)[:, :, : 3 * width // 8].mean())
-    assert 0.01 < changes[0] < changes[1]
+    assert changes[0] > 0.01
+    assert changes[1] > max(0.02, changes[0])
 
 
 def test_a_small_image_begins_without_a_sketch(content, style):
